@@ -1,0 +1,67 @@
+public import NetrootSystem
+
+/// Why a build cannot go on.
+public enum BuildError: ReportableError, Equatable {
+    /// The recipe is not there.
+    case recipeMissing(path: String, label: String)
+    /// There is too little room to begin with.
+    case tooLittleSpace(path: String, freeMiB: Int64, neededMiB: Int64)
+    /// The disk filled up during a step.
+    case diskFull(path: String, step: String)
+    /// The mirror has no such package.
+    case unknownPackage(name: String, recipe: String)
+    /// The mirror could not be reached.
+    case noNetwork(detail: String, log: String)
+    /// A section of the recipe failed; `lines` is the end of what it printed.
+    case sectionFailed(section: String, place: String, termination: Termination, lines: [String], log: String)
+    /// A file named in `%files` is not there.
+    case fileMissing(source: String, place: String)
+    /// The root has no kernel.
+    case noKernel(recipe: String)
+    /// The root has no dracut.
+    case noDracut(recipe: String)
+    /// dracut failed.
+    case dracutFailed(lines: [String], log: String)
+    /// The initramfs does not hold what a client needs.
+    case badInitramfs(reason: String, log: String)
+    /// A path inside the root leads nowhere, or in circles.
+    case badPath(path: String, reason: String)
+
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .recipeMissing, .fileMissing: .usage
+        case .noNetwork: .unavailable
+        default: .failed
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .recipeMissing(let path, let label):
+            return "recipe \(path) does not exist; set RECIPE of [\(label)] in the hosts file"
+        case .tooLittleSpace(let path, let free, let needed):
+            return "\(path) has \(free) MiB free, a build needs \(needed) MiB; free space, or set NETROOT elsewhere"
+        case .diskFull(let path, let step):
+            return "disk full at \(path) during \(step); free space, or set NETROOT elsewhere"
+        case .unknownPackage(let name, let recipe):
+            return "\(recipe): the mirror has no package '\(name)'; mend Include, or MirrorURL"
+        case .noNetwork(let detail, let log):
+            return "the mirror cannot be reached: \(detail)\ncheck the network, or MirrorURL; log: \(log)"
+        case .sectionFailed(let section, let place, let termination, let lines, let log):
+            let shown = lines.suffix(5).map { "  " + $0 }.joined(separator: "\n")
+            return "\(place): \(section) failed with \(termination)\n\(shown)\nlog: \(log)"
+        case .fileMissing(let source, let place):
+            return "\(place): %files: \(source) does not exist; paths are relative to the recipe"
+        case .noKernel(let recipe):
+            return "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"
+        case .noDracut(let recipe):
+            return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"
+        case .dracutFailed(let lines, let log):
+            return "dracut failed: \(lines.last ?? "it printed nothing")\nlog: \(log)"
+        case .badInitramfs(let reason, let log):
+            return "the initramfs is not fit to boot: \(reason)\nlog: \(log)"
+        case .badPath(let path, let reason):
+            return "\(path) in the root: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import Glibc
+import NetrootConfig
+import NetrootSystem
+
+/// The sections of a recipe, carried out on a root.
+struct RecipeSteps: Sendable {
+    let recipe: Recipe
+    let tree: RootTree
+    let inRoot: RootCommand
+    let runner: CommandRunner
+    /// A directory beside the root for scripts and staged files.
+    let scratch: String
+    let log: String
+
+    private var folder: String {
+        guard let slash = recipe.path.lastIndex(of: "/") else { return "." }
+        return slash == recipe.path.startIndex ? "/" : String(recipe.path[..<slash])
+    }
+
+    /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too.
+    func metadata() throws {
+        if let script = recipe.environment {
+            try tree.write(".singularity.d/env/90-environment.sh", "#!/bin/sh\n" + script.text, mode: 0o755)
+            try tree.write(
+                "etc/profile.d/netroot-environment.sh",
+                "# from the recipe's %environment section\n. /.singularity.d/env/90-environment.sh\n")
+        }
+        if !recipe.labels.isEmpty {
+            var labels: [String: String] = [:]
+            for label in recipe.labels { labels[label.name] = label.value }
+            try tree.write(".singularity.d/labels.json", try JSON.text(labels))
+        }
+        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help) }
+    }
+
+    /// `%setup`, on the host, with the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
+    func setup() async throws {
+        guard let script = recipe.setup else { return }
+        let path = try stage(script, as: "setup")
+        let command = Command(
+            script.interpreter + [path],
+            environment: ["APPTAINER_ROOTFS": tree.directory, "SINGULARITY_ROOTFS": tree.directory],
+            workingDirectory: folder)
+        try await run(section: "%setup", script: script, command.contained)
+    }
+
+    /// `%files`: copied as `cp -fLR` does, the destination resolved inside the root.
+    func files() async throws {
+        for (number, copy) in recipe.files.enumerated() {
+            let place = "\(recipe.path):\(copy.line)"
+            let sources = try expand(copy.source, place: place)
+            // Staged first: the host's symlinks are followed on the host, the root's only inside the root.
+            let staged = "\(scratch)/files-\(number)"
+            try Files.makeDirectory(staged)
+            try await runner.run(Command(["cp", "-fLR", "--"] + sources + [staged + "/"]).dyingWithParent)
+            let destination = copy.destination ?? copy.source
+            let whole = destination.hasPrefix("/") ? destination : "/" + destination
+            try tree.makeDirectory(whole.hasSuffix("/") ? whole : String(whole[..<(whole.lastIndex(of: "/") ?? whole.startIndex)]))
+            var copying = inRoot
+            copying.binds.append((source: staged, target: "/run/netroot-files"))
+            let names = try Files.names(in: staged).map { "/run/netroot-files/\($0)" }
+            try await runner.run(copying.command(["cp", "-fR", "--no-preserve=ownership", "--"] + names + [whole]))
+        }
+    }
+
+    /// `%post`, inside the root.
+    func post() async throws {
+        guard let script = recipe.post else { return }
+        try tree.makeDirectory(".singularity.d/env")
+        let path = try stage(script, as: "post")
+        var command = inRoot
+        command.binds.append((source: path, target: "/run/netroot-script"))
+        let environment = [
+            "APPTAINER_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
+            "SINGULARITY_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
+        ]
+        try await run(
+            section: "%post", script: script,
+            command.command(script.interpreter + ["/run/netroot-script"], environment: environment))
+    }
+
+    /// `%test`, inside the root.
+    func test() async throws {
+        guard let script = recipe.test else { return }
+        let path = try stage(script, as: "test")
+        var command = inRoot
+        command.binds.append((source: path, target: "/run/netroot-script"))
+        try await run(
+            section: "%test", script: script, command.command(script.interpreter + ["/run/netroot-script"]))
+    }
+
+    private func stage(_ script: Script, as name: String) throws -> String {
+        let path = "\(scratch)/\(name).script"
+        try Files.replace(path, with: Array(script.text.utf8), mode: 0o755)
+        return path
+    }
+
+    private func run(section: String, script: Script, _ command: Command) async throws {
+        do {
+            try await runner.run(command)
+        } catch let error as CommandError {
+            guard case .failed(_, let termination, let lines, _) = error else { throw error }
+            throw BuildError.sectionFailed(
+                section: section, place: "\(recipe.path):\(script.line)", termination: termination, lines: lines,
+                log: log)
+        }
+    }
+
+    /// The files that a `%files` source names, by glob(7), relative to the recipe's folder.
+    private func expand(_ source: String, place: String) throws -> [String] {
+        let pattern = source.hasPrefix("/") ? source : folder + "/" + source
+        var matches = glob_t()
+        defer { globfree(&matches) }
+        let status = glob(pattern, 0, nil, &matches)
+        guard status == 0, let paths = matches.gl_pathv else {
+            throw BuildError.fileMissing(source: source, place: place)
+        }
+        return (0..<Int(matches.gl_pathc)).compactMap { paths[$0].map { String(cString: $0) } }
+    }
+}

@@ -1,0 +1,98 @@
+import Glibc
+import NetrootSystem
+
+/// A root filesystem as a directory; every path given to it is resolved inside it, symlinks included.
+struct RootTree: Sendable {
+    /// The directory, without a slash at the end.
+    let directory: String
+
+    /// The path on the host of a path in the root.
+    /// - Parameter followLast: whether a symlink at the end is followed.
+    /// - Throws: `BuildError.badPath` for a loop of symlinks, `SystemError`.
+    func resolve(_ path: String, followLast: Bool = true) throws -> String {
+        var pending = path.split(separator: "/").map(String.init)[...]
+        var done: [String] = []
+        var links = 0
+        while let name = pending.popFirst() {
+            if name == "." { continue }
+            if name == ".." {
+                _ = done.popLast()
+                continue
+            }
+            let host = directory + "/" + (done + [name]).joined(separator: "/")
+            guard followLast || !pending.isEmpty, let target = try Self.linkTarget(host) else {
+                done.append(name)
+                continue
+            }
+            links += 1
+            if links > 40 { throw BuildError.badPath(path: path, reason: "too many symlinks") }
+            if target.hasPrefix("/") { done = [] }
+            pending = target.split(separator: "/").map(String.init)[...] + pending
+        }
+        return done.isEmpty ? directory : directory + "/" + done.joined(separator: "/")
+    }
+
+    /// Whether the path exists in the root.
+    func contains(_ path: String) throws -> Bool { Files.exists(try resolve(path)) }
+
+    /// The sorted names in a directory of the root; none where it does not exist.
+    func names(in path: String) throws -> [String] { try Files.names(in: try resolve(path)) }
+
+    /// Writes a file, replacing what has the name, a symlink too.
+    func write(_ path: String, _ text: String, mode: UInt16 = 0o644) throws {
+        let host = try prepared(path)
+        try Files.replace(host, with: Array(text.utf8), mode: mode)
+    }
+
+    /// Makes a symlink, replacing what has the name.
+    func link(_ path: String, to target: String) throws {
+        try Files.replaceLink(try prepared(path), target: target)
+    }
+
+    /// Removes a file or symlink; it may be missing.
+    func remove(_ path: String) throws {
+        let host = try resolve(path, followLast: false)
+        if unlink(host) != 0, errno != ENOENT { throw SystemError("remove", host, code: errno) }
+    }
+
+    /// Makes a directory and those above it.
+    func makeDirectory(_ path: String) throws { try Files.makeDirectory(try resolve(path)) }
+
+    /// Copies files, symlinks and directories of a folder on the host over a directory of the root, owned by root.
+    /// Permissions are 0755 for what is executable and for directories, 0644 otherwise.
+    func install(_ source: String, at path: String) throws {
+        try makeDirectory(path)
+        for name in try Files.names(in: source) {
+            let from = "\(source)/\(name)"
+            let to = "\(path)/\(name)"
+            if let target = try Self.linkTarget(from) {
+                try link(to, to: target)
+            } else if Files.isDirectory(from) {
+                try install(from, at: to)
+            } else {
+                let executable = access(from, X_OK) == 0
+                try Files.replace(try prepared(to), with: try Files.read(from), mode: executable ? 0o755 : 0o644)
+            }
+        }
+    }
+
+    private func prepared(_ path: String) throws -> String {
+        let host = try resolve(path, followLast: false)
+        let parent = String(host[..<(host.lastIndex(of: "/") ?? host.startIndex)])
+        try Files.makeDirectory(parent)
+        return host
+    }
+
+    /// The target of a symlink; nil where it is none, or nothing is there.
+    static func linkTarget(_ path: String) throws -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4097)
+        let count = buffer.withUnsafeMutableBytes {
+            readlink(path, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 4096)
+        }
+        if count >= 0 { return String(decoding: buffer[..<count], as: UTF8.self) }
+        guard errno == EINVAL || errno == ENOENT || errno == ENOTDIR else {
+            throw SystemError("read", path, code: errno)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,92 @@
+import Glibc
+public import NetrootSystem
+
+/// The immutable, numbered result of one build, on disk.
+public struct Generation: Sendable, Equatable {
+    /// Its number, from 1.
+    public let number: Int
+    /// `NETROOT/generations/<number>`.
+    public let directory: String
+    /// What it is.
+    public let manifest: Manifest
+
+    /// The root tree.
+    public var root: String { directory + "/root" }
+    /// The kernel.
+    public var vmlinuz: String { directory + "/vmlinuz" }
+    /// The initramfs that belongs to the kernel.
+    public var initramfs: String { directory + "/initrd.img" }
+    /// The log of the build.
+    public var log: String { directory + "/build.log" }
+
+    /// Reads a published generation.
+    /// - Throws: `StoreError` where it is not whole.
+    init(number: Int, directory: String) throws {
+        let path = directory + "/manifest.json"
+        guard Files.exists(path) else { throw StoreError.damaged(directory: directory, reason: "no manifest.json") }
+        let manifest: Manifest
+        do {
+            manifest = try JSON.value(Manifest.self, from: try Files.read(path))
+        } catch let error as DecodingError {
+            throw StoreError.damaged(directory: directory, reason: "manifest.json: \(error)")
+        }
+        guard manifest.generation == number else {
+            throw StoreError.damaged(
+                directory: directory, reason: "manifest.json says generation \(manifest.generation)")
+        }
+        self.number = number
+        self.directory = directory
+        self.manifest = manifest
+        for file in [vmlinuz, initramfs] where !Files.exists(file) {
+            throw StoreError.damaged(directory: directory, reason: "\(file) is missing")
+        }
+    }
+
+    /// Marks the generation as in use for as long as the result lives: `gc` leaves it alone.
+    /// - Throws: `SystemError`.
+    public func hold() throws -> GenerationHold { try GenerationHold(directory) }
+}
+
+/// A shared lock (`flock(2)`) on a generation's directory.
+public final class GenerationHold: Sendable {
+    private let descriptor: Int32
+
+    init(_ directory: String) throws {
+        descriptor = try SystemError.check("read", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        guard flock(descriptor, LOCK_SH) == 0 else { throw SystemError("lock", directory, code: errno) }
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// What is wrong with the generations of a label.
+public enum StoreError: ReportableError, Equatable {
+    /// There is no generation yet.
+    case empty(label: String)
+    /// There is no generation of that number.
+    case unknown(label: String, number: Int, known: [Int])
+    /// There is nothing older than the current generation.
+    case nothingBefore(label: String, number: Int)
+    /// A generation's directory does not hold a whole generation.
+    case damaged(directory: String, reason: String)
+
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .empty, .nothingBefore, .damaged: .failed
+        case .unknown: .usage
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .empty(let label): return "\(label) has no generation yet; netroot build \(label)"
+        case .unknown(let label, let number, let known):
+            let list = known.map(String.init).joined(separator: " ")
+            return "\(label) has no generation \(number); there are: \(list.isEmpty ? "none" : list)"
+        case .nothingBefore(let label, let number):
+            return "\(label) has no generation older than \(number); netroot generations \(label) lists them"
+        case .damaged(let directory, let reason):
+            return "\(directory) is not a whole generation: \(reason); remove it, or build the label again"
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import Glibc
+public import NetrootConfig
+public import NetrootSystem
+
+/// The directory of one label, with its generations (`NETROOT` in the hosts file).
+public struct LabelStore: Sendable, Equatable {
+    /// The label's name.
+    public let label: String
+    /// `NETROOT`.
+    public let directory: String
+
+    public init(label: Label) {
+        self.init(label: label.name, directory: label.netroot)
+    }
+
+    public init(label: String, directory: String) {
+        self.label = label
+        self.directory = directory
+    }
+
+    /// Where the generations are.
+    public var generationsDirectory: String { directory + "/generations" }
+    /// The symlink to the current generation.
+    public var currentLink: String { directory + "/current" }
+    private var lastNumberFile: String { generationsDirectory + "/.last" }
+    private static let draftPrefix = ".building-"
+
+    /// Takes the label's lock, making the directory where it is missing.
+    /// - Parameter verb: what the caller does, for the message of the next one.
+    /// - Throws: `LockedError`, `SystemError`.
+    public func lock(verb: String) throws -> FileLock {
+        try Files.makeDirectory(generationsDirectory)
+        return try FileLock(path: directory + "/.lock", subject: "label \(label)", verb: "\(verb) \(label)")
+    }
+
+    /// The numbers of the published generations, ascending.
+    /// - Throws: `SystemError`.
+    public func numbers() throws -> [Int] {
+        try Files.names(in: generationsDirectory).compactMap { Int($0) }.filter { $0 > 0 }.sorted()
+    }
+
+    /// The published generations, ascending.
+    /// - Throws: `StoreError`, `SystemError`.
+    public func generations() throws -> [Generation] {
+        try numbers().map { try generation($0) }
+    }
+
+    /// One published generation.
+    /// - Throws: `StoreError`, `SystemError`.
+    public func generation(_ number: Int) throws -> Generation {
+        let directory = "\(generationsDirectory)/\(number)"
+        guard Files.exists(directory) else {
+            throw StoreError.unknown(label: label, number: number, known: try numbers())
+        }
+        return try Generation(number: number, directory: directory)
+    }
+
+    /// The number that `current` points at, or nil where there is none.
+    /// - Throws: `SystemError`.
+    public func currentNumber() throws -> Int? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink(currentLink, &buffer, buffer.count - 1)
+        if count < 0 {
+            if errno == ENOENT { return nil }
+            throw SystemError("read", currentLink, code: errno)
+        }
+        let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return target.split(separator: "/").last.flatMap { Int($0) }
+    }
+
+    /// The current generation.
+    /// - Throws: `StoreError.empty` where there is none, `StoreError`, `SystemError`.
+    public func current() throws -> Generation {
+        guard let number = try currentNumber() else { throw StoreError.empty(label: label) }
+        return try generation(number)
+    }
+
+    /// Removes what a build that was killed left behind. Call it with the lock held.
+    /// - Returns: the directories that were removed.
+    /// - Throws: `CommandError`, `SystemError`.
+    public func removeLeftovers(_ runner: CommandRunner) async throws -> [String] {
+        let leftovers = try Files.names(in: generationsDirectory).filter { $0.hasPrefix(Self.draftPrefix) }
+            .map { "\(generationsDirectory)/\($0)" }
+        for path in leftovers { try await remove(path, runner) }
+        return leftovers
+    }
+
+    /// Begins the next generation in a directory that no other command takes for a generation.
+    /// - Throws: `SystemError`.
+    public func begin() throws -> Draft {
+        let last = Files.exists(lastNumberFile) ? try Files.text(lastNumberFile) : ""
+        let recorded = Int(last.filter { !$0.isWhitespace }) ?? 0
+        let number = max(recorded, try numbers().last ?? 0) + 1
+        let directory = "\(generationsDirectory)/\(Self.draftPrefix)\(number)"
+        try SystemError.check("make", directory, mkdir(directory, 0o755))
+        return Draft(number: number, directory: directory)
+    }
+
+    /// Drops a draft.
+    /// - Throws: `CommandError`.
+    public func abandon(_ draft: Draft, _ runner: CommandRunner) async throws {
+        try await remove(draft.directory, runner)
+    }
+
+    /// Writes the manifest, flushes everything to the disk, names the generation, and points `current` at it.
+    /// - Throws: `EncodingError`, `SystemError`, `StoreError`.
+    public func publish(_ draft: Draft, manifest: Manifest) throws -> Generation {
+        try Files.replace(draft.directory + "/manifest.json", with: Array(try JSON.text(manifest).utf8))
+        try flushFilesystem(draft.directory)
+        let directory = "\(generationsDirectory)/\(draft.number)"
+        try SystemError.check("publish", directory, rename(draft.directory, directory))
+        try Files.replace(lastNumberFile, with: Array("\(draft.number)\n".utf8))
+        try Files.sync(directory: generationsDirectory)
+        let generation = try Generation(number: draft.number, directory: directory)
+        try makeCurrent(generation)
+        return generation
+    }
+
+    /// Points `current` at a generation, in one step.
+    /// - Throws: `SystemError`.
+    public func makeCurrent(_ generation: Generation) throws {
+        try Files.replaceLink(currentLink, target: "generations/\(generation.number)")
+    }
+
+    /// The generation that `rollback` goes to: the one asked for, or the newest before the current one.
+    /// - Throws: `StoreError`, `SystemError`.
+    public func rollbackTarget(_ number: Int?) throws -> Generation {
+        if let number { return try generation(number) }
+        let current = try self.current()
+        guard let earlier = try numbers().last(where: { $0 < current.number }) else {
+            throw StoreError.nothingBefore(label: label, number: current.number)
+        }
+        return try generation(earlier)
+    }
+
+    /// Removes all generations but the newest `keep`, the current one, those in `keeping`, and those in use.
+    /// - Returns: the numbers that were removed, and those kept because they are in use.
+    /// - Throws: `CommandError`, `SystemError`.
+    public func collect(
+        keep: Int, keeping: Set<Int>, _ runner: CommandRunner
+    ) async throws -> (removed: [Int], inUse: [Int]) {
+        let numbers = try self.numbers()
+        var spared = keeping.union(numbers.suffix(max(keep, 0)))
+        if let current = try currentNumber() { spared.insert(current) }
+        var removed: [Int] = []
+        var inUse: [Int] = []
+        for number in numbers where !spared.contains(number) {
+            let directory = "\(generationsDirectory)/\(number)"
+            if try isHeld(directory) {
+                inUse.append(number)
+                continue
+            }
+            // Renamed first: a removal that is killed half way leaves nothing that looks like a generation.
+            let doomed = "\(generationsDirectory)/\(Self.draftPrefix)gc-\(number)"
+            try SystemError.check("remove", directory, rename(directory, doomed))
+            try await remove(doomed, runner)
+            removed.append(number)
+        }
+        return (removed, inUse)
+    }
+
+    private func isHeld(_ directory: String) throws -> Bool {
+        let descriptor = try SystemError.check("read", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        defer { close(descriptor) }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return false }
+        guard errno == EWOULDBLOCK else { throw SystemError("lock", directory, code: errno) }
+        return true
+    }
+
+    private func remove(_ path: String, _ runner: CommandRunner) async throws {
+        _ = try await runner.capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
+    }
+
+    private func flushFilesystem(_ path: String) throws {
+        let descriptor = try SystemError.check("sync", path, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        defer { close(descriptor) }
+        try SystemError.check("sync", path, syncfs(descriptor))
+    }
+}
+
+/// A generation in the making.
+public struct Draft: Sendable, Equatable {
+    /// The number that it will have.
+    public let number: Int
+    /// Where it is being made.
+    public let directory: String
+
+    /// The root tree.
+    public var root: String { directory + "/root" }
+    /// The kernel.
+    public var vmlinuz: String { directory + "/vmlinuz" }
+    /// The initramfs.
+    public var initramfs: String { directory + "/initrd.img" }
+    /// The log of the build.
+    public var log: String { directory + "/build.log" }
+}

@@ -1,0 +1,134 @@
+/// What a generation is and how it came to be: `manifest.json`, described in `docs/manifest.md`.
+public struct Manifest: Codable, Sendable, Equatable {
+    /// The version of this schema.
+    public var schema = 1
+    /// The label it was built for.
+    public var label: String
+    /// Its number.
+    public var generation: Int
+    /// How the root is kept: `tree`.
+    public var format: String
+    /// Whether clients mount it read-write (`RW=Y`); such a generation may change after it was published.
+    public var readWrite: Bool
+    /// What made it.
+    public var origin: Origin
+    /// The recipe.
+    public var recipe: RecipeFile
+    /// The kernel, and the initramfs that belongs to it.
+    public var kernel: Kernel
+    /// The installed packages, sorted by name.
+    public var packages: [Package]
+    /// The version of netroot that built it.
+    public var netroot: String
+    /// When the build began and ended, ISO 8601, UTC.
+    public var started: String
+    /// When the build ended, ISO 8601, UTC.
+    public var finished: String
+    /// The steps and the seconds that each took.
+    public var steps: [Step]
+
+    /// What made a generation.
+    public struct Origin: Codable, Sendable, Equatable {
+        /// `build` or `shell`.
+        public var verb: String
+        /// The generation that a shell started from.
+        public var base: Int?
+        /// The command that the shell ran; nil for an interactive one.
+        public var command: [String]?
+
+        public init(verb: String, base: Int? = nil, command: [String]? = nil) {
+            self.verb = verb
+            self.base = base
+            self.command = command
+        }
+    }
+
+    /// The recipe file that was read.
+    public struct RecipeFile: Codable, Sendable, Equatable {
+        /// Its path.
+        public var path: String
+        /// Its SHA-256, in hexadecimal.
+        public var sha256: String
+
+        public init(path: String, sha256: String) {
+            self.path = path
+            self.sha256 = sha256
+        }
+    }
+
+    /// A kernel and its initramfs.
+    public struct Kernel: Codable, Sendable, Equatable {
+        /// The kernel's version, as `uname -r` prints it.
+        public var version: String
+        /// `vmlinuz`.
+        public var vmlinuz: Blob
+        /// `initrd.img`.
+        public var initramfs: Blob
+
+        public init(version: String, vmlinuz: Blob, initramfs: Blob) {
+            self.version = version
+            self.vmlinuz = vmlinuz
+            self.initramfs = initramfs
+        }
+    }
+
+    /// A file, known by its content.
+    public struct Blob: Codable, Sendable, Equatable {
+        /// SHA-256, in hexadecimal.
+        public var sha256: String
+        /// Size in bytes.
+        public var bytes: Int64
+
+        public init(sha256: String, bytes: Int64) {
+            self.sha256 = sha256
+            self.bytes = bytes
+        }
+    }
+
+    /// An installed package.
+    public struct Package: Codable, Sendable, Equatable {
+        /// Its name.
+        public var name: String
+        /// Its version.
+        public var version: String
+        /// Its architecture.
+        public var architecture: String
+
+        public init(name: String, version: String, architecture: String) {
+            self.name = name
+            self.version = version
+            self.architecture = architecture
+        }
+    }
+
+    /// A step of the build.
+    public struct Step: Codable, Sendable, Equatable {
+        /// What was done.
+        public var name: String
+        /// How long it took.
+        public var seconds: Double
+
+        public init(name: String, seconds: Double) {
+            self.name = name
+            self.seconds = seconds
+        }
+    }
+
+    public init(
+        label: String, generation: Int, format: String, readWrite: Bool, origin: Origin, recipe: RecipeFile,
+        kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String, steps: [Step]
+    ) {
+        self.label = label
+        self.generation = generation
+        self.format = format
+        self.readWrite = readWrite
+        self.origin = origin
+        self.recipe = recipe
+        self.kernel = kernel
+        self.packages = packages
+        self.netroot = netroot
+        self.started = started
+        self.finished = finished
+        self.steps = steps
+    }
+}

@@ -1,0 +1,153 @@
+import Glibc
+import Subprocess
+import SystemPackage
+
+/// The one place where processes are started: fixed locale, output kept in a log, and on failure the argv, the
+/// termination and the last lines.
+public struct CommandRunner: Sendable {
+    /// Where the output of commands goes, appended; nil: it is kept only for the error message.
+    public let log: String?
+    /// The environment of every command: the caller's with a fixed locale and a complete PATH.
+    private let environment: Environment
+
+    public init(log: String? = nil) {
+        self.log = log
+        environment = Environment.inherit.updating([
+            "LC_ALL": "C.UTF-8", "LANGUAGE": nil, "PATH": Self.searchPath, "DEBIAN_FRONTEND": "noninteractive",
+        ])
+    }
+
+    /// The caller's PATH with the system directories that an unprivileged login often lacks.
+    static var searchPath: String {
+        let own = getenv("PATH").map { String(cString: $0) } ?? ""
+        let directories = own.split(separator: ":").map(String.init)
+        let system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        return (directories + system.filter { !directories.contains($0) }).joined(separator: ":")
+    }
+
+    /// Runs to the end, with nothing on standard input. Cancelling the task kills the command.
+    /// - Throws: `CommandError`, `CancellationError`, `SystemError` where the log cannot be written.
+    public func run(_ command: Command) async throws {
+        guard let log else {
+            _ = try await capture(command)
+            return
+        }
+        let sink = try openLog(log)
+        defer { close(sink.rawValue) }
+        try write(line: "+ " + command.argv.joined(separator: " "), to: sink)
+        let start = lseek(sink.rawValue, 0, SEEK_END)
+        let result = try await started(command) {
+            try await Subprocess.run(
+                configuration(command), input: .none,
+                output: .fileDescriptor(sink, closeAfterSpawningProcess: false), error: .combinedWithOutput)
+        }
+        try Task.checkCancellation()
+        guard result.terminationStatus.isSuccess else {
+            throw CommandError.failed(
+                argv: command.argv, termination: Termination(result.terminationStatus),
+                lastLines: try Self.lastLines(of: log, from: Int64(start)), log: log)
+        }
+    }
+
+    /// Runs to the end and returns standard output.
+    /// - Parameter limit: the most bytes that are kept; more is an error.
+    /// - Throws: `CommandError`, `CancellationError`.
+    public func capture(_ command: Command, limit: Int = 16 << 20) async throws -> String {
+        let result = try await started(command) {
+            try await Subprocess.run(
+                configuration(command), input: .none, output: .string(limit: limit), error: .string(limit: 1 << 20))
+        }
+        try Task.checkCancellation()
+        guard result.terminationStatus.isSuccess else {
+            let output = result.standardError.isEmpty ? result.standardOutput : result.standardError
+            throw CommandError.failed(
+                argv: command.argv, termination: Termination(result.terminationStatus),
+                lastLines: Self.tail(output), log: nil)
+        }
+        return result.standardOutput
+    }
+
+    /// Runs on the caller's terminal: its standard input, output and error, its process group.
+    /// - Returns: how it ended.
+    /// - Throws: `CommandError.cannotStart`, `CancellationError`.
+    public func interact(_ command: Command) async throws -> Termination {
+        var configuration = self.configuration(command)
+        configuration.platformOptions.processGroupID = nil
+        let ready = configuration
+        let result = try await started(command) {
+            try await Subprocess.run(
+                ready, input: .fileDescriptor(.standardInput, closeAfterSpawningProcess: false),
+                output: .currentStandardOutput, error: .currentStandardError)
+        }
+        try Task.checkCancellation()
+        return Termination(result.terminationStatus)
+    }
+
+    private func configuration(_ command: Command) -> Configuration {
+        var options = PlatformOptions()
+        // An own process group keeps a terminal's Ctrl-C for netroot, which then undoes things in order.
+        options.processGroupID = 0
+        options.teardownSequence = []
+        var environment = self.environment
+        for (name, value) in command.environment {
+            guard let key = Environment.Key(rawValue: name) else { continue }
+            environment = environment.updating([key: value])
+        }
+        let program = command.argv.first ?? ""
+        return Configuration(
+            executable: program.contains("/") ? .path(FilePath(program)) : .name(program),
+            arguments: Arguments(Array(command.argv.dropFirst())), environment: environment,
+            workingDirectory: command.workingDirectory.map { FilePath($0) }, platformOptions: options)
+    }
+
+    private func started<R>(_ command: Command, _ body: () async throws -> R) async throws -> R {
+        do {
+            return try await body()
+        } catch let error as SubprocessError {
+            try Task.checkCancellation()
+            throw CommandError.cannotStart(argv: command.argv, reason: "\(error)")
+        }
+    }
+
+    private func openLog(_ path: String) throws -> FileDescriptor {
+        try SystemError.wrap("write", path) {
+            try FileDescriptor.open(
+                FilePath(path), .writeOnly, options: [.create, .append, .closeOnExec], permissions: [.ownerReadWrite])
+        }
+    }
+
+    private func write(line: String, to sink: FileDescriptor) throws {
+        try SystemError.wrap("write", log ?? "log") { _ = try sink.writeAll((line + "\n").utf8) }
+    }
+
+    /// The last lines of a log from a byte offset on.
+    static func lastLines(of log: String, from offset: Int64) throws -> [String] {
+        try SystemError.wrap("read", log) {
+            let file = try FileDescriptor.open(FilePath(log), .readOnly, options: [.closeOnExec])
+            return try file.closeAfter {
+                let end = try file.seek(offset: 0, from: .end)
+                let window: Int64 = 16 << 10
+                try file.seek(offset: max(offset, end - window), from: .start)
+                let bytes = try [UInt8](unsafeUninitializedCapacity: Int(window)) { buffer, count in
+                    count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
+                }
+                return tail(String(decoding: bytes, as: UTF8.self))
+            }
+        }
+    }
+
+    /// The last ten lines that are not blank.
+    static func tail(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isNewline).map(String.init)
+            .filter { !$0.allSatisfy(\.isWhitespace) }.suffix(10)
+    }
+}
+
+extension Termination {
+    init(_ status: TerminationStatus) {
+        switch status {
+        case .exited(let code): self = .exited(code)
+        case .signaled(let signal): self = .signaled(signal)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import Glibc
+import SystemPackage
+
+/// Reading, and replacing so that a reader sees the old content or the new, never a part.
+public enum Files {
+    /// The whole file.
+    /// - Parameter limit: the most bytes that are read; a larger file is an error (`EFBIG`).
+    /// - Throws: `SystemError`.
+    public static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
+        try SystemError.wrap("read", path) {
+            let file = try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
+            return try file.closeAfter {
+                var bytes: [UInt8] = []
+                var chunk = [UInt8](repeating: 0, count: 64 << 10)
+                while true {
+                    let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+                    if count == 0 { return bytes }
+                    bytes.append(contentsOf: chunk[..<count])
+                    if bytes.count > limit { throw Errno(rawValue: EFBIG) }
+                }
+            }
+        }
+    }
+
+    /// The whole file as text.
+    public static func text(_ path: String, limit: Int = 64 << 20) throws -> String {
+        String(decoding: try read(path, limit: limit), as: UTF8.self)
+    }
+
+    /// Whether something has this name; a dangling symlink has.
+    public static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// Whether this is a directory, symlinks followed.
+    public static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The size in bytes.
+    /// - Throws: `SystemError`.
+    public static func size(_ path: String) throws -> Int64 {
+        var status = stat()
+        try SystemError.check("read", path, stat(path, &status))
+        return Int64(status.st_size)
+    }
+
+    /// Writes a file under a temporary name beside it, syncs it, and renames it.
+    /// - Parameter mode: the permissions, whatever the umask.
+    /// - Throws: `SystemError`.
+    public static func replace(_ path: String, with bytes: [UInt8], mode: UInt16 = 0o644) throws {
+        let temporary = path + ".netroot-new"
+        try SystemError.wrap("write", path) {
+            let file = try FileDescriptor.open(
+                FilePath(temporary), .writeOnly, options: [.create, .truncate, .closeOnExec],
+                permissions: FilePermissions(rawValue: CModeT(mode)))
+            do {
+                try file.closeAfter {
+                    _ = try file.writeAll(bytes)
+                    if fchmod(file.rawValue, mode_t(mode)) != 0 || fsync(file.rawValue) != 0 {
+                        throw Errno(rawValue: errno)
+                    }
+                }
+                if rename(temporary, path) != 0 { throw Errno(rawValue: errno) }
+            } catch {
+                unlink(temporary)
+                throw error
+            }
+        }
+    }
+
+    /// Points a symlink at a new target in one step (`rename(2)`).
+    /// - Throws: `SystemError`.
+    public static func replaceLink(_ path: String, target: String) throws {
+        let temporary = path + ".netroot-new"
+        if exists(temporary) { try SystemError.check("remove", temporary, unlink(temporary)) }
+        try SystemError.check("write", path, symlink(target, temporary))
+        try SystemError.check("write", path, rename(temporary, path))
+        try sync(directory: String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
+    }
+
+    /// Makes the directory and those above it.
+    /// - Throws: `SystemError`.
+    public static func makeDirectory(_ path: String, mode: UInt16 = 0o755) throws {
+        if isDirectory(path) { return }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+            try makeDirectory(String(path[..<slash]), mode: mode)
+        }
+        if mkdir(path, mode_t(mode)) != 0, errno != EEXIST { throw SystemError("make", path, code: errno) }
+    }
+
+    /// The names in a directory, sorted; none where it does not exist.
+    /// - Throws: `SystemError`.
+    public static func names(in directory: String) throws -> [String] {
+        guard let stream = opendir(directory) else {
+            if errno == ENOENT { return [] }
+            throw SystemError("read", directory, code: errno)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Flushes a directory's entries to the disk.
+    /// - Throws: `SystemError`.
+    public static func sync(directory: String) throws {
+        let descriptor = try SystemError.check("sync", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        defer { close(descriptor) }
+        try SystemError.check("sync", directory, fsync(descriptor))
+    }
+
+    /// The free space that this user may fill, in bytes.
+    /// - Throws: `SystemError`.
+    public static func freeBytes(at path: String) throws -> Int64 {
+        var status = statvfs()
+        try SystemError.check("read the free space of", path, statvfs(path, &status))
+        return Int64(status.f_bavail) * Int64(status.f_frsize)
+    }
+
+    /// The nearest directory at or above a path that exists.
+    public static func nearestDirectory(_ path: String) -> String {
+        var path = path
+        while !isDirectory(path) {
+            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+            path = String(path[..<slash])
+        }
+        return path
+    }
+}
+
+private typealias CModeT = CInterop.Mode
