@@ -1,0 +1,55 @@
+/// The hosts file: which labels there are and how each is configured.
+///
+/// INI: `[DEFAULT]`, `[label]`, `KEY = value`; DESIGN.md's section "hosts.conf" and docs/formats.md describe it.
+public struct HostsFile: Sendable, Equatable {
+    /// The file's path, as it was given; errors name it.
+    public let path: String
+    /// The labels, in the file's order.
+    public let labels: [Label]
+
+    /// Reads and checks a hosts file's text: all of it, also labels that nobody asks for.
+    ///
+    /// - Parameters:
+    ///   - text: the file's content.
+    ///   - path: the file's path, for errors.
+    ///   - directory: the absolute directory that `${base}` and relative paths mean; nil takes that of `path`, which
+    ///     then has to be absolute.
+    /// - Throws: `ConfigError` with the line of the first mistake.
+    public init(text: String, path: String, directory: String? = nil) throws(ConfigError) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? ""
+        guard (directory ?? folder).hasPrefix("/") else {
+            throw ConfigError(
+                file: path, problem: "the hosts file's directory is not an absolute path",
+                hint: "give the file by its absolute path")
+        }
+        let base = normalisedPath(directory ?? folder, relativeTo: "/")
+        var scanner = HostsScanner(path: path)
+        let sections = try scanner.sections(of: checkedText(Array(text.utf8), path: path))
+        let defaults = sections.first { $0.isDefault }?.entries ?? [:]
+        // Checked by itself, since a label that overrides a bad default would hide it.
+        try HostsValues(file: path, base: base, label: "label", entries: defaults).checkAll()
+        var labels: [Label] = []
+        for section in sections where !section.isDefault {
+            let entries = defaults.merging(section.entries) { _, own in own }
+            let values = HostsValues(file: path, base: base, label: section.name, entries: entries)
+            labels.append(try values.label(line: section.line))
+        }
+        self.path = path
+        self.labels = labels
+    }
+
+    /// The label of a name.
+    ///
+    /// - Throws: `ConfigError` that names the nearest label and those there are.
+    public func label(_ name: String) throws(ConfigError) -> Label {
+        if let label = labels.first(where: { $0.name == name }) { return label }
+        let names = labels.map(\.name)
+        guard !names.isEmpty else {
+            throw ConfigError(
+                file: path, problem: "no label '\(name)': the file has no labels", hint: "add a section [\(name)]")
+        }
+        let nearest = nearestName(to: name, among: names).map { "did you mean '\($0)'? " } ?? ""
+        throw ConfigError(
+            file: path, problem: "no label '\(name)'", hint: nearest + "labels: " + names.joined(separator: ", "))
+    }
+}

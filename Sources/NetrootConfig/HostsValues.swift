@@ -1,0 +1,166 @@
+/// The entries that hold for one label, and the checks that turn each into a value.
+struct HostsValues {
+    /// The hosts file, for errors.
+    let file: String
+    /// What `${base}` means.
+    let base: String
+    /// What `${label}` means.
+    let label: String
+    let entries: [HostsKey: HostsEntry]
+
+    /// The label, with the documented defaults for what no entry says.
+    func label(line: Int) throws(ConfigError) -> Label {
+        guard entries[.recipe] != nil else {
+            throw ConfigError(
+                file: file, line: line, problem: "[\(label)] has no RECIPE",
+                hint: "add RECIPE = recipes/NAME.def")
+        }
+        return Label(
+            name: label, line: line,
+            netroot: try path(.netroot, default: "${base}/netroots/${label}"),
+            recipe: try path(.recipe, default: ""),
+            tftpboot: try path(.tftpboot, default: "${base}/tftpboot"),
+            format: try format(), rw: try boolean(.rw), debug: try boolean(.debug),
+            extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
+            vmMemory: try memory(), overlaySize: try overlaySize())
+    }
+
+    /// Checks every entry there is, and asks for none.
+    func checkAll() throws(ConfigError) {
+        for key in entries.keys.sorted(by: { (entries[$0]?.line ?? 0) < (entries[$1]?.line ?? 0) }) {
+            switch key {
+            case .netroot, .recipe, .tftpboot: _ = try path(key, default: "")
+            case .format: _ = try format()
+            case .rw, .debug: _ = try boolean(key)
+            case .extraQEMU, .extraCommandLine: _ = try words(key)
+            case .vmMemory: _ = try memory()
+            case .overlaySize: _ = try overlaySize()
+            }
+        }
+    }
+
+    /// An error at a key's line, in the words "KEY: problem".
+    private func error(_ key: HostsKey, _ problem: String, _ hint: String? = nil) -> ConfigError {
+        // A comment behind a value is part of the value; whoever wrote one gets told, whatever else is wrong.
+        let value = entries[key]?.value ?? ""
+        let comment = value.contains(" #") || value.contains(" ;") ? "a comment needs a line of its own" : nil
+        return ConfigError(
+            file: file, line: entries[key]?.line, problem: "\(key.rawValue): \(problem)",
+            hint: [hint, comment].compactMap { $0 }.joined(separator: "; ").nilIfEmpty)
+    }
+
+    /// The key's value, or nil where no entry sets it; an empty value is an error.
+    private func text(_ key: HostsKey) throws(ConfigError) -> String? {
+        guard let entry = entries[key] else { return nil }
+        let value = try expand(entry.value, key)
+        guard !value.isEmpty else { throw error(key, "has no value", "give one or remove the line") }
+        return value
+    }
+
+    private func expand(_ text: String, _ key: HostsKey) throws(ConfigError) -> String {
+        var result = ""
+        var rest = text[...]
+        while let start = rest.firstRange(of: "${") {
+            result += rest[..<start.lowerBound]
+            rest = rest[start.upperBound...]
+            guard let close = rest.firstIndex(of: "}") else { throw error(key, "'${' without '}'") }
+            let name = String(rest[..<close])
+            switch name {
+            case "base": result += base
+            case "label": result += label
+            default: throw error(key, "unknown variable '${\(name)}'", "there are ${base} and ${label}")
+            }
+            rest = rest[rest.index(after: close)...]
+        }
+        return result + rest
+    }
+
+    private func path(_ key: HostsKey, default fallback: String) throws(ConfigError) -> String {
+        let value: String
+        if let given = try text(key) { value = given } else { value = try expand(fallback, key) }
+        if value.hasPrefix("~") {
+            throw error(key, "'~' is not expanded in '\(value)'", "give the whole path, or one below ${base}")
+        }
+        return normalisedPath(value, relativeTo: base)
+    }
+
+    private func format() throws(ConfigError) -> Label.Format {
+        guard let value = try text(.format) else { return .tree }
+        if let format = Label.Format(rawValue: value.lowercased()) { return format }
+        let planned = ["squashfs", "initramfs", "uki", "iso"]
+        if planned.contains(value.lowercased()) {
+            throw error(.format, "'\(value)' is not supported yet", "use tree")
+        }
+        let nearest = nearestName(to: value, among: Label.Format.allCases.map(\.rawValue) + planned)
+        throw error(.format, "unknown format '\(value)'", nearest.map { "did you mean '\($0)'?" } ?? "use tree")
+    }
+
+    private func boolean(_ key: HostsKey) throws(ConfigError) -> Bool {
+        guard let value = try text(key) else { return false }
+        switch value.lowercased() {
+        case "y", "yes", "1", "true": return true
+        case "n", "no", "0", "false": return false
+        default: throw error(key, "'\(value)' is neither yes nor no", "write Y or N")
+        }
+    }
+
+    private func words(_ key: HostsKey) throws(ConfigError) -> [String] {
+        guard let entry = entries[key] else { return [] }
+        let split: [String]
+        do {
+            split = try shellWords(entry.value)
+        } catch {
+            switch error {
+            case .unbalancedQuote(let quote):
+                throw self.error(key, "a \(quote) has no partner", "close the quote, or put a backslash before it")
+            case .trailingBackslash:
+                throw self.error(key, "ends with a backslash", "an indented line goes on without one")
+            }
+        }
+        // Expanded after the split: a blank in the base directory's path must not make two arguments of one.
+        var words: [String] = []
+        for word in split { words.append(try expand(word, key)) }
+        return words
+    }
+
+    /// MiB; 128 is less than any system of ours boots in, 16 TiB more than QEMU takes.
+    private func memory() throws(ConfigError) -> Int {
+        guard let value = try text(.vmMemory) else { return 2048 }
+        let range = 128...16_777_216
+        guard value.utf8.allSatisfy(\.isASCIIDigit), let number = Int(value), range.contains(number) else {
+            throw error(
+                .vmMemory, "'\(value)' is no number of MiB from \(range.lowerBound) to \(range.upperBound)",
+                "write 2048 for 2 GiB")
+        }
+        return number
+    }
+
+    /// tmpfs(5), `size=`: bytes with an optional suffix k, m or g, or a percentage of the RAM.
+    private func overlaySize() throws(ConfigError) -> String {
+        guard let value = try text(.overlaySize)?.lowercased() else { return "50%" }
+        let bad = error(
+            .overlaySize, "'\(value)' is no size for a tmpfs",
+            "write a percentage of the RAM from 1% to 100%, or a size from 1m such as 512m or 2g")
+        let digits = value.utf8.prefix(while: \.isASCIIDigit)
+        guard !digits.isEmpty, let number = Int(String(Substring(digits))) else { throw bad }
+        let unit: Int
+        switch String(value.dropFirst(digits.count)) {
+        case "%":
+            guard (1...100).contains(number) else { throw bad }
+            return value
+        case "": unit = 1
+        case "k": unit = 1 << 10
+        case "m": unit = 1 << 20
+        case "g": unit = 1 << 30
+        default: throw bad
+        }
+        // The kernel takes 0 as "no limit", and anything below a page as a page: neither is ever meant.
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
+        guard !overflow, bytes >= 1 << 20 else { throw bad }
+        return value
+    }
+}
+
+extension String {
+    fileprivate var nilIfEmpty: String? { isEmpty ? nil : self }
+}

@@ -1,0 +1,53 @@
+/// One configured system: a section of the hosts file, with `[DEFAULT]`'s values under its own and all of them checked.
+public struct Label: Sendable, Equatable {
+    /// What a build leaves behind (`FORMAT`).
+    public enum Format: String, Sendable, CaseIterable {
+        /// The root as a directory.
+        case tree
+    }
+
+    /// The section's name: a letter or digit, then letters, digits, `.`, `_`, `-`; at most 63 bytes, since it becomes
+    /// a file name and a host name.
+    public let name: String
+    /// The line of the section's header in the hosts file.
+    public let line: Int
+    /// `NETROOT`: the directory of the generations, an absolute normalised path.
+    public let netroot: String
+    /// `RECIPE`: the definition file, an absolute normalised path.
+    public let recipe: String
+    /// `TFTPBOOT`: the TFTP root, an absolute normalised path.
+    public let tftpboot: String
+    /// `FORMAT`.
+    public let format: Format
+    /// `RW`: the root is mounted read-write, without an overlay.
+    public let rw: Bool
+    /// `DEBUG`: `rd.debug` and a serial log.
+    public let debug: Bool
+    /// `EXTRA_QEMU`: more arguments for QEMU, split as a shell splits words.
+    public let extraQEMU: [String]
+    /// `EXTRA_CMDLINE`: more kernel arguments, one an element, unquoted.
+    public let extraCommandLine: [String]
+    /// `VM_MEMORY`: the virtual machine's memory, in MiB.
+    public let vmMemory: Int
+    /// `OVERLAY_SIZE`: the `size=` of the overlay's tmpfs (tmpfs(5)): `50%`, `512m`, `2g`; in lower case.
+    public let overlaySize: String
+}
+
+/// The keys of a hosts file, as they are documented; a file may write them in any case.
+enum HostsKey: String, CaseIterable {
+    case netroot = "NETROOT"
+    case recipe = "RECIPE"
+    case tftpboot = "TFTPBOOT"
+    case format = "FORMAT"
+    case rw = "RW"
+    case debug = "DEBUG"
+    case extraQEMU = "EXTRA_QEMU"
+    case extraCommandLine = "EXTRA_CMDLINE"
+    case vmMemory = "VM_MEMORY"
+    case overlaySize = "OVERLAY_SIZE"
+
+    init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
+
+    /// The value is a list of words, and may be empty.
+    var isList: Bool { self == .extraQEMU || self == .extraCommandLine }
+}

@@ -1,0 +1,216 @@
+import Testing
+
+@testable import NetrootConfig
+
+private func parse(_ text: String) throws(ConfigError) -> HostsFile {
+    try HostsFile(text: text, path: "/etc/netroot/hosts.conf")
+}
+
+/// A hosts file with one label, whose section ends with the given lines.
+private func label(_ lines: String) throws -> Label {
+    try #require(try parse("[a]\nRECIPE = r.def\n" + lines).labels.first)
+}
+
+@Suite struct HostsFileTests {
+    @Test func documentedDefaults() throws {
+        let label = try label("")
+        #expect(label.name == "a")
+        #expect(label.line == 1)
+        #expect(label.netroot == "/etc/netroot/netroots/a")
+        #expect(label.recipe == "/etc/netroot/r.def")
+        #expect(label.tftpboot == "/etc/netroot/tftpboot")
+        #expect(label.format == .tree)
+        #expect(!label.rw)
+        #expect(!label.debug)
+        #expect(label.extraQEMU.isEmpty)
+        #expect(label.extraCommandLine.isEmpty)
+        #expect(label.vmMemory == 2048)
+        #expect(label.overlaySize == "50%")
+    }
+
+    @Test func labelOverridesDefault() throws {
+        let file = try parse(
+            """
+            # a comment
+            [DEFAULT]
+            recipe = ${base}/recipes/${label}.def
+            VM_MEMORY=512
+            EXTRA_QEMU = -m 1
+            ; another
+            [b]
+            Vm_Memory = 1024
+            EXTRA_QEMU =
+            [a]  # behind the header
+
+            """)
+        #expect(file.labels.map(\.name) == ["b", "a"])
+        #expect(file.labels.map(\.recipe) == ["/etc/netroot/recipes/b.def", "/etc/netroot/recipes/a.def"])
+        #expect(file.labels.map(\.vmMemory) == [1024, 512])
+        #expect(file.labels.map(\.extraQEMU) == [[], ["-m", "1"]])
+    }
+
+    @Test func defaultMayStandLast() throws {
+        #expect(try parse("[a]\n[DEFAULT]\nRECIPE=x").label("a").recipe == "/etc/netroot/x")
+    }
+
+    @Test func indentedLinesContinue() throws {
+        let label = try label(
+            "EXTRA_CMDLINE = quiet\n  rw=1\n# between\n  # indented comment\n\n\tdebug\nEXTRA_QEMU =\n  -smp 2\n")
+        #expect(label.extraCommandLine == ["quiet", "rw=1", "debug"])
+        #expect(label.extraQEMU == ["-smp", "2"])
+    }
+
+    @Test func carriageReturnsAndByteOrderMark() throws {
+        let file = try parse("\u{FEFF}[a]\r\nRECIPE = x y.def\r\nRW = Y\r\n")
+        #expect(try file.label("a").recipe == "/etc/netroot/x y.def")
+        #expect(try file.label("a").rw)
+    }
+
+    @Test(arguments: [
+        ("x", "/etc/netroot/x"), ("./x/../y//z/", "/etc/netroot/y/z"), ("../../../../x", "/x"), ("/srv/./a/..", "/srv"),
+        ("${base}/${label}", "/etc/netroot/a"), ("/x$y", "/x$y"), ("/é ü", "/é ü"),
+    ])
+    func paths(text: String, path: String) throws {
+        #expect(try label("NETROOT = \(text)").netroot == path)
+    }
+
+    @Test(arguments: [
+        ("Y", true), ("yes", true), ("1", true), ("TRUE", true), ("n", false), ("No", false), ("0", false),
+        ("false", false),
+    ])
+    func booleans(text: String, value: Bool) throws {
+        #expect(try label("RW = \(text)").rw == value)
+        #expect(try label("DEBUG = \(text)").debug == value)
+    }
+
+    @Test(arguments: ["1%", "100%", "1m", "512m", "2G", "1048576", "1024k"])
+    func overlaySizes(text: String) throws {
+        #expect(try label("OVERLAY_SIZE = \(text)").overlaySize == text.lowercased())
+    }
+
+    @Test func variablesExpandAfterTheSplit() throws {
+        let file = try HostsFile(
+            text: "[a]\nRECIPE=r\nEXTRA_QEMU = -drive 'file=${base}/x'", path: "/my site/hosts.conf")
+        #expect(try file.label("a").extraQEMU == ["-drive", "file=/my site/x"])
+    }
+
+    @Test func relativeFileNeedsADirectory() throws {
+        #expect(throws: ConfigError.self) { try HostsFile(text: "[a]\nRECIPE=r", path: "hosts.conf") }
+        let file = try HostsFile(text: "[a]\nRECIPE=r", path: "hosts.conf", directory: "/srv/")
+        #expect(file.labels.first?.recipe == "/srv/r")
+        #expect(try HostsFile(text: "[a]\nRECIPE=r", path: "/hosts.conf").labels.first?.recipe == "/r")
+    }
+
+    @Test func unknownLabel() throws {
+        let file = try parse("[DEFAULT]\nRECIPE=r\n[debian12]\n[debian13]\n[centos]\n")
+        let error = #expect(throws: ConfigError.self) { try file.label("debain13") }
+        #expect(
+            error?.description == "/etc/netroot/hosts.conf: no label 'debain13'; "
+                + "did you mean 'debian13'? labels: debian12, debian13, centos")
+        #expect(throws: ConfigError.self) { try parse("").label("x") }
+        #expect(
+            try #require(#expect(throws: ConfigError.self) { try file.label("zzz") }).hint?.hasPrefix("labels") == true)
+    }
+
+    /// Each row: the text, the line of the error, and what problem and hint must hold.
+    static let mistakes: [(text: String, line: Int, words: [String])] = [
+        ("RECIPE = x\n[a]", 1, ["before the first section"]),
+        ("[a]\nRECIPPE = x", 2, ["unknown key 'RECIPPE'", "RECIPE?"]),
+        ("[a]\nRECIPE = x\nTFTP_BOOT = y", 3, ["TFTP_BOOT", "TFTPBOOT?"]),
+        ("[a]\nCOLOUR_OF_THE_CASE = x", 2, ["unknown key", "known keys: NETROOT, RECIPE"]),
+        ("[a]\nRECIPE = x\nrecipe = y", 3, ["already set in line 2"]),
+        ("[a]\nRECIPE = x\n\n[a]\n", 4, ["[a]", "line 1"]),
+        ("[DEFAULT]\n[DEFAULT]", 2, ["line 1"]),
+        ("[default]", 1, ["[DEFAULT]"]),
+        ("[a", 1, ["']'"]),
+        ("[a] b", 1, ["'b'"]),
+        ("[]", 1, ["''"]),
+        ("[.a]", 1, ["'.a'"]),
+        ("[a/b]", 1, ["a/b"]),
+        ("[ä]", 1, ["ä"]),
+        ("[" + String(repeating: "a", count: 64) + "]", 1, ["63"]),
+        ("[a]\nRECIPE", 2, ["KEY = value"]),
+        ("[a]\n= x", 2, ["unknown key ''"]),
+        ("[a]\n  RECIPE = x", 2, ["indent"]),
+        ("  x", 1, ["indent"]),
+        ("[a]\nRECIPE = x\n  RW = Y", 3, ["reads as a key", "indent"]),
+        ("[a]\n", 1, ["no RECIPE"]),
+        ("[a]\nRECIPE =", 2, ["no value"]),
+        ("[a]\nRECIPE = ${bas}/x", 2, ["${bas}", "${base}"]),
+        ("[a]\nRECIPE = ${base/x", 2, ["'}'"]),
+        ("[a]\nRECIPE = ~/x", 2, ["~"]),
+        ("[a]\nRECIPE=x\nRW = maybe", 3, ["RW", "maybe", "Y or N"]),
+        ("[a]\nRECIPE=x\nRW = Y # really", 3, ["line of its own"]),
+        ("[a]\nRECIPE=x\nFORMAT = squashfs", 3, ["not supported yet"]),
+        ("[a]\nRECIPE=x\nFORMAT = tre", 3, ["unknown format", "tree"]),
+        ("[a]\nRECIPE=x\nVM_MEMORY = 2G", 3, ["2G", "MiB"]),
+        ("[a]\nRECIPE=x\nVM_MEMORY = 127", 3, ["127"]),
+        ("[a]\nRECIPE=x\nVM_MEMORY = -512", 3, ["-512"]),
+        ("[a]\nRECIPE=x\nVM_MEMORY = 99999999999999999999", 3, ["MiB"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE = 0", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE = 101%", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE = 512", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE = 2 g", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE = 9999999999999g", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE = 1g,mode=0777", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nEXTRA_QEMU = 'a", 3, ["EXTRA_QEMU", "'"]),
+        ("[a]\nRECIPE=x\nEXTRA_CMDLINE = a \\", 3, ["backslash"]),
+        ("[DEFAULT]\nVM_MEMORY=x\n[a]\nRECIPE=x\nVM_MEMORY=512", 2, ["VM_MEMORY"]),
+        ("[a]\nRECIPE=x\u{0}", 2, ["binary"]),
+    ]
+
+    @Test(arguments: mistakes.indices)
+    func mistake(index: Int) throws {
+        let row = Self.mistakes[index]
+        let error = try #require(throws: ConfigError.self) { try parse(row.text) }
+        #expect(error.line == row.line, "\(error)")
+        for word in row.words { #expect(error.description.contains(word), "\(error)") }
+        #expect(!error.description.contains("\n"))
+    }
+
+    @Test func randomTextNeverCrashes() {
+        var random = SeededRandom(seed: 1)
+        let pieces = [
+            "[", "]", "DEFAULT", "a", "=", "\n", "\n", " ", "\t", "${", "}", "base", "RECIPE", "EXTRA_QEMU", "RW", "\"",
+            "'", "\\", "#", ";", "é", "\u{301}", "\u{0}", "\r\n", "%", "9",
+        ]
+        var accepted = 0
+        for _ in 0..<20_000 {
+            let count = Int.random(in: 0...24, using: &random)
+            let text = (0..<count).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
+            do throws(ConfigError) {
+                _ = try parse(text)
+                accepted += 1
+            } catch {
+                #expect(!error.problem.isEmpty)
+            }
+        }
+        #expect(accepted > 0 && accepted < 20_000)
+    }
+}
+
+@Suite struct ShellWordsTests {
+    @Test(arguments: [
+        ("", []), ("  a\tb  ", ["a", "b"]), (#"a\ b c"#, ["a b", "c"]), (#"'a "b' "c 'd""#, [#"a "b"#, "c 'd"]),
+        (#""" '' x"#, ["", "", "x"]), (#"a'b'"c"d"#, ["abcd"]), (#""\$\n\\\"""#, [#"$\n\""#]),
+        ("a # b", ["a", "#", "b"]),
+        ("é'ü'", ["éü"]),
+    ])
+    func splits(text: String, words: [String]) throws {
+        #expect(try shellWords(text) == words)
+    }
+
+    @Test(arguments: ["'", "\"", "a\\", "\"\\", "'a\"", "\"a'"])
+    func unbalanced(text: String) {
+        #expect(throws: ShellWordsError.self) { try shellWords(text) }
+    }
+}
+
+@Suite struct NearestNameTests {
+    @Test(arguments: [
+        ("bulid", "build"), ("LIST", "list"), ("test1", "test"), ("x", nil), ("installation", nil), ("", nil),
+    ])
+    func nearest(name: String, expected: String?) {
+        #expect(nearestName(to: name, among: ["build", "list", "test", "installnfs"]) == expected)
+    }
+}
