@@ -40,7 +40,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "NetrootBoot",
-            dependencies: ["NetrootConfig", "NetrootSystem", "NetrootImage", "NetrootStore", "NetrootServe"],
+            dependencies: [
+                "NetrootConfig", "NetrootSystem", "NetrootImage", "NetrootStore", "NetrootServe", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "netroot",

@@ -3,8 +3,10 @@ import NetrootSystem
 
 /// The debootstrap agent: a Debian root by mmdebstrap.
 struct Debootstrap: Sendable {
-    /// The recipe's header.
-    let recipe: Recipe
+    /// The agent's part of the recipe's header.
+    let header: BootstrapAgent.Debootstrap
+    /// The recipe's path, for messages.
+    let recipe: String
     /// Where packages are kept between builds.
     let cache: String
     let shipped: ShippedFiles
@@ -20,21 +22,20 @@ struct Debootstrap: Sendable {
 
     /// The mmdebstrap command that fills an empty directory.
     func command(root: String) -> Command {
-        let suite = recipe.osVersion ?? ""
         var argv = [
             "mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase",
             // Both would throw away the packages that the cache brings.
             "--skip=download/empty", "--skip=essential/unlink",
             "--setup-hook=\(shipped.libexec)/deb-cache-in", "--customize-hook=\(shipped.libexec)/deb-cache-out",
         ]
-        if !recipe.include.isEmpty { argv.append("--include=" + recipe.include.joined(separator: ",")) }
-        argv += [suite, root]
-        if let mirror = recipe.mirrorURL { argv.append(mirror) }
+        if !header.include.isEmpty { argv.append("--include=" + header.include.joined(separator: ",")) }
+        argv += [header.suite, root]
+        if let mirror = header.mirror { argv.append(mirror) }
         return Command(
             argv,
             environment: [
                 // The kernel package's hooks would build the initramfs once more for each of their runs.
-                "INITRD": "No", "NETROOT_DEB_CACHE": Self.cacheDirectory(cache, suite: suite),
+                "INITRD": "No", "NETROOT_DEB_CACHE": Self.cacheDirectory(cache, suite: header.suite),
             ]
         ).contained
     }
@@ -42,11 +43,11 @@ struct Debootstrap: Sendable {
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
     func run(root: String, log: String, runner: CommandRunner) async throws {
-        try Files.makeDirectory(Self.cacheDirectory(cache, suite: recipe.osVersion ?? ""))
+        try Files.makeDirectory(Self.cacheDirectory(cache, suite: header.suite))
         do {
             try await runner.run(command(root: root))
         } catch let error as CommandError {
-            throw Self.explained(error, recipe: recipe.path, log: log) ?? error
+            throw Self.explained(error, recipe: recipe, log: log) ?? error
         }
     }
 

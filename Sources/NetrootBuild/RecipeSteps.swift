@@ -1,5 +1,6 @@
 import Glibc
 import NetrootConfig
+import NetrootStore
 import NetrootSystem
 
 /// The sections of a recipe, carried out on a root.
@@ -30,7 +31,7 @@ struct RecipeSteps: Sendable {
             for label in recipe.labels { labels[label.name] = label.value }
             try tree.write(".singularity.d/labels.json", try JSON.text(labels))
         }
-        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help) }
+        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.text) }
     }
 
     /// `%setup`, on the host, with the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
@@ -55,7 +56,7 @@ struct RecipeSteps: Sendable {
             try await runner.run(Command(["cp", "-fLR", "--"] + sources + [staged + "/"]).dyingWithParent)
             let destination = copy.destination ?? copy.source
             let whole = destination.hasPrefix("/") ? destination : "/" + destination
-            try tree.makeDirectory(whole.hasSuffix("/") ? whole : String(whole[..<(whole.lastIndex(of: "/") ?? whole.startIndex)]))
+            try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))
             var copying = inRoot
             copying.binds.append((source: staged, target: "/run/netroot-files"))
             let names = try Files.names(in: staged).map { "/run/netroot-files/\($0)" }
@@ -89,13 +90,13 @@ struct RecipeSteps: Sendable {
             section: "%test", script: script, command.command(script.interpreter + ["/run/netroot-script"]))
     }
 
-    private func stage(_ script: Script, as name: String) throws -> String {
+    private func stage(_ script: Recipe.Script, as name: String) throws -> String {
         let path = "\(scratch)/\(name).script"
         try Files.replace(path, with: Array(script.text.utf8), mode: 0o755)
         return path
     }
 
-    private func run(section: String, script: Script, _ command: Command) async throws {
+    private func run(section: String, script: Recipe.Script, _ command: Command) async throws {
         do {
             try await runner.run(command)
         } catch let error as CommandError {

@@ -1,4 +1,3 @@
-import NetrootConfig
 import NetrootSystem
 
 /// Running programs inside a root: own PID and mount namespaces, `/proc /sys /dev /run`, the host's resolver.
@@ -27,13 +26,5 @@ struct RootCommand: Sendable {
         let assignments = standard.merging(environment) { $1 }.map { "\($0)=\($1)" }.sorted()
         let mounts = binds.flatMap { ["--bind", $0.source, $0.target] }
         return Command([enter] + mounts + [root, "env", "-i"] + assignments + argv).contained
-    }
-}
-
-extension Script {
-    /// The interpreter and its options: `/bin/sh -ex`, or what the section names after `-c`.
-    var interpreter: [String] {
-        guard args.first == "-c", args.count > 1 else { return ["/bin/sh", "-ex"] }
-        return Array(args.dropFirst())
     }
 }

@@ -20,7 +20,7 @@ struct RootTree: Sendable {
                 continue
             }
             let host = directory + "/" + (done + [name]).joined(separator: "/")
-            guard followLast || !pending.isEmpty, let target = try Self.linkTarget(host) else {
+            guard followLast || !pending.isEmpty, let target = try Files.linkTarget(host) else {
                 done.append(name)
                 continue
             }
@@ -65,7 +65,7 @@ struct RootTree: Sendable {
         for name in try Files.names(in: source) {
             let from = "\(source)/\(name)"
             let to = "\(path)/\(name)"
-            if let target = try Self.linkTarget(from) {
+            if let target = try Files.linkTarget(from) {
                 try link(to, to: target)
             } else if Files.isDirectory(from) {
                 try install(from, at: to)
@@ -81,18 +81,5 @@ struct RootTree: Sendable {
         let parent = String(host[..<(host.lastIndex(of: "/") ?? host.startIndex)])
         try Files.makeDirectory(parent)
         return host
-    }
-
-    /// The target of a symlink; nil where it is none, or nothing is there.
-    static func linkTarget(_ path: String) throws -> String? {
-        var buffer = [UInt8](repeating: 0, count: 4097)
-        let count = buffer.withUnsafeMutableBytes {
-            readlink(path, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 4096)
-        }
-        if count >= 0 { return String(decoding: buffer[..<count], as: UTF8.self) }
-        guard errno == EINVAL || errno == ENOENT || errno == ENOTDIR else {
-            throw SystemError("read", path, code: errno)
-        }
-        return nil
     }
 }

@@ -58,13 +58,7 @@ public struct LabelStore: Sendable, Equatable {
     /// The number that `current` points at, or nil where there is none.
     /// - Throws: `SystemError`.
     public func currentNumber() throws -> Int? {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink(currentLink, &buffer, buffer.count - 1)
-        if count < 0 {
-            if errno == ENOENT { return nil }
-            throw SystemError("read", currentLink, code: errno)
-        }
-        let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let target = try Files.linkTarget(currentLink) else { return nil }
         return target.split(separator: "/").last.flatMap { Int($0) }
     }
 
@@ -103,10 +97,11 @@ public struct LabelStore: Sendable, Equatable {
     }
 
     /// Writes the manifest, flushes everything to the disk, names the generation, and points `current` at it.
-    /// - Throws: `EncodingError`, `SystemError`, `StoreError`.
-    public func publish(_ draft: Draft, manifest: Manifest) throws -> Generation {
+    /// - Throws: `EncodingError`, `CommandError`, `SystemError`, `StoreError`, `CancellationError`.
+    public func publish(_ draft: Draft, manifest: Manifest) async throws -> Generation {
         try Files.replace(draft.directory + "/manifest.json", with: Array(try JSON.text(manifest).utf8))
-        try flushFilesystem(draft.directory)
+        _ = try await CommandRunner().capture(Command(["sync", "--file-system", "--", draft.directory]))
+        try Task.checkCancellation()
         let directory = "\(generationsDirectory)/\(draft.number)"
         try SystemError.check("publish", directory, rename(draft.directory, directory))
         try Files.replace(lastNumberFile, with: Array("\(draft.number)\n".utf8))
@@ -169,12 +164,6 @@ public struct LabelStore: Sendable, Equatable {
 
     private func remove(_ path: String, _ runner: CommandRunner) async throws {
         _ = try await runner.capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
-    }
-
-    private func flushFilesystem(_ path: String) throws {
-        let descriptor = try SystemError.check("sync", path, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        defer { close(descriptor) }
-        try SystemError.check("sync", path, syncfs(descriptor))
     }
 }
 

@@ -33,6 +33,18 @@ public enum Files {
         return lstat(path, &status) == 0
     }
 
+    /// The target of a symlink; nil where it is none, or nothing is there.
+    /// - Throws: `SystemError`.
+    public static func linkTarget(_ path: String) throws -> String? {
+        var buffer = [CChar](repeating: 0, count: 4097)
+        let count = readlink(path, &buffer, 4096)
+        if count >= 0 { return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+        guard errno == EINVAL || errno == ENOENT || errno == ENOTDIR else {
+            throw SystemError("read", path, code: errno)
+        }
+        return nil
+    }
+
     /// Whether this is a directory, symlinks followed.
     public static func isDirectory(_ path: String) -> Bool {
         var status = stat()
@@ -79,6 +91,12 @@ public enum Files {
         try SystemError.check("write", path, symlink(target, temporary))
         try SystemError.check("write", path, rename(temporary, path))
         try sync(directory: String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
+    }
+
+    /// Renames a file or directory within a filesystem.
+    /// - Throws: `SystemError`.
+    public static func move(_ path: String, to target: String) throws {
+        try SystemError.check("rename", path, rename(path, target))
     }
 
     /// Makes the directory and those above it.

@@ -6,6 +6,7 @@ public final class Progress: Sendable {
     private let terminal: Bool
     private let began = ContinuousClock.now
     private let steps = Mutex<[Step]>([])
+    private let failure = Mutex<String?>(nil)
 
     /// A step that ended, and the seconds it took.
     public struct Step: Sendable, Equatable {
@@ -23,6 +24,9 @@ public final class Progress: Sendable {
     /// The steps that have ended.
     public var finished: [Step] { steps.withLock { $0 } }
 
+    /// The name of the step that threw; nil while none has.
+    public var failed: String? { failure.withLock { $0 } }
+
     /// Runs one step, shows its name, what it waits for, and the time it takes.
     /// - Throws: what `body` throws, after a line that names the step.
     public func step<R: Sendable>(_ name: String, _ body: () async throws -> R) async throws -> R {
@@ -37,6 +41,7 @@ public final class Progress: Sendable {
             return result
         } catch {
             await stop(ticker)
+            failure.withLock { $0 = name }
             line("\(Self.decimal(Self.seconds(since: start)).leftPadded(to: 6)) s  \(name): \(word(for: error))")
             throw error
         }

@@ -12,10 +12,9 @@ public struct ShippedFiles: Sendable, Equatable {
     /// Finds the folder from the path of the running program (`/proc/self/exe`).
     /// - Throws: `MissingError` where neither a checkout nor an installation is around it.
     public static func locate() throws -> ShippedFiles {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        guard count > 0 else { throw SystemError("read", "/proc/self/exe", code: errno) }
-        let program = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let program = try Files.linkTarget("/proc/self/exe") else {
+            throw SystemError("read", "/proc/self/exe", code: ENOENT)
+        }
         var parts = program.split(separator: "/").dropLast()
         while !parts.isEmpty {
             let above = "/" + parts.joined(separator: "/")

@@ -22,6 +22,9 @@ public struct SystemError: ReportableError, Equatable {
         "cannot \(operation) \(path): \(String(cString: strerror(code)))" + (advice.map { "; \($0)" } ?? "")
     }
 
+    /// Whether the disk is full (`ENOSPC`) or the user's quota is used up (`EDQUOT`).
+    public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
+
     private var advice: String? {
         switch code {
         case EACCES, EPERM: geteuid() == 0 ? nil : "run netroot as root, or give the user access to it"

@@ -1,7 +1,60 @@
 import ArgumentParser
+import Glibc
+import NetrootSystem
 
 @main
 struct Netroot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "netroot", abstract: "Turn a recipe into a machine that runs without a disk of its own.")
+        commandName: "netroot",
+        abstract: "Turn a recipe into a machine that runs without a disk of its own.",
+        discussion: """
+            Example:
+              netroot build debian12          recipe -> generation
+              netroot installnfs debian12     generation -> boot entry and export
+              netroot startnfs debian12       a QEMU machine boots it by PXE
+              netroot test debian12           the same, proved by the guest
+
+            Exit status: 0 done, 1 it failed, 64 usage or configuration, 69 a tool or service is missing,
+            75 locked by another run, 130 interrupted.
+            """,
+        version: version,
+        subcommands: [
+            ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
+            ShellCommand.self,
+        ])
+
+    /// The version, as `--version` prints it and the manifest records it.
+    static let version = "0.1.0"
+
+    /// Parses and runs; every error ends with its own exit status.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as any ReportableError {
+            fail("netroot: \(error.description)", error.exitStatus)
+        } catch is CancellationError {
+            fail("netroot: interrupted; what was started has been undone", .interrupted)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch {
+            let message = fullMessage(for: error)
+            let status = exitCode(for: error)
+            if status == .success {
+                FileWriter.standardOutput.write(message.isEmpty ? "" : message + "\n")
+                Glibc.exit(0)
+            }
+            let usage = status == .validationFailure
+            fail(message.isEmpty ? "netroot: \(error)" : message, usage ? .usage : .failed)
+        }
+    }
+
+    private static func fail(_ message: String, _ status: ExitStatus) -> Never {
+        FileWriter.standardError.write(message + "\n")
+        Glibc.exit(status.rawValue)
+    }
 }

@@ -1,0 +1,54 @@
+public import NetrootSystem
+
+/// Why a label cannot be installed, served or booted.
+public enum BootError: ReportableError, Equatable {
+    /// A TCP port is in use.
+    case portInUse(port: Int, option: String)
+    /// The TFTP root cannot be written.
+    case tftpNotWritable(path: String, reason: String)
+    /// The label has no boot entry in the TFTP root.
+    case notInstalled(label: String, tftpboot: String)
+    /// The installed generation is gone.
+    case installedGenerationGone(label: String, number: Int)
+    /// The embedded server is read-only, the label is not.
+    case readWriteNeedsKernelServer(label: String)
+    /// There is no NFS server in this kernel.
+    case noKernelServer(reason: String)
+    /// A boot check of a label without an overlay.
+    case nothingToCheck(label: String)
+    /// QEMU ended at once.
+    case machineFailed(termination: Termination, reason: String)
+    /// The exports cannot be put into the system's folder.
+    case exportsNotWritable(path: String, reason: String)
+
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .readWriteNeedsKernelServer, .nothingToCheck: .usage
+        case .noKernelServer: .unavailable
+        default: .failed
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .portInUse(let port, let option):
+            return "port \(port) on 127.0.0.1 is in use; end what listens there (ss -ltnp), or give \(option) another one"
+        case .tftpNotWritable(let path, let reason):
+            return "TFTPBOOT \(path) cannot be written: \(reason); mend its permissions, or set TFTPBOOT elsewhere"
+        case .notInstalled(let label, let tftpboot):
+            return "\(label) has no boot entry in \(tftpboot); netroot installnfs \(label)"
+        case .installedGenerationGone(let label, let number):
+            return "the boot entry of \(label) names generation \(number), which is gone; netroot installnfs \(label)"
+        case .readWriteNeedsKernelServer(let label):
+            return "\(label) has RW=Y and netroot's own NFS server is read-only; add --server kernel"
+        case .noKernelServer(let reason):
+            return "--server kernel: \(reason); apt-get install nfs-kernel-server, or leave --server out"
+        case .nothingToCheck(let label):
+            return "\(label) has RW=Y: the boot check is for read-only roots with an overlay; set RW=N to test it"
+        case .machineFailed(let termination, let reason):
+            return "QEMU ended with \(termination): \(reason); see EXTRA_QEMU and VM_MEMORY in the hosts file"
+        case .exportsNotWritable(let path, let reason):
+            return "\(path) cannot be written: \(reason); run it as root, or leave --system out"
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import FoundationEssentials
+import Glibc
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// What a running machine of a label has changed on the host, recorded before it is changed.
+///
+/// The record outlives a SIGKILL: the next run of the same label undoes it first.
+struct BootSession: Sendable {
+    /// The files of this run: a TFTP root, keys, sockets, the console's log.
+    let directory: String
+    private let recordPath: String
+    private let lock: FileLock
+
+    /// What has to be undone.
+    struct Record: Codable, Equatable {
+        var directory: String
+        var exports: [KernelExport]
+    }
+
+    /// Takes the lock, undoes what a killed run left, records and makes the directory.
+    /// - Throws: `LockedError`, `SystemError`, `CommandError`.
+    static func begin(
+        _ label: Label, verb: String, exports: [KernelExport], note: (String) -> Void
+    ) async throws -> BootSession {
+        let lock = try FileLock(
+            path: label.netroot + "/.machine.lock", subject: "the machine of \(label.name)",
+            verb: "\(verb) \(label.name)")
+        let recordPath = label.netroot + "/.machine.json"
+        if Files.exists(recordPath) {
+            let record = try JSON.value(Record.self, from: try Files.read(recordPath))
+            try await undo(record)
+            note("undid what a killed run left: \(record.directory)")
+        }
+        let directory = try runtimeDirectory() + "/\(label.name)-\(getpid())"
+        let record = Record(directory: directory, exports: exports)
+        try Files.replace(recordPath, with: Array(try JSON.text(record).utf8), mode: 0o600)
+        try Files.makeDirectory(directory)
+        // Keys for the guest lie in it.
+        try SystemError.check("protect", directory, chmod(directory, 0o700))
+        return BootSession(directory: directory, recordPath: recordPath, lock: lock)
+    }
+
+    /// Undoes everything, and forgets the record.
+    /// - Throws: `SystemError`, `CommandError`.
+    func end() async throws {
+        if Files.exists(recordPath) {
+            try await Self.undo(try JSON.value(Record.self, from: try Files.read(recordPath)))
+            try SystemError.check("remove", recordPath, unlink(recordPath))
+        }
+        withExtendedLifetime(lock) {}
+    }
+
+    private static func undo(_ record: Record) async throws {
+        for export in record.exports { try await export.remove() }
+        _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", record.directory]))
+    }
+
+    /// `/run/netroot`, or the user's own runtime directory: short, since Unix sockets lie in it.
+    private static func runtimeDirectory() throws -> String {
+        if geteuid() == 0 { return "/run/netroot" }
+        if let own = getenv("XDG_RUNTIME_DIR"), Files.isDirectory(String(cString: own)) {
+            return String(cString: own) + "/netroot"
+        }
+        return "/tmp/netroot-\(geteuid())"
+    }
+}
+
+/// An export of the host's kernel NFS server (exportfs(8)).
+struct KernelExport: Sendable, Codable, Equatable {
+    /// The directory.
+    var directory: String
+    /// Who may mount it.
+    var client: String
+    /// exports(5).
+    var options: String
+
+    static let tools = [
+        Tool("exportfs", package: "nfs-kernel-server"), Tool("rpc.nfsd", package: "nfs-kernel-server"),
+    ]
+
+    /// The export that QEMU's user network needs: it comes from this host, from any port.
+    static func local(_ directory: String, readWrite: Bool) -> KernelExport {
+        KernelExport(
+            directory: directory, client: "127.0.0.1",
+            options: "\(readWrite ? "rw" : "ro"),no_root_squash,no_subtree_check,insecure,async")
+    }
+
+    /// Whether this kernel has a running NFS server.
+    /// - Throws: `BootError.noKernelServer`, `MissingError`.
+    static func requireServer() throws {
+        try Tool.require(tools)
+        guard Files.exists("/proc/fs/nfsd/threads") else {
+            throw BootError.noKernelServer(reason: "this kernel has no running nfsd (/proc/fs/nfsd is not there)")
+        }
+    }
+
+    /// Exports the directory.
+    /// - Throws: `CommandError`.
+    func add() async throws {
+        _ = try await CommandRunner().capture(Command(["exportfs", "-o", options, "\(client):\(directory)"]))
+    }
+
+    /// Takes the export back; one that is not there is no error.
+    /// - Throws: `CommandError`.
+    func remove() async throws {
+        let active = try await CommandRunner().capture(Command(["exportfs", "-s"]))
+        guard active.split(separator: "\n").contains(where: { $0.hasPrefix(directory + " ") }) else { return }
+        _ = try await CommandRunner().capture(Command(["exportfs", "-u", "\(client):\(directory)"]))
+    }
+}

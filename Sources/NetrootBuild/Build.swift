@@ -1,0 +1,136 @@
+public import NetrootConfig
+public import NetrootStore
+public import NetrootSystem
+
+/// One build: a recipe becomes a generation.
+public struct Build: Sendable {
+    /// What is built.
+    public let label: Label
+    /// Where downloaded packages are kept between builds.
+    public let cache: String
+    /// The data that netroot ships.
+    public let shipped: ShippedFiles
+    /// The version of netroot, for the manifest.
+    public let version: String
+
+    /// The least free space that a build begins with, in MiB.
+    static let neededMiB: Int64 = 512
+
+    public init(label: Label, cache: String, shipped: ShippedFiles, version: String) {
+        self.label = label
+        self.cache = cache
+        self.shipped = shipped
+        self.version = version
+    }
+
+    /// Builds and publishes the next generation of the label.
+    ///
+    /// Cancelling the task, or killing the process, at any point leaves `current` as it was.
+    /// - Throws: `ConfigError`, `BuildError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
+    ///   `SystemError`, `CancellationError`.
+    public func run(progress: Progress) async throws -> Generation {
+        let recipe = try readRecipe()
+        try preflight()
+        let store = LabelStore(label: label)
+        let lock = try store.lock(verb: "build")
+        defer { withExtendedLifetime(lock) {} }
+        for path in try await store.removeLeftovers(CommandRunner()) {
+            progress.note("removed \(path), left by a build that was killed")
+        }
+        let draft = try store.begin()
+        do {
+            return try await build(recipe, in: draft, store: store, progress: progress)
+        } catch {
+            let explained = try diskFull(error, draft: draft, after: progress)
+            let kept = try keepLog(of: draft)
+            // Not cancelled with the build: a draft must go even after Ctrl-C.
+            try await Task { try await store.abandon(draft, CommandRunner()) }.value
+            if let kept { progress.note("log: \(kept)") }
+            throw explained
+        }
+    }
+
+    /// The steps, top to bottom.
+    private func build(
+        _ recipe: Recipe, in draft: Draft, store: LabelStore, progress: Progress
+    ) async throws -> Generation {
+        let started = JSON.timestamp()
+        let runner = CommandRunner(log: draft.log)
+        let tree = RootTree(directory: draft.root)
+        let inRoot = RootCommand(root: draft.root, shipped: shipped)
+        let scratch = draft.directory + "/scratch"
+        try Files.makeDirectory(scratch)
+        let steps = RecipeSteps(
+            recipe: recipe, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
+        let pair = KernelPair(tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog)
+        try await progress.step("bootstrap") { try await bootstrap(recipe, draft: draft, runner: runner) }
+        try await progress.step("customise") {
+            try Customise(tree: tree, shipped: shipped).run()
+            try steps.metadata()
+        }
+        if recipe.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
+        if !recipe.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
+        if recipe.post != nil { try await progress.step("%post") { try await steps.post() } }
+        if recipe.test != nil { try await progress.step("%test") { try await steps.test() } }
+        let kernel = try await progress.step("initramfs") {
+            try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
+        }
+        return try await progress.step("publish") {
+            let packages = try await PackageList.read(inRoot, runner: CommandRunner())
+            _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", scratch]))
+            let manifest = Manifest(
+                label: label.name, generation: draft.number, format: label.format.rawValue, readWrite: label.rw,
+                origin: Manifest.Origin(verb: "build"),
+                recipe: Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: recipe.path)),
+                kernel: try await Digest.kernel(version: kernel, of: draft), packages: packages, netroot: version,
+                started: started, finished: JSON.timestamp(),
+                steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
+            return try await store.publish(draft, manifest: manifest)
+        }
+    }
+
+    private func readRecipe() throws -> Recipe {
+        guard Files.exists(label.recipe) else {
+            throw BuildError.recipeMissing(path: label.recipe, label: label.name)
+        }
+        return try Recipe(bytes: try Files.read(label.recipe, limit: 4 << 20), path: label.recipe)
+    }
+
+    private func preflight() throws {
+        try Tool.require(Debootstrap.tools)
+        try PrivilegeError.requireRoot("netroot build")
+        let place = Files.nearestDirectory(label.netroot)
+        let free = try Files.freeBytes(at: place) >> 20
+        guard free >= Self.neededMiB else {
+            throw BuildError.tooLittleSpace(path: place, freeMiB: free, neededMiB: Self.neededMiB)
+        }
+    }
+
+    private func bootstrap(_ recipe: Recipe, draft: Draft, runner: CommandRunner) async throws {
+        switch recipe.agent {
+        case .debootstrap(let header):
+            let agent = Debootstrap(header: header, recipe: recipe.path, cache: cache, shipped: shipped)
+            try await agent.run(root: draft.root, log: failedLog, runner: runner)
+        }
+    }
+
+    /// Where the log of a build that failed is kept.
+    private var failedLog: String { label.netroot + "/failed-build.log" }
+
+    /// Keeps the log of a failed build, for it goes with the draft otherwise.
+    private func keepLog(of draft: Draft) throws -> String? {
+        guard Files.exists(draft.log) else { return nil }
+        try Files.move(draft.log, to: failedLog)
+        return failedLog
+    }
+
+    /// A full disk shows itself in many words; the free space tells it in one.
+    private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) throws -> any Error {
+        let free = try Files.freeBytes(at: draft.directory)
+        let said = (error as? CommandError)?.lastLines.contains { $0.contains("No space left on device") } ?? false
+        let refused = (error as? SystemError)?.isDiskFull ?? false
+        guard said || refused || free < 4 << 20, !(error is CancellationError) else { return error }
+        let step = progress.failed ?? "the build"
+        return BuildError.diskFull(path: label.netroot, step: step)
+    }
+}

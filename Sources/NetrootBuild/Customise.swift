@@ -1,0 +1,47 @@
+import NetrootSystem
+
+/// What netroot changes in every root so that it can run without a disk.
+struct Customise: Sendable {
+    let tree: RootTree
+    let shipped: ShippedFiles
+
+    /// Lays the dracut modules and netroot's files into the root, masks units, and takes out what is the host's.
+    func run() throws {
+        try dracut()
+        try tree.install(shipped.rootFiles + "/tree", at: "/")
+        for unit in try maskedUnits() { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
+        try tree.link("etc/mtab", to: "../proc/self/mounts")
+        try withoutHost()
+    }
+
+    /// The dracut modules and their configuration.
+    func dracut() throws {
+        for name in try Files.names(in: shipped.dracutModules) {
+            let source = "\(shipped.dracutModules)/\(name)"
+            if Files.isDirectory(source) {
+                try tree.install(source, at: "usr/lib/dracut/modules.d/\(name)")
+            } else if name.hasSuffix(".conf") {
+                try tree.write("etc/dracut.conf.d/\(name)", try Files.text(source))
+            }
+        }
+    }
+
+    /// The units named in `root-files/masked-units`, one a line, `#` begins a comment.
+    func maskedUnits() throws -> [String] {
+        try Files.text(shipped.rootFiles + "/masked-units").split(separator: "\n")
+            .map { line in String(line.prefix { $0 != "#" }).filter { !$0.isWhitespace } }
+            .filter { !$0.isEmpty }
+    }
+
+    /// Bootstrap tools copy the host's name and resolver; a shared root has no name, no machine ID and no resolver
+    /// of its own until a client has booted.
+    private func withoutHost() throws {
+        try tree.remove("etc/hostname")
+        try tree.write("etc/resolv.conf", "")
+        try tree.write("etc/machine-id", "")
+        if !(try tree.contains("etc/hosts")) {
+            try tree.write(
+                "etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import NetrootImage
+import NetrootSystem
+
+/// The kernel of a root and the initramfs that dracut makes for it.
+struct KernelPair: Sendable {
+    let tree: RootTree
+    let inRoot: RootCommand
+    let runner: CommandRunner
+    /// The recipe's path, for messages.
+    let recipe: String
+    let log: String
+
+    /// The newest kernel that has its modules: the version, and the image's path in the root.
+    /// - Throws: `BuildError.noKernel`.
+    func kernel() throws -> (version: String, path: String) {
+        let modules = Set(try tree.names(in: "lib/modules"))
+        let images = try tree.names(in: "boot").filter { $0.hasPrefix("vmlinuz-") }
+            .map { (version: String($0.dropFirst("vmlinuz-".count)), path: "boot/\($0)") }
+        // Fedora and its kin keep the image beside the modules.
+        let besideModules = try modules.sorted().filter { try tree.contains("lib/modules/\($0)/vmlinuz") }
+            .map { (version: $0, path: "lib/modules/\($0)/vmlinuz") }
+        let usable = (images + besideModules).filter { modules.contains($0.version) }
+        guard let newest = usable.max(by: { Self.isOlder($0.version, $1.version) }) else {
+            throw BuildError.noKernel(recipe: recipe)
+        }
+        return newest
+    }
+
+    /// Whether a version is older than another: runs of digits compare as numbers, the rest as text.
+    static func isOlder(_ one: String, _ other: String) -> Bool {
+        func parts(_ text: String) -> [(number: Int?, text: String)] {
+            var parts: [(number: Int?, text: String)] = []
+            var rest = text[...]
+            while let first = rest.first {
+                let digits = first.isASCII && first.isNumber
+                let run = rest.prefix { ($0.isASCII && $0.isNumber) == digits }
+                parts.append((digits ? Int(run) : nil, String(run)))
+                rest = rest.dropFirst(run.count)
+            }
+            return parts
+        }
+        for (a, b) in zip(parts(one), parts(other)) where a.text != b.text {
+            if let x = a.number, let y = b.number, x != y { return x < y }
+            return a.text < b.text
+        }
+        return one.count < other.count
+    }
+
+    /// Checks that the root has dracut.
+    /// - Throws: `BuildError.noDracut`.
+    func requireDracut() throws {
+        let paths = ["usr/bin/dracut", "usr/sbin/dracut"]
+        guard try paths.contains(where: { try tree.contains($0) }) else { throw BuildError.noDracut(recipe: recipe) }
+    }
+
+    /// Runs the root's dracut once, takes kernel and initramfs out of the root, and checks that they are a pair.
+    /// - Returns: the kernel's version.
+    /// - Throws: `BuildError`, `SystemError`, `CommandError`.
+    func make(vmlinuz: String, initramfs: String) async throws -> String {
+        let kernel = try kernel()
+        try requireDracut()
+        let inside = "/boot/initrd.img-\(kernel.version)"
+        do {
+            try await runner.run(inRoot.command(["dracut", "--force", "--kver", kernel.version, inside]))
+        } catch let error as CommandError {
+            guard case .failed(_, _, let lines, _) = error else { throw error }
+            throw BuildError.dracutFailed(lines: lines, log: log)
+        }
+        let made = try tree.resolve(inside)
+        guard Files.exists(made) else {
+            throw BuildError.dracutFailed(lines: ["it wrote no \(inside)"], log: log)
+        }
+        try await verify(made, version: kernel.version)
+        // A root that is served needs no copy of its own.
+        try await runner.run(Command(["mv", "-f", "--", made, initramfs]))
+        try await runner.run(
+            Command(["cp", "-L", "--reflink=auto", "--", try tree.resolve(kernel.path), vmlinuz]))
+        // dracut writes 0600; the TFTP server of another user reads them too.
+        try await runner.run(Command(["chmod", "0644", "--", vmlinuz, initramfs]))
+        return kernel.version
+    }
+
+    /// Opens the initramfs and checks that it belongs to the kernel and holds what an NFS client needs.
+    /// - Throws: `BuildError.badInitramfs`.
+    func verify(_ path: String, version: String) async throws {
+        let contents = try await InitramfsContents.open(path)
+        if let reason = Self.reasonToReject(contents, version: version) {
+            throw BuildError.badInitramfs(reason: reason, log: log)
+        }
+    }
+
+    /// Why an initramfs cannot boot an NFS root of this kernel version; nil where it can.
+    static func reasonToReject(_ contents: InitramfsContents, version: String) -> String? {
+        let versions = contents.kernelVersions
+        guard versions == [version] else {
+            let found = versions.isEmpty ? "none" : versions.sorted().joined(separator: ", ")
+            return "it is for kernel \(found), the root's kernel is \(version)"
+        }
+        if !contents.hasFile(matching: { $0.contains("hooks/pre-pivot/") && $0.hasSuffix("rootovl.sh") }) {
+            return "it lacks the overlay module netroot-rootovl"
+        }
+        for module in ["nfs", "nfsv3", "overlay"] where !contents.hasKernelModule(module) {
+            return "it lacks the kernel module \(module)"
+        }
+        if !contents.hasFile(matching: { $0.hasSuffix("/mount.nfs") }) { return "it lacks mount.nfs (nfs-common)" }
+        if !contents.hasFile(matching: { $0.contains("/kernel/drivers/net/") && $0.contains(".ko") }) {
+            return "it lacks every network driver"
+        }
+        return nil
+    }
+}

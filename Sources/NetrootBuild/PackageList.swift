@@ -1,0 +1,43 @@
+import NetrootStore
+import NetrootSystem
+
+/// The packages that are installed in a root.
+enum PackageList {
+    /// Asks the root's own dpkg.
+    /// - Throws: `CommandError`.
+    static func read(_ inRoot: RootCommand, runner: CommandRunner) async throws -> [Manifest.Package] {
+        let format = "${binary:Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n"
+        return parse(try await runner.capture(inRoot.command(["dpkg-query", "-W", "-f", format])))
+    }
+
+    /// The lines of `dpkg-query`: name, version, architecture, status; only what is installed counts.
+    static func parse(_ text: String) -> [Manifest.Package] {
+        text.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 4, fields[3] == "installed" else { return nil }
+            let name = fields[0].split(separator: ":").first.map(String.init) ?? fields[0]
+            return Manifest.Package(name: name, version: fields[1], architecture: fields[2])
+        }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
+    }
+}
+
+/// SHA-256 by sha256sum(1).
+enum Digest {
+    /// The digest of a file, in hexadecimal.
+    /// - Throws: `CommandError`.
+    static func sha256(of path: String) async throws -> String {
+        let text = try await CommandRunner().capture(Command(["sha256sum", "--", path]))
+        // A name with a backslash or a newline makes the line begin with a backslash.
+        return String(text.drop { $0 == "\\" }.prefix { $0 != " " })
+    }
+
+    /// The manifest's entry for a draft's kernel and initramfs.
+    static func kernel(version: String, of draft: Draft) async throws -> Manifest.Kernel {
+        Manifest.Kernel(
+            version: version, vmlinuz: try await blob(draft.vmlinuz), initramfs: try await blob(draft.initramfs))
+    }
+
+    private static func blob(_ path: String) async throws -> Manifest.Blob {
+        Manifest.Blob(sha256: try await sha256(of: path), bytes: try Files.size(path))
+    }
+}

@@ -1,0 +1,147 @@
+import Glibc
+public import NetrootConfig
+public import NetrootStore
+public import NetrootSystem
+
+/// Editing a generation by hand: a chroot in a copy, published when the work ended well.
+public struct Shell: Sendable {
+    /// The label whose current generation is edited.
+    public let label: Label
+    /// The command and its arguments; empty for an interactive shell.
+    public let command: [String]
+    /// Whether the current generation itself is edited.
+    public let live: Bool
+    /// The data that netroot ships.
+    public let shipped: ShippedFiles
+    /// The version of netroot, for the manifest.
+    public let version: String
+
+    public init(label: Label, command: [String], live: Bool, shipped: ShippedFiles, version: String) {
+        self.label = label
+        self.command = command
+        self.live = live
+        self.shipped = shipped
+        self.version = version
+    }
+
+    /// What came of it.
+    public enum Outcome: Sendable, Equatable {
+        /// A new generation was published.
+        case published(Generation)
+        /// The command failed, so the copy was dropped.
+        case dropped(Termination)
+        /// The current generation was edited in place; whether its initramfs was made anew.
+        case edited(Generation, Termination, rebuilt: Bool)
+    }
+
+    /// Runs the shell.
+    /// - Throws: `StoreError`, `LockedError`, `PrivilegeError`, `MissingError`, `BuildError`, `CommandError`,
+    ///   `SystemError`, `CancellationError`.
+    public func run(progress: Progress) async throws -> Outcome {
+        try Tool.require(Debootstrap.tools)
+        try PrivilegeError.requireRoot("netroot shell")
+        let store = LabelStore(label: label)
+        let current = try store.current()
+        let lock = try store.lock(verb: "shell")
+        defer { withExtendedLifetime(lock) {} }
+        _ = try await store.removeLeftovers(CommandRunner())
+        return live
+            ? try await edit(current, progress: progress)
+            : try await copyAndEdit(current, store: store, progress: progress)
+    }
+
+    private func copyAndEdit(_ base: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
+        let started = JSON.timestamp()
+        let draft = try store.begin()
+        do {
+            let runner = CommandRunner(log: draft.log)
+            try await progress.step("copy generation \(base.number)") {
+                try await runner.run(
+                    Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", base.root, draft.root])
+                        .dyingWithParent)
+            }
+            let before = try await BootFingerprint.of(draft.root)
+            let termination = try await enter(draft.root)
+            guard termination == .exited(0) else {
+                try await store.abandon(draft, CommandRunner())
+                return .dropped(termination)
+            }
+            let inRoot = RootCommand(root: draft.root, shipped: shipped)
+            let kernel = try await bootFiles(
+                of: base, root: draft.root, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, before: before,
+                runner: runner, log: label.netroot + "/failed-build.log", progress: progress)
+            return try await progress.step("publish") {
+                var manifest = base.manifest
+                manifest.generation = draft.number
+                manifest.origin = Manifest.Origin(
+                    verb: "shell", base: base.number, command: command.isEmpty ? nil : command)
+                manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
+                manifest.kernel = try await Digest.kernel(version: kernel, of: draft)
+                manifest.netroot = version
+                manifest.started = started
+                manifest.finished = JSON.timestamp()
+                manifest.steps = progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) }
+                return .published(try await store.publish(draft, manifest: manifest))
+            }
+        } catch {
+            try await Task { try await store.abandon(draft, CommandRunner()) }.value
+            throw error
+        }
+    }
+
+    private func edit(_ current: Generation, progress: Progress) async throws -> Outcome {
+        let runner = CommandRunner(log: current.log)
+        let before = try await BootFingerprint.of(current.root)
+        let termination = try await enter(current.root)
+        guard try await BootFingerprint.of(current.root) != before else {
+            return .edited(current, termination, rebuilt: false)
+        }
+        let vmlinuz = current.vmlinuz + ".new"
+        let initramfs = current.initramfs + ".new"
+        _ = try await bootFiles(
+            of: current, root: current.root, vmlinuz: vmlinuz, initramfs: initramfs, before: before, runner: runner,
+            log: current.log, progress: progress)
+        try Files.move(vmlinuz, to: current.vmlinuz)
+        try Files.move(initramfs, to: current.initramfs)
+        return .edited(current, termination, rebuilt: true)
+    }
+
+    /// Kernel and initramfs: the base's where nothing that they are made from changed, else made anew.
+    private func bootFiles(
+        of base: Generation, root: String, vmlinuz: String, initramfs: String, before: BootFingerprint,
+        runner: CommandRunner, log: String, progress: Progress
+    ) async throws -> String {
+        if try await BootFingerprint.of(root) == before {
+            try await runner.run(Command(["cp", "-p", "--reflink=auto", "--", base.vmlinuz, vmlinuz]))
+            try await runner.run(Command(["cp", "-p", "--reflink=auto", "--", base.initramfs, initramfs]))
+            return base.manifest.kernel.version
+        }
+        let pair = KernelPair(
+            tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,
+            recipe: base.manifest.recipe.path, log: log)
+        return try await progress.step("initramfs") { try await pair.make(vmlinuz: vmlinuz, initramfs: initramfs) }
+    }
+
+    private func enter(_ root: String) async throws -> Termination {
+        let argv = command.isEmpty ? ["/bin/bash", "-i"] : command
+        var environment = ["debian_chroot": label.name]
+        if let terminal = getenv("TERM") { environment["TERM"] = String(cString: terminal) }
+        return try await CommandRunner().interact(
+            RootCommand(root: root, shipped: shipped).command(argv, environment: environment))
+    }
+}
+
+/// What an initramfs is made from, by name, size and time: kernels, modules, dracut and its configuration.
+struct BootFingerprint: Sendable, Equatable {
+    private let listing: String
+
+    /// Reads the fingerprint of a root.
+    /// - Throws: `CommandError`.
+    static func of(_ root: String) async throws -> BootFingerprint {
+        let places = ["boot", "lib/modules", "usr/lib/modules", "usr/lib/dracut", "etc/dracut.conf", "etc/dracut.conf.d"]
+        let present = places.filter { Files.exists("\(root)/\($0)") }.map { "\(root)/\($0)" }
+        let command = Command(["find"] + present + ["-type", "f", "-printf", "%p %s %T@\\n"])
+        let lines = try await CommandRunner().capture(command).split(separator: "\n").sorted()
+        return BootFingerprint(listing: lines.joined(separator: "\n"))
+    }
+}

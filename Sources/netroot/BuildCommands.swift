@@ -1,0 +1,61 @@
+import ArgumentParser
+import Glibc
+import NetrootBuild
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+struct BuildCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "build", abstract: "Build a generation from the label's recipe.",
+        discussion: "Example:\n  netroot build debian12")
+
+    @OptionGroup var options: LabelOptions
+    @Option(name: .long, help: "Where packages are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+    var cache: String?
+
+    func run() async throws {
+        let label = try options.load()
+        let given = cache ?? getenv("NETROOT_CACHE").map { String(cString: $0) }
+        let build = Build(
+            label: label, cache: try CommonOptions.absolute(given ?? "/var/cache/netroot"),
+            shipped: try ShippedFiles.locate(), version: Netroot.version)
+        let generation = try await Interruption.cancelling { try await build.run(progress: Progress()) }
+        FileWriter.standardOutput.write(Report.built(label.name, generation))
+    }
+}
+
+struct ShellCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "shell", abstract: "Edit the current generation in a chroot.",
+        discussion: """
+            Works in a copy, which becomes a new generation when the shell or command ends with status 0.
+
+            Examples:
+              netroot shell debian12
+              netroot shell debian12 -- apt-get install -y htop
+            """)
+
+    @OptionGroup var options: LabelOptions
+    @Flag(name: .long, help: "Edit the current generation in place; running clients may see stale file handles.")
+    var live = false
+    @Argument(parsing: .postTerminator, help: "A command to run instead of an interactive shell.")
+    var command: [String] = []
+
+    func run() async throws {
+        let label = try options.load()
+        let progress = Progress()
+        if live {
+            progress.note(
+                "warning: --live edits the generation that clients use; they may see stale file handles until reboot")
+        }
+        let shell = Shell(
+            label: label, command: command, live: live, shipped: try ShippedFiles.locate(), version: Netroot.version)
+        let outcome = try await Interruption.cancelling { try await shell.run(progress: progress) }
+        FileWriter.standardOutput.write(Report.shell(label.name, outcome))
+        if case .dropped = outcome { throw ExitCode(ExitStatus.failed.rawValue) }
+        if case .edited(_, let termination, _) = outcome, termination != .exited(0) {
+            throw ExitCode(ExitStatus.failed.rawValue)
+        }
+    }
+}

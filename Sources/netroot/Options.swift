@@ -1,0 +1,56 @@
+import ArgumentParser
+import Glibc
+import NetrootConfig
+import NetrootSystem
+
+/// Options of every verb.
+struct CommonOptions: ParsableArguments {
+    @Option(name: .long, help: "The hosts file (default: $NETROOT_HOSTS, ./hosts.conf, /etc/netroot/hosts.conf).")
+    var hosts: String?
+
+    @Flag(name: .shortAndLong, help: "Say more on standard error.")
+    var verbose = false
+
+    /// Reads the hosts file.
+    func hostsFile() throws -> HostsFile {
+        let given = hosts ?? getenv("NETROOT_HOSTS").map { String(cString: $0) }
+        let candidates = given.map { [$0] } ?? ["hosts.conf", "/etc/netroot/hosts.conf"]
+        guard let path = candidates.first(where: Files.exists) else {
+            throw HostsFileMissing(candidates: candidates)
+        }
+        let absolute = try Self.absolute(path)
+        return try HostsFile(text: try Files.text(absolute, limit: 4 << 20), path: absolute)
+    }
+
+    static func absolute(_ path: String) throws -> String {
+        if path.hasPrefix("/") { return path }
+        guard let folder = getcwd(nil, 0) else { throw SystemError("read", "the working directory", code: errno) }
+        defer { free(folder) }
+        return String(cString: folder) + "/" + path
+    }
+}
+
+/// No hosts file where one was looked for.
+struct HostsFileMissing: ReportableError {
+    let candidates: [String]
+    var exitStatus: ExitStatus { .usage }
+    var description: String {
+        "no hosts file: \(candidates.joined(separator: ", ")) not found; name one with --hosts FILE, see the README"
+    }
+}
+
+/// Options of every verb that works on one label.
+struct LabelOptions: ParsableArguments {
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The label, a section of the hosts file.")
+    var label: String
+
+    func load() throws -> Label { try common.hostsFile().label(label) }
+}
+
+/// The option of every verb that reports.
+struct JSONOption: ParsableArguments {
+    @Flag(name: .long, help: "Print JSON on standard output.")
+    var json = false
+}

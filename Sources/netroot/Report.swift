@@ -1,0 +1,117 @@
+import NetrootBuild
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// A label, as `list` shows it.
+struct LabelRow: Encodable {
+    let label: String
+    let format: String
+    let generation: Int?
+    let kernel: String?
+    let built: String?
+    let netroot: String
+
+    init(label: Label) throws {
+        let store = LabelStore(label: label)
+        let current = try store.currentNumber().map { try store.generation($0) }
+        self.label = label.name
+        format = label.format.rawValue
+        generation = current?.number
+        kernel = current?.manifest.kernel.version
+        built = current?.manifest.finished
+        netroot = label.netroot
+    }
+}
+
+/// A generation, as `generations` shows it.
+struct GenerationRow: Encodable {
+    let label: String
+    let generation: Int
+    let current: Bool
+    let format: String
+    let kernel: String
+    let packages: Int
+    let built: String
+    let origin: String
+    let directory: String
+
+    init(_ generation: Generation, current: Bool) {
+        label = generation.manifest.label
+        self.generation = generation.number
+        self.current = current
+        format = generation.manifest.format
+        kernel = generation.manifest.kernel.version
+        packages = generation.manifest.packages.count
+        built = generation.manifest.finished
+        origin = generation.manifest.origin.verb
+        directory = generation.directory
+    }
+}
+
+/// What `gc` did.
+struct CollectedRow: Encodable {
+    let label: String
+    let removed: [Int]
+    let inUse: [Int]
+    let kept: [Int]
+}
+
+/// The words of the plain output.
+enum Report {
+    static func built(_ label: String, _ generation: Generation) -> String {
+        let seconds = generation.manifest.steps.reduce(0) { $0 + $1.seconds }
+        return """
+            \(label): generation \(generation.number) is current
+            kernel \(generation.manifest.kernel.version), \(generation.manifest.packages.count) packages, \
+            \(Progress.decimal(seconds)) s
+            \(generation.directory)
+
+            """
+    }
+
+    static func shell(_ label: String, _ outcome: Shell.Outcome) -> String {
+        switch outcome {
+        case .published(let generation): built(label, generation)
+        case .dropped(let termination): "\(label): dropped, the shell ended with \(termination)\n"
+        case .edited(let generation, _, let rebuilt):
+            "\(label): generation \(generation.number) edited in place"
+                + (rebuilt ? ", initramfs made anew; netroot installnfs \(label)" : "") + "\n"
+        }
+    }
+
+    static func labels(_ rows: [LabelRow]) -> String {
+        table(
+            [["LABEL", "GENERATION", "FORMAT", "KERNEL", "BUILT"]]
+                + rows.map {
+                    [$0.label, $0.generation.map(String.init) ?? "-", $0.format, $0.kernel ?? "-", $0.built ?? "-"]
+                })
+    }
+
+    static func generations(_ rows: [GenerationRow]) -> String {
+        table(
+            [["GENERATION", "KERNEL", "PACKAGES", "BY", "BUILT"]]
+                + rows.map {
+                    ["\($0.generation)\($0.current ? " *" : "")", $0.kernel, "\($0.packages)", $0.origin, $0.built]
+                })
+    }
+
+    static func collected(_ row: CollectedRow) -> String {
+        func words(_ numbers: [Int]) -> String {
+            numbers.isEmpty ? "none" : numbers.map(String.init).joined(separator: " ")
+        }
+        return "\(row.label): removed \(words(row.removed)), kept \(words(row.kept))"
+            + (row.inUse.isEmpty ? "" : ", in use \(words(row.inUse))") + "\n"
+    }
+
+    /// Columns as wide as their widest cell.
+    static func table(_ rows: [[String]]) -> String {
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+        return rows.map { row in
+            var line = row.enumerated().map { $1.rightPadded(to: widths[$0] + 2) }.joined()
+            while line.last == " " { line.removeLast() }
+            return line + "\n"
+        }.joined()
+    }
+}
