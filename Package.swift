@@ -29,7 +29,7 @@ let package = Package(
         .systemLibrary(name: "CNFS", pkgConfig: "libnfs", providers: [.apt(["libnfs-dev"])]),
         .target(name: "NetrootConfig", swiftSettings: strict),
         .target(name: "NetrootSystem", dependencies: ["NetrootConfig", subprocess, systemPackage], swiftSettings: strict),
-        .target(name: "NetrootImage", dependencies: ["NetrootSystem"], swiftSettings: strict),
+        .target(name: "NetrootImage", dependencies: ["NetrootSystem", subprocess, systemPackage], swiftSettings: strict),
         .target(name: "NetrootStore", dependencies: ["NetrootConfig", "NetrootSystem"], swiftSettings: strict),
         .target(
             name: "NetrootBuild",
@@ -56,7 +56,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "NetrootConfigTests", dependencies: ["NetrootConfig"], swiftSettings: strict),
         .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
-        .testTarget(name: "NetrootImageTests", dependencies: ["NetrootImage", "NetrootSystem"], swiftSettings: strict),
+        .testTarget(
+            name: "NetrootImageTests", dependencies: ["NetrootImage", "NetrootSystem", subprocess, systemPackage],
+            swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(name: "NetrootBuildTests", dependencies: ["NetrootBuild"], swiftSettings: strict),
         .testTarget(name: "NetrootServeTests", dependencies: ["NetrootServe"], swiftSettings: strict),

@@ -1,0 +1,198 @@
+import Glibc
+public import NetrootSystem
+import Subprocess
+import SystemPackage
+
+/// An initramfs file, opened and read once: what its segments are and what they hold.
+///
+/// A segment is a run of newc archives, or one compressed stream of them. A compressed segment goes on to the end of
+/// the file, as dracut writes it: early microcode uncompressed, then everything else.
+public struct Initramfs: Sendable {
+    /// One segment.
+    public struct Segment: Sendable, Equatable {
+        public let compression: Compression
+        /// Where it starts in the file, in bytes.
+        public let offset: UInt64
+        /// How many entries its archives have.
+        public let entries: Int
+        /// The size of its archives, uncompressed, in bytes.
+        public let size: UInt64
+    }
+
+    /// The file's path, as it was given.
+    public let path: String
+    /// In the file's order.
+    public let segments: [Segment]
+    /// What a kernel has after it unpacked all segments.
+    public let contents: InitramfsContents
+
+    /// Opens and reads a file to its end.
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - limits: bounds for each segment.
+    ///   - keeping: paths whose content is kept, beside those that the queries of `InitramfsContents` need.
+    /// - Throws: `SystemError`; `NewcError`; `MissingError` where the decompressor is not installed; `InitramfsError`;
+    ///   `CancellationError`.
+    public static func open(
+        _ path: String, limits: NewcReader.Limits = NewcReader.Limits(),
+        keeping: @escaping @Sendable (_ path: [UInt8]) -> Bool = { _ in false }
+    ) async throws -> Initramfs {
+        let file = try SystemError.wrap("read", path) {
+            try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
+        }
+        defer { Glibc.close(file.rawValue) }
+        let length = lseek(file.rawValue, 0, SEEK_END)
+        guard length >= 0 else { throw SystemError("read", path, code: errno) }
+        guard length > 0 else { throw InitramfsError.unknownSegment(path: path, offset: 0) }
+        var reading = SegmentReading(path: path, file: file, limits: limits, keeping: keeping)
+        while try reading.skipZeros() { try await reading.readSegment() }
+        return Initramfs(path: path, segments: reading.segments, contents: reading.contents)
+    }
+}
+
+/// Why a file is no initramfs that netroot can read.
+public enum InitramfsError: ReportableError, Equatable {
+    /// Neither a newc archive nor a known compression; offset in bytes.
+    case unknownSegment(path: String, offset: UInt64)
+    /// A compression that is known but not read.
+    case unsupported(path: String, compression: Compression)
+    /// The decompressor failed; `message` is what it said.
+    case damaged(path: String, tool: String, message: String)
+
+    public var exitStatus: ExitStatus { .failed }
+
+    public var description: String {
+        switch self {
+        case .unknownSegment(let path, let offset):
+            "\(path): neither a newc archive nor a known compression at byte \(offset)"
+        case .unsupported(let path, let compression):
+            "\(path): compression \(compression.rawValue) is unsupported; use zstd, gzip or xz"
+        case .damaged(let path, let tool, let message): "\(path): \(tool) cannot decompress it: \(message)"
+        }
+    }
+}
+
+/// The state of reading a file's segments one after the other.
+private struct SegmentReading {
+    let path: String
+    let file: FileDescriptor
+    let limits: NewcReader.Limits
+    let keeping: @Sendable ([UInt8]) -> Bool
+    var segments: [Initramfs.Segment] = []
+    var contents = InitramfsContents()
+    private var offset: Int64 = 0
+
+    init(
+        path: String, file: FileDescriptor, limits: NewcReader.Limits, keeping: @escaping @Sendable ([UInt8]) -> Bool
+    ) {
+        self.path = path
+        self.file = file
+        self.limits = limits
+        self.keeping = keeping
+    }
+
+    private func bytes(at offset: Int64, count: Int) throws -> [UInt8] {
+        try SystemError.wrap("read", path) {
+            try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+                filled = try file.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
+            }
+        }
+    }
+
+    /// Goes on to the next byte that is not zero; false at the end of the file.
+    mutating func skipZeros() throws -> Bool {
+        while true {
+            let chunk = try bytes(at: offset, count: 64 << 10)
+            if chunk.isEmpty { return false }
+            if let index = chunk.firstIndex(where: { $0 != 0 }) {
+                offset += Int64(index)
+                return true
+            }
+            offset += Int64(chunk.count)
+        }
+    }
+
+    mutating func readSegment() async throws {
+        let start = offset
+        guard let compression = Compression(magic: try bytes(at: start, count: 6)) else {
+            throw InitramfsError.unknownSegment(path: path, offset: UInt64(start))
+        }
+        let keeping = self.keeping
+        var reader = NewcReader(name: path, limits: limits) { InitramfsContents.isNeeded($0) || keeping($0) }
+        var count = 0
+        if compression == .none {
+            count = try readPlain(&reader)
+        } else {
+            count = try await readCompressed(compression, &reader)
+        }
+        try reader.finish()
+        segments.append(
+            Initramfs.Segment(
+                compression: compression, offset: UInt64(start), entries: count, size: reader.offset))
+    }
+
+    private mutating func readPlain(_ reader: inout NewcReader) throws -> Int {
+        var count = 0
+        while true {
+            let chunk = try bytes(at: offset, count: 256 << 10)
+            let taken = try reader.read(chunk[...]) { entry in
+                contents.append(entry)
+                count += 1
+            }
+            offset += Int64(taken)
+            if chunk.isEmpty || taken < chunk.count { return count }
+        }
+    }
+
+    private mutating func readCompressed(_ compression: Compression, _ reader: inout NewcReader) async throws -> Int {
+        guard let (tool, arguments) = compression.decompressor else {
+            throw InitramfsError.unsupported(path: path, compression: compression)
+        }
+        try Tool.require([tool])
+        // The child shares the descriptor, so it starts to read where this is set.
+        try SystemError.wrap("read", path) { _ = try file.seek(offset: offset, from: .start) }
+        let parsing = Parsing(reader: reader, contents: contents)
+        let result = try await Subprocess.run(
+            .path(FilePath(tool.path ?? tool.name)), arguments: Arguments(arguments),
+            environment: .inherit.updating(["LC_ALL": "C.UTF-8"]),
+            input: .fileDescriptor(file, closeAfterSpawningProcess: false), output: .sequence,
+            error: .string(limit: 64 << 10)
+        ) { execution in
+            var parsing = parsing
+            for try await buffer in execution.standardOutput {
+                try parsing.take(buffer.withUnsafeBytes { Array($0) })
+            }
+            return parsing
+        }
+        try Task.checkCancellation()
+        guard result.terminationStatus.isSuccess else {
+            let message = result.standardError.split(separator: "\n").last.map(String.init)
+            throw InitramfsError.damaged(
+                path: path, tool: tool.name, message: message ?? "it ended with \(result.terminationStatus)")
+        }
+        reader = result.closureResult.reader
+        contents = result.closureResult.contents
+        offset = Int64(lseek(file.rawValue, 0, SEEK_END))
+        guard !result.closureResult.hasForeignData else {
+            throw InitramfsError.unknownSegment(path: "\(path) (decompressed)", offset: reader.offset)
+        }
+        return result.closureResult.count
+    }
+}
+
+/// A reader and what it has read, on its way through a child process's output.
+private struct Parsing: Sendable {
+    var reader: NewcReader
+    var contents: InitramfsContents
+    var count = 0
+    var hasForeignData = false
+
+    mutating func take(_ bytes: [UInt8]) throws {
+        let taken = try reader.read(bytes[...]) { entry in
+            contents.append(entry)
+            count += 1
+        }
+        if taken < bytes.count { hasForeignData = true }
+    }
+}
