@@ -1,0 +1,25 @@
+#!/bin/bash
+# dracut module netroot-rootovl: a read-only root under a tmpfs overlay. See ../README.md.
+# Works with dracut 059 (Debian 12) and 106 (Debian 13), with and without systemd in the initramfs.
+
+# Never by itself: netroot.conf names it.
+check() {
+    return 255
+}
+
+depends() {
+    echo base
+}
+
+installkernel() {
+    # All of it is needed on the machine that boots, whatever the machine that builds has loaded.
+    hostonly='' instmods overlay
+}
+
+# shellcheck disable=SC2154  # dracut sets moddir
+install() {
+    inst_multiple cat cp ip mkdir modprobe mount readlink rm sleep umount
+    inst_simple "$moddir/rootovl-lib.sh" "/lib/rootovl-lib.sh"
+    inst_hook cmdline 01 "$moddir/stamp-start.sh"
+    inst_hook pre-pivot 05 "$moddir/rootovl.sh"
+}

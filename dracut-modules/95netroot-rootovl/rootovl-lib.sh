@@ -1,0 +1,154 @@
+#!/bin/sh
+# Functions of dracut's hook rootovl.sh: no side effects when sourced, so that they can be tested anywhere.
+
+# Every word on the console begins with "rootovl: ". /dev/kmsg reaches all consoles, and dmesg.
+rootovl_say() {
+    echo "<29>rootovl: $*" > /dev/kmsg
+}
+
+# The reason on the console, as the last thing that happens: no shell that hides it unless rd.shell asks for one,
+# no loop that scrolls it away. panic=SECONDS on the kernel command line reboots, as it does after a kernel panic.
+rootovl_die() {
+    echo "<24>rootovl: FATAL: $*" > /dev/kmsg
+    echo "<24>rootovl: this machine stops here" > /dev/kmsg
+    if getargbool 0 rd.shell; then
+        emergency_shell -n rootovl "rootovl: FATAL: $*"
+    fi
+    read -r rootovl_panic < /proc/sys/kernel/panic
+    if [ "${rootovl_panic:-0}" -ne 0 ]; then
+        sleep "${rootovl_panic#-}"
+        echo b > /proc/sysrq-trigger
+    fi
+    while :; do sleep 3600; done
+}
+
+# rootovl_fstype MOUNTPOINT: the type of what is mounted there last, from /proc/self/mountinfo; fails where nothing is.
+rootovl_fstype() (
+    found=
+    while read -r _ _ _ _ point rest; do
+        [ "$point" = "$1" ] || continue
+        rest=${rest#*- }
+        found=${rest%% *}
+    done < /proc/self/mountinfo
+    [ -n "$found" ] && echo "$found"
+)
+
+# rootovl_kernel_has FILESYSTEM
+rootovl_kernel_has() (
+    while read -r first second; do
+        [ "${second:-$first}" != "$1" ] || exit 0
+    done < /proc/filesystems
+    exit 1
+)
+
+# rootovl_resolve ROOT PATH: PATH with every symlink resolved as a process in a chroot to ROOT would see it, as a path
+# that begins with / and is to be read after ROOT. Never leaves ROOT; what does not exist is taken as it is.
+rootovl_resolve() (
+    root=$1 rest=$2 done='' links=0
+    while [ -n "$rest" ]; do
+        part=${rest%%/*}
+        case $rest in
+            */*) rest=${rest#*/} ;;
+            *) rest='' ;;
+        esac
+        case $part in
+            '' | .) continue ;;
+            ..)
+                done=${done%/*}
+                continue
+                ;;
+        esac
+        if [ -L "$root$done/$part" ]; then
+            links=$((links + 1))
+            [ "$links" -le 40 ] || exit 1
+            target=$(readlink "$root$done/$part") || exit 1
+            case $target in /*) done='' ;; esac
+            rest=$target/$rest
+        else
+            done=$done/$part
+        fi
+    done
+    printf '%s\n' "${done:-/}"
+)
+
+# rootovl_copy FROM ROOT PATH: what is in the directory FROM, dotfiles included, goes into PATH of ROOT with mode, owner,
+# times and symlinks. A directory laid over a symlink goes into the symlink's target; a directory that exists keeps its
+# own mode and owner; a file replaces a file or a symlink, never a directory. Says what is wrong on stderr.
+rootovl_copy() (
+    from=$1 root=$2 path=$3
+    into=$(rootovl_resolve "$root" "$path") || { echo "$path: too many symlinks" >&2; exit 1; }
+    if [ ! -d "$root$into" ]; then
+        if [ -e "$root$into" ]; then
+            echo "$path is a directory here and a file in the root" >&2
+            exit 1
+        fi
+        mkdir -p "$root$into" && chown --reference="$from" "$root$into" && chmod --reference="$from" "$root$into" \
+            || exit 1
+    fi
+    for entry in "$from"/* "$from"/.[!.]* "$from"/..?*; do
+        [ -e "$entry" ] || [ -L "$entry" ] || continue
+        name=${entry##*/}
+        [ "$path$name" != /.rootovldel ] || continue
+        if [ -d "$entry" ] && [ ! -L "$entry" ]; then
+            rootovl_copy "$entry" "$root" "$into/$name" || exit 1
+        elif [ -d "$root$into/$name" ] && [ ! -L "$root$into/$name" ]; then
+            echo "$into/$name is a file here and a directory in the root" >&2
+            exit 1
+        else
+            cp -a --remove-destination --no-target-directory "$entry" "$root$into/$name" || exit 1
+        fi
+    done
+)
+
+# rootovl_delete LIST ROOT: deletes what the file LIST names, one path a line, relative to ROOT. Symlinks on the way are
+# resolved within ROOT; a symlink at the end is deleted itself. What is not there is no error.
+rootovl_delete() (
+    root=$2
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+            '' | '#'*) continue ;;
+        esac
+        case /$line/ in
+            */../*)
+                echo ".rootovldel: $line: '..' is not allowed" >&2
+                exit 1
+                ;;
+        esac
+        while :; do
+            case $line in
+                /*) line=${line#/} ;;
+                */) line=${line%/} ;;
+                *) break ;;
+            esac
+        done
+        last=${line##*/}
+        case $last in
+            '' | .)
+                echo ".rootovldel: '$line' would delete the root" >&2
+                exit 1
+                ;;
+        esac
+        case $line in
+            */*) parent=$(rootovl_resolve "$root" "${line%/*}") || exit 1 ;;
+            *) parent=/ ;;
+        esac
+        rm -rf -- "${root:?}${parent%/}/$last" || exit 1
+    done < "$1"
+)
+
+# rootovl_lay FROM ROOT: first what FROM/.rootovldel names is deleted, then FROM is copied over ROOT.
+rootovl_lay() {
+    if [ -f "$1/.rootovldel" ]; then
+        rootovl_delete "$1/.rootovldel" "$2" || return 1
+    fi
+    rootovl_copy "$1" "$2" /
+}
+
+# rootovl_has_nameserver FILE
+rootovl_has_nameserver() (
+    [ -s "$1" ] || exit 1
+    while read -r word _ || [ -n "$word" ]; do
+        [ "$word" != nameserver ] || exit 0
+    done < "$1"
+    exit 1
+)

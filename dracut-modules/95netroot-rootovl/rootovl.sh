@@ -1,0 +1,167 @@
+#!/bin/sh
+# dracut hook (pre-pivot): the read-only root becomes the lower of an overlay whose upper is a tmpfs. See ../README.md.
+# Sourced by dracut's init, or by its dracut-pre-pivot.service.
+# shellcheck disable=SC1091,SC2015
+
+type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
+. /lib/rootovl-lib.sh
+
+rootovl_stamp() {
+    read -r rootovl_up _ < /proc/uptime && echo "$rootovl_up" > "/run/netroot/uptime-$1"
+}
+
+# lower at /run/netroot/image, upper's tmpfs at /run/netroot/tmpfs, merged at $NEWROOT.
+rootovl_merge() {
+    rootovl_type=$(rootovl_fstype "$NEWROOT") || rootovl_die "no root filesystem is mounted at $NEWROOT"
+    [ "$rootovl_type" != overlay ] || rootovl_die "$NEWROOT is an overlay already (another overlay module in the initramfs?)"
+
+    modprobe -q overlay
+    rootovl_kernel_has overlay \
+        || rootovl_die "the kernel has no overlay filesystem (is the module overlay in the initramfs?)"
+
+    rootovl_size=$(getarg rootovlsize=)
+    case ${rootovl_size:=50%} in
+        *[!0-9kKmMgG%]* | [!0-9]*) rootovl_die "rootovlsize=$rootovl_size is not a size (50%, 512m, 2g)" ;;
+    esac
+
+    mkdir -p /run/netroot/image /run/netroot/tmpfs
+    mount --bind "$NEWROOT" /run/netroot/image || rootovl_die "the root cannot be mounted at /run/netroot/image"
+    mount -o remount,bind,ro /run/netroot/image || rootovl_die "the lower cannot be made read-only"
+    umount "$NEWROOT" || rootovl_die "the root cannot be unmounted from $NEWROOT"
+
+    mount -t tmpfs -o "mode=0755,size=$rootovl_size" rootovl /run/netroot/tmpfs \
+        || rootovl_die "no tmpfs of size=$rootovl_size for the upper"
+    mkdir /run/netroot/tmpfs/upper /run/netroot/tmpfs/work || rootovl_die "the upper's tmpfs cannot be written"
+    mount -t overlay \
+        -o lowerdir=/run/netroot/image,upperdir=/run/netroot/tmpfs/upper,workdir=/run/netroot/tmpfs/work \
+        rootovl "$NEWROOT" || rootovl_die "the overlay cannot be mounted at $NEWROOT"
+}
+
+# Nothing is believed: a root that is read-only or not merged never gets started.
+rootovl_verify() {
+    rootovl_type=$(rootovl_fstype "$NEWROOT") || rootovl_type=nothing
+    [ "$rootovl_type" = overlay ] || rootovl_die "$NEWROOT holds $rootovl_type and no overlay"
+    echo written 2> /dev/null > "$NEWROOT/.rootovl-write-test" \
+        || rootovl_die "the overlay at $NEWROOT cannot be written"
+    [ -s /run/netroot/tmpfs/upper/.rootovl-write-test ] \
+        || rootovl_die "a write to the overlay does not arrive in its upper"
+    rm "$NEWROOT/.rootovl-write-test"
+    [ ! -e /run/netroot/image/.rootovl-write-test ] || rootovl_die "a write to the overlay arrived in its lower"
+}
+
+# rootovlcfg=a,b: /etc/rootovl/a, then /etc/rootovl/b of the image over the root.
+rootovl_configure() {
+    for rootovl_name in $(getargs rootovlcfg= | tr , ' '); do
+        case $rootovl_name in
+            */* | . | ..) rootovl_die "rootovlcfg=$rootovl_name is not a name below /etc/rootovl" ;;
+        esac
+        rootovl_from=$(rootovl_resolve /run/netroot/image "/etc/rootovl/$rootovl_name") \
+            || rootovl_die "rootovlcfg=$rootovl_name: too many symlinks"
+        [ -d "/run/netroot/image$rootovl_from" ] \
+            || rootovl_die "rootovlcfg=$rootovl_name: the image has no directory /etc/rootovl/$rootovl_name"
+        rootovl_why=$(rootovl_lay "/run/netroot/image$rootovl_from" "$NEWROOT" 2>&1) \
+            || rootovl_die "rootovlcfg=$rootovl_name: $rootovl_why"
+        rootovl_say "/etc/rootovl/$rootovl_name is laid over the root"
+    done
+}
+
+# What archives appended to the initramfs brought.
+rootovl_side_load() {
+    [ -d /netroot/overlay ] || return 0
+    rootovl_why=$(rootovl_lay /netroot/overlay "$NEWROOT" 2>&1) || rootovl_die "side-load: $rootovl_why"
+    rootovl_say "the side-load is laid over the root"
+}
+
+# The name that ip= or DHCP gave wins over the image's /etc/hostname, which systemd would prefer.
+rootovl_hostname() {
+    read -r rootovl_name < /proc/sys/kernel/hostname
+    case $rootovl_name in
+        '' | '(none)' | localhost) return 0 ;;
+    esac
+    rm -f "$NEWROOT/etc/hostname"
+    echo "$rootovl_name" > "$NEWROOT/etc/hostname"
+    rootovl_hosts=$(rootovl_resolve "$NEWROOT" /etc/hosts)
+    if [ -e "$NEWROOT$rootovl_hosts" ]; then
+        while read -r rootovl_line; do
+            case " $rootovl_line " in *[\ \	]"$rootovl_name"[\ \	.]*) return 0 ;; esac
+        done < "$NEWROOT$rootovl_hosts"
+    else
+        echo '127.0.0.1 localhost' > "$NEWROOT$rootovl_hosts"
+    fi
+    echo "127.0.1.1 $rootovl_name" >> "$NEWROOT$rootovl_hosts"
+}
+
+# nameserver=, ip= and DHCP end up in the initramfs's /etc/resolv.conf; an image that has servers of its own keeps them.
+rootovl_resolver() {
+    rootovl_has_nameserver /etc/resolv.conf || return 0
+    if [ -L "$NEWROOT/etc/resolv.conf" ]; then
+        rootovl_say "/etc/resolv.conf of the image is a symlink, and is left to whoever made it"
+    elif ! rootovl_has_nameserver "$NEWROOT/etc/resolv.conf"; then
+        cp /etc/resolv.conf "$NEWROOT/etc/resolv.conf"
+    fi
+}
+
+# The interface that carries the root keeps its address for ever, and no network manager may touch it.
+rootovl_interface() {
+    ip -4 -o addr show scope global | while read -r _ rootovl_dev _ rootovl_addr rootovl_rest; do
+        rootovl_dev=${rootovl_dev%%@*}
+        read -r rootovl_mac < "/sys/class/net/$rootovl_dev/address" || continue
+        case $rootovl_rest in
+            *' dynamic '*)
+                if ip addr change "$rootovl_addr" dev "$rootovl_dev" valid_lft forever preferred_lft forever; then
+                    rootovl_say "$rootovl_addr of $rootovl_dev comes from DHCP; nobody renews the lease: kept for ever"
+                else
+                    rootovl_say "WARNING: $rootovl_addr of $rootovl_dev comes from DHCP and will expire"
+                fi
+                ;;
+        esac
+
+        mkdir -p /run/systemd/network /run/NetworkManager/conf.d /run/network
+        printf '[Match]\nMACAddress=%s\n[Link]\nUnmanaged=yes\n' "$rootovl_mac" \
+            > "/run/systemd/network/00-netroot-$rootovl_dev.network"
+        printf '[keyfile]\nunmanaged-devices=mac:%s\n' "$rootovl_mac" \
+            > "/run/NetworkManager/conf.d/90-netroot-$rootovl_dev.conf"
+        # ifupdown takes it as up already, and must not take it down at shutdown.
+        echo "$rootovl_dev=$rootovl_dev" >> /run/network/ifstate
+        if [ -f "$NEWROOT/etc/network/interfaces" ]; then
+            printf '\nno-auto-down %s\n' "$rootovl_dev" >> "$NEWROOT/etc/network/interfaces"
+        fi
+    done
+}
+
+# init, as dracut will look for it: dracut itself would end in a shell.
+rootovl_find_init() {
+    rootovl_init=$(getarg init=) || rootovl_init=
+    : "${rootovl_init:=/sbin/init}"
+    rootovl_path=$(rootovl_resolve "$NEWROOT" "$rootovl_init") && [ -x "$NEWROOT$rootovl_path" ] \
+        || rootovl_die "no init: $rootovl_init is not an executable file in the root"
+}
+
+# Both layers stay visible in the running system.
+rootovl_show_layers() {
+    mkdir -p "$NEWROOT/live/image" "$NEWROOT/live/cow" \
+        && mount --bind /run/netroot/image "$NEWROOT/live/image" \
+        && mount -o remount,bind,ro "$NEWROOT/live/image" \
+        && mount --bind /run/netroot/tmpfs/upper "$NEWROOT/live/cow" \
+        && umount /run/netroot/image \
+        && umount /run/netroot/tmpfs \
+        || rootovl_die "the layers cannot be mounted at /live/image and /live/cow"
+}
+
+mkdir -p /run/netroot
+rootovl_stamp root
+if getargbool 0 rootovl; then
+    rootovl_merge
+    rootovl_verify
+    rootovl_configure
+    rootovl_side_load
+    rootovl_hostname
+    rootovl_resolver
+    rootovl_interface
+    rootovl_find_init
+    rootovl_show_layers
+    rootovl_say "/ is an overlay: lower at /live/image, upper a tmpfs of size=$rootovl_size at /live/cow"
+elif [ -d /netroot/overlay ]; then
+    rootovl_say "WARNING: the side-load is not laid over the root: no rootovl on the kernel command line"
+fi
+rootovl_stamp pivot
