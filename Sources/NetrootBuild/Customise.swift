@@ -9,7 +9,7 @@ struct Customise: Sendable {
     func run() throws {
         try dracut()
         try tree.install(shipped.rootFiles + "/tree", at: "/")
-        for unit in try maskedUnits() { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
+        for unit in try lines(of: "masked-units") { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
         try tree.link("etc/mtab", to: "../proc/self/mounts")
         try withoutHost()
     }
@@ -26,9 +26,9 @@ struct Customise: Sendable {
         }
     }
 
-    /// The units named in `root-files/masked-units`, one a line, `#` begins a comment.
-    func maskedUnits() throws -> [String] {
-        try Files.text(shipped.rootFiles + "/masked-units").split(separator: "\n")
+    /// The lines of a list in `root-files`; `#` begins a comment.
+    func lines(of list: String) throws -> [String] {
+        try Files.text("\(shipped.rootFiles)/\(list)").split(separator: "\n")
             .map { line in String(line.prefix { $0 != "#" }).filter { !$0.isWhitespace } }
             .filter { !$0.isEmpty }
     }
@@ -36,7 +36,7 @@ struct Customise: Sendable {
     /// Bootstrap tools copy the host's name and resolver; a shared root has no name, no machine ID and no resolver
     /// of its own until a client has booted.
     private func withoutHost() throws {
-        try tree.remove("etc/hostname")
+        for pattern in try lines(of: "removed-paths") { try tree.remove(matching: pattern) }
         try tree.write("etc/resolv.conf", "")
         try tree.write("etc/machine-id", "")
         if !(try tree.contains("etc/hosts")) {

@@ -83,8 +83,8 @@ struct KernelPair: Sendable {
     /// Opens the initramfs and checks that it belongs to the kernel and holds what an NFS client needs.
     /// - Throws: `BuildError.badInitramfs`.
     func verify(_ path: String, version: String) async throws {
-        let contents = try await InitramfsContents.open(path)
-        if let reason = Self.reasonToReject(contents, version: version) {
+        let initramfs = try await Initramfs.open(path)
+        if let reason = Self.reasonToReject(initramfs.contents, version: version) {
             throw BuildError.badInitramfs(reason: reason, log: log)
         }
     }
@@ -93,17 +93,17 @@ struct KernelPair: Sendable {
     static func reasonToReject(_ contents: InitramfsContents, version: String) -> String? {
         let versions = contents.kernelVersions
         guard versions == [version] else {
-            let found = versions.isEmpty ? "none" : versions.sorted().joined(separator: ", ")
+            let found = versions.isEmpty ? "none" : versions.joined(separator: ", ")
             return "it is for kernel \(found), the root's kernel is \(version)"
         }
-        if !contents.hasFile(matching: { $0.contains("hooks/pre-pivot/") && $0.hasSuffix("rootovl.sh") }) {
+        if !contents.hasDracutModule("netroot-rootovl") || !contents.hasFile(matching: "*/hooks/pre-pivot/*rootovl.sh") {
             return "it lacks the overlay module netroot-rootovl"
         }
         for module in ["nfs", "nfsv3", "overlay"] where !contents.hasKernelModule(module) {
             return "it lacks the kernel module \(module)"
         }
-        if !contents.hasFile(matching: { $0.hasSuffix("/mount.nfs") }) { return "it lacks mount.nfs (nfs-common)" }
-        if !contents.hasFile(matching: { $0.contains("/kernel/drivers/net/") && $0.contains(".ko") }) {
+        if !contents.hasFile(matching: "*/mount.nfs") { return "it lacks mount.nfs (nfs-common)" }
+        if !contents.hasFile(matching: "*/kernel/drivers/net/*.ko*") {
             return "it lacks every network driver"
         }
         return nil

@@ -55,6 +55,16 @@ struct RootTree: Sendable {
         if unlink(host) != 0, errno != ENOENT { throw SystemError("remove", host, code: errno) }
     }
 
+    /// Removes the files of a directory whose names match the pattern's last component (fnmatch(3)).
+    func remove(matching pattern: String) throws {
+        guard let slash = pattern.lastIndex(of: "/") else { return try remove(pattern) }
+        let directory = String(pattern[..<slash])
+        let name = String(pattern[pattern.index(after: slash)...])
+        for candidate in try names(in: directory) where fnmatch(name, candidate, FNM_PERIOD) == 0 {
+            try remove("\(directory)/\(candidate)")
+        }
+    }
+
     /// Makes a directory and those above it.
     func makeDirectory(_ path: String) throws { try Files.makeDirectory(try resolve(path)) }
 
