@@ -1,0 +1,152 @@
+import Glibc
+public import NetrootConfig
+import NetrootImage
+import NetrootServe
+import NetrootStore
+public import NetrootSystem
+
+/// What a boot check found.
+public struct BootReport: Codable, Sendable, Equatable {
+    /// The label.
+    public let label: String
+    /// The generation that was booted.
+    public let generation: Int
+    /// How the root came to the client.
+    public let transport: String
+    /// The firmware that loaded the kernel.
+    public let firmware: String
+    /// Whether every check passed.
+    public let passed: Bool
+    /// The checks, in the order in which they were decided.
+    public let checks: [BootCheck]
+    /// Seconds from power-on of the first boot: `kernel` started, `root` mounted, `multiUser` reached, `ssh` login.
+    public let seconds: [String: Double]
+    /// Bytes of the first boot until ssh: `tftp`, the sizes of the files that the client loads; `root`, what it
+    /// read over NFS.
+    public let bytes: [String: Int64]
+    /// The console's log where the check failed.
+    public let console: String?
+}
+
+/// A boot check: boots a label, lets the guest decide, reboots it, and lets it decide again.
+public struct BootCheckRun: Sendable {
+    /// The label.
+    public let label: Label
+    /// The data that netroot ships.
+    public let shipped: ShippedFiles
+    /// The port on 127.0.0.1 that leads to the guest's ssh.
+    public let sshPort: Int
+    /// The most seconds that the whole check may take.
+    public let timeout: Int
+    /// A server that runs already, at this port of 127.0.0.1; nil: netroot's own.
+    public let running: (port: Int, path: String?)?
+
+    public init(label: Label, shipped: ShippedFiles, sshPort: Int, timeout: Int, running: (port: Int, path: String?)?) {
+        self.label = label
+        self.shipped = shipped
+        self.sshPort = sshPort
+        self.timeout = timeout
+        self.running = running
+    }
+
+    /// The account that the check makes in the guest's overlay.
+    static let user = "netroot-check"
+
+    /// Boots and reports; a boot that fails is a report, not an error.
+    /// - Throws: `BootError`, `MissingError`, `StoreError`, `LockedError`, `ServeError`, `CommandError`, `SystemError`,
+    ///   `CancellationError`.
+    public func run(note: @escaping @Sendable (String) -> Void) async throws -> BootReport {
+        if label.rw { throw BootError.nothingToCheck(label: label.name) }
+        try Tool.require(GuestLogin.tools)
+        let probe = NFSBoot(label: label, sshPort: sshPort, source: .embedded)
+        let generation = try probe.check()
+        let boot = NFSBoot(
+            label: label, sshPort: sshPort,
+            source: running.map { .running(port: $0.port, path: $0.path ?? generation.root) } ?? .embedded)
+        let hold = try generation.hold()
+        defer { withExtendedLifetime(hold) {} }
+        let session = try await BootSession.begin(label, verb: "test", exports: [], note: note)
+        do {
+            let report = try await run(boot, generation, session, note: note)
+            try await Task { try await session.end() }.value
+            return report
+        } catch {
+            try await Task { try await session.end() }.value
+            throw error
+        }
+    }
+
+    private func run(
+        _ boot: NFSBoot, _ generation: Generation, _ session: BootSession, note: @escaping @Sendable (String) -> Void
+    ) async throws -> BootReport {
+        let login = GuestLogin(key: session.directory + "/key", port: sshPort)
+        let archive = session.directory + "/check.cpio"
+        let size = try sideLoad(publicKey: try await login.makeKey(), hostname: boot.hostname).write(toFile: archive)
+        note("\(label.name): generation \(generation.number), side-load \(size) bytes")
+        let served = try await boot.serve(generation)
+        do {
+            let tftp = try boot.makeTFTPRoot(in: session, generation, served: served, appending: [archive])
+            let machine = Machine(
+                memory: label.vmMemory, tftp: tftp.directory, sshPort: sshPort,
+                consoleLog: label.netroot + "/console.log", terminal: false,
+                checkSocket: session.directory + "/check.sock", extra: label.extraQEMU, kvm: try Machine.canUseKVM())
+            let watch = BootWatch(
+                machine: machine, login: login, user: Self.user, timeout: timeout, server: served.server,
+                runningPort: running?.port, note: note)
+            let outcome = try await watch.run()
+            try await served.server?.stop()
+            return report(outcome, generation: generation, tftpBytes: tftp.bytes, console: machine.consoleLog)
+        } catch {
+            try await served.server?.stop()
+            throw error
+        }
+    }
+
+    /// The archive that brings the guest's part of the check.
+    func sideLoad(publicKey: String, hostname: String) throws -> NewcArchive {
+        let overlay = "netroot/overlay/"
+        let expected = """
+            hostname=\(hostname)
+            nameserver=\(Machine.nameserver)
+            gateway=\(Machine.hostAddress)
+            user=\(Self.user)
+
+            """
+        let unit = "etc/systemd/system/netroot-check.service"
+        return try NewcArchive(entries: [
+            NewcEntry(
+                overlay + "usr/local/sbin/netroot-check", .bytes(try Files.read(shipped.guest + "/netroot-check")),
+                mode: 0o755),
+            NewcEntry(overlay + unit, .bytes(try Files.read(shipped.guest + "/netroot-check.service"))),
+            NewcEntry(
+                overlay + "etc/systemd/system/multi-user.target.wants/netroot-check.service",
+                .symlink(Array("/\(unit)".utf8))),
+            NewcEntry(overlay + "etc/netroot-check.conf", .bytes(Array(expected.utf8))),
+            NewcEntry(overlay + "etc/netroot-check.keys", .bytes(Array(publicKey.utf8)), mode: 0o600),
+            NewcEntry(overlay + "root/.ssh", .directory, mode: 0o700),
+            NewcEntry(overlay + "root/.ssh/authorized_keys", .bytes(Array(publicKey.utf8)), mode: 0o600),
+        ])
+    }
+
+    private func report(
+        _ outcome: BootWatch.Outcome, generation: Generation, tftpBytes: Int64, console: String
+    ) -> BootReport {
+        var checks = outcome.state.checks
+        let marker = generation.root + "/var/lib/netroot-check.marker"
+        if outcome.state.firstBootDone {
+            let clean = !Files.exists(marker)
+            checks.append(
+                BootCheck(
+                    name: "servedTree", passed: clean, detail: clean ? "the write is not in it" : "\(marker) exists"))
+        }
+        let passed = outcome.state.passed && checks.allSatisfy(\.passed)
+        var bytes = ["tftp": tftpBytes]
+        if let root = outcome.rootBytes { bytes["root"] = root }
+        return BootReport(
+            label: label.name, generation: generation.number, transport: "nfs", firmware: "bios", passed: passed,
+            checks: checks, seconds: outcome.state.seconds.filter { Self.timed.contains($0.key) }, bytes: bytes,
+            console: passed ? nil : console)
+    }
+
+    private static let timed: Set<String> = ["kernel", "root", "multiUser", "ssh"]
+}

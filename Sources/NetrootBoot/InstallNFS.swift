@@ -1,0 +1,127 @@
+import Glibc
+public import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// Who serves a root.
+public enum NFSServerKind: String, Sendable, CaseIterable {
+    /// netroot's own server: NFS and MOUNT on one port.
+    case netroot
+    /// The kernel's nfsd, with rpcbind.
+    case kernel
+}
+
+/// Where the boot loader's files come from: Debian's packages, unless a test says otherwise.
+public struct PXELinuxFiles: Sendable {
+    /// The program that the firmware loads.
+    public var loader = "/usr/lib/PXELINUX/pxelinux.0"
+    /// Its library.
+    public var library = "/usr/lib/syslinux/modules/bios/ldlinux.c32"
+
+    public init() {}
+
+    func require() throws {
+        try Tool.require(file: loader, package: "pxelinux")
+        try Tool.require(file: library, package: "syslinux-common")
+    }
+}
+
+/// Writing the TFTP root, the boot entry and the export of a label.
+public struct InstallNFS: Sendable {
+    /// The label.
+    public let label: Label
+    /// The server's address as the clients see it; QEMU's user network has the host at 10.0.2.2.
+    public var address = "10.0.2.2"
+    /// The port of netroot's own server.
+    public var port = 2049
+    /// Who serves.
+    public var server = NFSServerKind.netroot
+    /// Who may mount the export (exports(5)).
+    public var clients = ["*"]
+    /// Whether the label becomes what a client boots without being asked.
+    public var makeDefault = true
+    /// The folder that the export goes to as well; nil: only beside the generations.
+    public var exportsDirectory: String?
+    /// The boot loader.
+    public var loader = PXELinuxFiles()
+
+    public init(label: Label) { self.label = label }
+
+    /// The paths of a label's boot files, relative to the TFTP root.
+    static func bootDirectory(_ label: String, _ generation: Int) -> String { "netroot/\(label)/\(generation)" }
+
+    /// The generation that the boot entry of a label names; nil where there is no entry.
+    /// - Throws: `SystemError`.
+    public static func installedGeneration(_ label: Label) throws -> Int? {
+        let path = configPath(label)
+        guard Files.exists(path) else { return nil }
+        guard let kernel = try PXELinuxConfig(bytes: try Files.read(path)).kernelPath(of: label.name) else { return nil }
+        return kernel.split(separator: "/").dropLast().last.flatMap { Int($0) }
+    }
+
+    static func configPath(_ label: Label) -> String { label.tftpboot + "/pxelinux.cfg/default" }
+
+    /// What has to change; nothing is changed yet.
+    /// - Throws: `MissingError`, `StoreError`, `BootError`, `SystemError`, and the renderers' errors.
+    public func plan() async throws -> InstallPlan {
+        try loader.require()
+        let store = LabelStore(label: label)
+        let generation = try store.current()
+        try requireWritable()
+        var plan = InstallPlan()
+        try await plan.copy(loader.loader, to: label.tftpboot + "/pxelinux.0")
+        try await plan.copy(loader.library, to: label.tftpboot + "/ldlinux.c32")
+        let files = Self.bootDirectory(label.name, generation.number)
+        try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
+        try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")
+        let path = Self.configPath(label)
+        let old = try PXELinuxConfig(bytes: Files.exists(path) ? try Files.read(path) : [])
+        let entry = PXELinuxEntry(
+            label: label.name, title: "\(label.name), generation \(generation.number)",
+            kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"],
+            commandLine: try commandLine(root: generation.root).rendered())
+        try plan.write(path, try old.replacing(entry, makeDefault: makeDefault).bytes)
+        try addExport(to: &plan, generations: try store.numbers().map { try store.generation($0) })
+        try removeStale(from: &plan, keeping: Set(try store.numbers()).union([generation.number]))
+        return plan
+    }
+
+    private func commandLine(root: String) -> KernelCommandLine {
+        KernelCommandLine(
+            root: NFSRoot(server: address, path: root, port: server == .netroot ? port : nil),
+            address: .dhcp, nameserver: nil, rw: label.rw, overlaySize: label.overlaySize, debug: label.debug,
+            virtualMachine: false, extra: label.extraCommandLine)
+    }
+
+    /// One line a generation: a client that runs an older one keeps its root.
+    private func addExport(to plan: inout InstallPlan, generations: [Generation]) throws {
+        let exports = ExportsFile(
+            label: label.name, directories: generations.map(\.root), clients: clients, rw: label.rw)
+        let text = Array(try exports.rendered().utf8)
+        try plan.write("\(label.netroot)/\(exports.fileName)", text)
+        guard let exportsDirectory else { return }
+        let place = Files.nearestDirectory(exportsDirectory)
+        guard access(place, W_OK) == 0 else {
+            throw BootError.exportsNotWritable(path: exportsDirectory, reason: String(cString: strerror(errno)))
+        }
+        try plan.write("\(exportsDirectory)/\(exports.fileName)", text)
+    }
+
+    private func removeStale(from plan: inout InstallPlan, keeping: Set<Int>) throws {
+        let directory = "\(label.tftpboot)/netroot/\(label.name)"
+        for name in try Files.names(in: directory) {
+            guard let number = Int(name), !keeping.contains(number) else { continue }
+            plan.remove("\(directory)/\(name)")
+        }
+    }
+
+    private func requireWritable() throws {
+        let place = Files.nearestDirectory(label.tftpboot)
+        if Files.exists(label.tftpboot), !Files.isDirectory(label.tftpboot) {
+            throw BootError.tftpNotWritable(path: label.tftpboot, reason: "it is no directory")
+        }
+        guard access(place, W_OK) == 0 else {
+            throw BootError.tftpNotWritable(path: label.tftpboot, reason: String(cString: strerror(errno)))
+        }
+    }
+}
