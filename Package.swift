@@ -63,7 +63,8 @@ let package = Package(
         .testTarget(name: "NetrootBuildTests", dependencies: ["NetrootBuild"], swiftSettings: strict),
         .testTarget(name: "NetrootServeTests", dependencies: ["NetrootServe"], swiftSettings: strict),
         .testTarget(
-            name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig"], swiftSettings: strict),
+            name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "BootTests", dependencies: ["NetrootSystem", "NetrootStore"], swiftSettings: strict),
     ]
 )

@@ -3,7 +3,7 @@ public import NetrootSystem
 /// How a segment of an initramfs is compressed, told by its first bytes as the kernel does (`lib/decompress.c`).
 public enum Compression: String, Sendable, CaseIterable {
     /// Not at all: a newc archive as it is.
-    case none
+    case uncompressed = "none"
     case gzip, zstd, xz
     /// The kernel's legacy frame; recognised, but not read.
     case lz4
@@ -11,7 +11,7 @@ public enum Compression: String, Sendable, CaseIterable {
     /// Recognises a segment by its first bytes; six are enough.
     public init?(magic: some Collection<UInt8>) {
         let magics: [(Compression, [UInt8])] = [
-            (.none, NewcFields.magic), (.gzip, [0x1F, 0x8B]), (.zstd, [0x28, 0xB5, 0x2F, 0xFD]),
+            (.uncompressed, NewcFields.magic), (.gzip, [0x1F, 0x8B]), (.zstd, [0x28, 0xB5, 0x2F, 0xFD]),
             (.xz, [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00]), (.lz4, [0x02, 0x21, 0x4C, 0x18]),
         ]
         guard let match = magics.first(where: { magic.starts(with: $0.1) }) else { return nil }
@@ -21,7 +21,7 @@ public enum Compression: String, Sendable, CaseIterable {
     /// The program that decompresses it from standard input to standard output; nil where none is needed or used.
     public var decompressor: (tool: Tool, arguments: [String])? {
         switch self {
-        case .none, .lz4: nil
+        case .uncompressed, .lz4: nil
         case .gzip: (Tool("gzip", package: "gzip"), ["-dcq"])
         case .zstd: (Tool("zstd", package: "zstd"), ["-dcq"])
         case .xz: (Tool("xz", package: "xz-utils"), ["-dcq"])

@@ -42,11 +42,10 @@ public struct Initramfs: Sendable {
             try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
         }
         defer { Glibc.close(file.rawValue) }
-        let length = lseek(file.rawValue, 0, SEEK_END)
-        guard length >= 0 else { throw SystemError("read", path, code: errno) }
-        guard length > 0 else { throw InitramfsError.unknownSegment(path: path, offset: 0) }
         var reading = SegmentReading(path: path, file: file, limits: limits, keeping: keeping)
         while try reading.skipZeros() { try await reading.readSegment() }
+        // An empty file, or one of zeros only.
+        guard !reading.segments.isEmpty else { throw InitramfsError.unknownSegment(path: path, offset: 0) }
         return Initramfs(path: path, segments: reading.segments, contents: reading.contents)
     }
 }
@@ -121,7 +120,7 @@ private struct SegmentReading {
         let keeping = self.keeping
         var reader = NewcReader(name: path, limits: limits) { InitramfsContents.isNeeded($0) || keeping($0) }
         var count = 0
-        if compression == .none {
+        if compression == .uncompressed {
             count = try readPlain(&reader)
         } else {
             count = try await readCompressed(compression, &reader)

@@ -13,8 +13,21 @@ final class ScratchDirectory {
         path = String(cString: made)
     }
 
-    deinit {
-        _ = nftw(path, { path, _, _, _ in path.map { remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
+    deinit { Self.remove(Array(path.utf8CString)) }
+
+    /// Removes a directory by its path with the NUL; names need not be text.
+    private static func remove(_ directory: [CChar]) {
+        guard let stream = opendir(directory) else { return }
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                $0.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
+            }
+            if name == [0x2E] || name == [0x2E, 0x2E] { continue }
+            let path = directory.dropLast() + [0x2F] + name + [0]
+            if unlink(Array(path)) != 0 { remove(Array(path)) }
+        }
+        closedir(stream)
+        rmdir(directory)
     }
 
     /// Runs a reference tool with its standard input from a file and returns its standard output.

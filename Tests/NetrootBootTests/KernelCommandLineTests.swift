@@ -1,0 +1,111 @@
+import Testing
+
+@testable import NetrootBoot
+
+private let root = NFSRoot(server: "10.0.2.2", path: "/srv/netroots/debian12/generations/7/root", port: 20490)
+private let fixed = ClientAddress.fixed(
+    address: "10.0.2.15", gateway: "10.0.2.2", netmask: "255.255.255.0", hostname: "debian12", interface: "eth0")
+
+@Suite struct KernelCommandLineTests {
+    static let lines: [(name: String, line: KernelCommandLine)] = [
+        (
+            "cmdline-vm-ro",
+            KernelCommandLine(root: root, address: fixed, nameserver: "10.0.2.3", virtualMachine: true)
+        ),
+        (
+            "cmdline-vm-rw-debug",
+            KernelCommandLine(root: root, address: fixed, rw: true, debug: true, virtualMachine: true)
+        ),
+        (
+            "cmdline-kernel-nfsd-dhcp",
+            KernelCommandLine(
+                root: NFSRoot(server: "boot.example.org", path: "/srv/r"), address: .dhcp, overlaySize: "2g",
+                extra: ["quiet", "dyndbg=file a.c +p", "x y", "-e=f"])
+        ),
+    ]
+
+    @Test(arguments: lines.indices)
+    func golden(index: Int) throws {
+        let row = Self.lines[index]
+        try expectGolden(row.name, try row.line.rendered() + "\n")
+    }
+
+    @Test func otherInterfacesKeepTheirNames() throws {
+        let address = ClientAddress.fixed(
+            address: "10.0.0.2", gateway: "", netmask: "255.0.0.0", hostname: "", interface: "enp1s0")
+        let line = try KernelCommandLine(root: root, address: address).rendered()
+        #expect(line.hasPrefix("ip=10.0.0.2:::255.0.0.0::enp1s0:none root=nfs:"))
+        #expect(!line.contains("mitigations"))
+    }
+
+    @Test(arguments: ["/a b", "/a,b", "/a:b", "/a\tb", "/a\nb", "a", "", "/a\"b", "/a\u{A0}b"])
+    func badPaths(path: String) {
+        #expect(throws: KernelCommandLineError.badValue("the root's path", path)) {
+            try KernelCommandLine(root: NFSRoot(server: "s", path: path), address: .dhcp).rendered()
+        }
+    }
+
+    @Test func badValues() {
+        func rendered(
+            server: String = "s", port: Int? = nil, address: ClientAddress = .dhcp, nameserver: String? = nil,
+            extra: [String] = []
+        ) throws(KernelCommandLineError) -> String {
+            try KernelCommandLine(
+                root: NFSRoot(server: server, path: "/r", port: port), address: address, nameserver: nameserver,
+                extra: extra
+            ).rendered()
+        }
+        #expect(throws: KernelCommandLineError.self) { try rendered(server: "fe80::1") }
+        #expect(throws: KernelCommandLineError.self) { try rendered(server: "") }
+        #expect(throws: KernelCommandLineError.self) { try rendered(port: 0) }
+        #expect(throws: KernelCommandLineError.self) { try rendered(port: 65536) }
+        #expect(throws: KernelCommandLineError.self) { try rendered(nameserver: "1.1.1.1 root=/dev/sda") }
+        #expect(throws: KernelCommandLineError.self) { try rendered(extra: [""]) }
+        #expect(throws: KernelCommandLineError.self) { try rendered(extra: ["a\nb"]) }
+        #expect(throws: KernelCommandLineError.self) { try rendered(extra: ["a=\"b c\""]) }
+        let address = ClientAddress.fixed(
+            address: "10.0.0.2", gateway: "", netmask: "255.0.0.0", hostname: "a:b", interface: "eth0")
+        #expect(throws: KernelCommandLineError.self) { try rendered(address: address) }
+    }
+
+    @Test func length() throws {
+        var line = KernelCommandLine(root: root, address: .dhcp)
+        let rest = KernelCommandLine.limit - (try line.rendered().utf8.count) - 1
+        line.extra = [String(repeating: "x", count: rest)]
+        #expect(try line.rendered().utf8.count == KernelCommandLine.limit)
+        line.extra = [String(repeating: "x", count: rest + 1)]
+        #expect(throws: KernelCommandLineError.tooLong(bytes: 2048, limit: 2047)) { try line.rendered() }
+    }
+}
+
+@Suite struct ExportsFileTests {
+    @Test func golden() throws {
+        let everybody = ExportsFile(
+            label: "debian12",
+            directories: ["/srv/n/debian12/generations/6/root", "/srv/n/debian12/generations/7/root"])
+        #expect(everybody.fileName == "netroot-debian12.exports")
+        try expectGolden("exports-ro", try everybody.rendered())
+        let named = ExportsFile(
+            label: "lab", directories: ["/srv/my \"roots\"/#1\\é/root"],
+            clients: ["10.0.0.0/24", "@lab", "*.example.org"],
+            rw: true, unprivilegedPorts: true)
+        try expectGolden("exports-rw", try named.rendered())
+        try expectGolden("exports-none", try ExportsFile(label: "a", directories: []).rendered())
+    }
+
+    @Test(arguments: ["", "a b", "*(rw)", "a,b", "-rw", "a\nb", "#"])
+    func badClients(client: String) {
+        #expect(throws: ExportsFileError.badClient(client)) {
+            try ExportsFile(label: "a", directories: ["/r"], clients: [client]).rendered()
+        }
+    }
+
+    @Test func relativePath() {
+        #expect(throws: ExportsFileError.relativePath("r")) {
+            try ExportsFile(label: "a", directories: ["r"]).rendered()
+        }
+        #expect(throws: ExportsFileError.self) {
+            try ExportsFile(label: "a", directories: ["/r"], clients: []).rendered()
+        }
+    }
+}
