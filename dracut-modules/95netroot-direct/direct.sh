@@ -1,0 +1,108 @@
+#!/bin/sh
+# dracut hook (pre-udev): a root=nfs: with one static ip= and a plain interface is mounted here and now: drivers by
+# modalias, address, mount. udev's coldplug, the search for duplicate addresses and rpcbind are left out, which is most
+# of the initramfs's time. In every other case, and with rd.netroot.direct=0, nothing happens: dracut goes its own way.
+# Sourced by dracut's init.
+# shellcheck disable=SC1091,SC2154
+
+. /lib/rootovl-lib.sh
+
+# Is it that simple? Sets what ip_to_var sets.
+direct_applies() {
+    [ -z "$DRACUT_SYSTEMD" ] && getargbool 1 rd.netroot.direct || return 1
+    case $netroot in
+        nfs:*) ;;
+        *) return 1 ;;
+    esac
+    for direct_word in vlan= bond= bridge= team= ifname= rd.route= rd.znet= rd.break; do
+        if getarg "$direct_word" > /dev/null; then return 1; fi
+    done
+    direct_ip=$(getargs ip=) || return 1
+    case $direct_ip in
+        *' '* | *'
+'* | *\[*) return 1 ;;
+    esac
+    . /lib/net-lib.sh
+    . /lib/nfs-lib.sh
+    ip_to_var "$direct_ip"
+    case ${autoconf:-none} in
+        none | off | static) ;;
+        *) return 1 ;;
+    esac
+    [ -n "$ip" ] && [ -n "$mask" ] && [ -z "$macaddr" ] || return 1
+    case $dev in
+        ??:??:??:??:??:?? | ??-??-??-??-??-??) ;;
+        # A name is only the kernel's own if udev is not to give another.
+        eth*) if getargbool 1 net.ifnames; then return 1; fi ;;
+        '') dev=$(getarg BOOTIF=) || return 1 ;;
+        *) return 1 ;;
+    esac
+}
+
+# What every bus can name gets its driver; the initramfs holds NICs, their buses, and no others.
+# Twice: virtio's and Hyper-V's devices come with their bus's driver.
+direct_load_drivers() {
+    for _ in 1 2; do
+        set --
+        for direct_file in /sys/bus/*/devices/*/modalias; do
+            [ -e "${direct_file%/modalias}/driver" ] && continue
+            { read -r direct_alias < "$direct_file"; } 2> /dev/null && set -- "$@" "$direct_alias"
+        done
+        [ $# -eq 0 ] || modprobe -abq "$@" 2> /dev/null
+    done
+    modprobe -abq af_packet nfs nfsv3 2> /dev/null
+    unset direct_file direct_alias
+}
+
+# The interface's name, once its driver has made it: at most 15 s.
+direct_interface() {
+    direct_wait=0
+    while [ "$direct_wait" -lt 150 ]; do
+        case $dev in
+            eth*) netif=$dev ;;
+            ??:??:??:??:??:??) netif=$(iface_for_mac "$dev") ;;
+            *) netif=$(iface_for_mac "$(fix_bootif "$dev")") ;;
+        esac
+        [ -n "$netif" ] && [ -e "/sys/class/net/$netif" ] && return 0
+        sleep 0.1
+        direct_wait=$((direct_wait + 1))
+    done
+    return 1
+}
+
+direct_mount() {
+    direct_load_drivers
+    if ! direct_interface; then
+        rootovl_say "direct: no interface $dev: dracut's own way is tried"
+        return 1
+    fi
+    ip link set lo up
+    [ -z "$mtu" ] || ip link set "$netif" mtu "$mtu"
+    if ! iface_has_carrier "$netif"; then
+        rootovl_say "direct: no carrier on $netif: dracut's own way is tried"
+        return 1
+    fi
+    # srv, the second field, is a boot server's address here as in the kernel's own ip=, never a peer.
+    ip addr add "$ip/$mask" brd + dev "$netif" || return 1
+    [ -z "$gw" ] || ip route replace default via "$gw" dev "$netif"
+    [ -z "$hostname" ] || echo "$hostname" > /proc/sys/kernel/hostname
+    for direct_server in $dns1 $dns2 $(getargs nameserver=); do
+        echo "nameserver $direct_server"
+    done > /etc/resolv.conf
+
+    rootovl_say "direct: $netif has $ip, mounting ${netroot#nfs:}"
+    mount_nfs "$netroot" "$NEWROOT" "$netif" \
+        || rootovl_die "the NFS root ${netroot#nfs:} cannot be mounted"
+}
+
+if direct_applies && direct_mount; then
+    # What dracut's own way would leave behind, and its later hooks look for.
+    : > "/tmp/net.$netif.did-setup"
+    : > "/tmp/net.$netif.up"
+    rm -f /lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh /var/lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh
+    # dracut's init would now start udev, let it look at every device and wait: there is nothing left to find.
+    # shellcheck disable=SC2034  # dracut's init reads it
+    systemdutildir=/usr/lib/netroot
+    udevadm() { :; }
+fi
+unset direct_word direct_ip direct_wait direct_server
