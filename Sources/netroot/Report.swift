@@ -1,3 +1,4 @@
+import NetrootBoot
 import NetrootBuild
 import NetrootConfig
 import NetrootStore
@@ -102,6 +103,21 @@ enum Report {
         }
         return "\(row.label): removed \(words(row.removed)), kept \(words(row.kept))"
             + (row.inUse.isEmpty ? "" : ", in use \(words(row.inUse))") + "\n"
+    }
+
+    static func boot(_ report: BootReport) -> String {
+        var text = "\(report.label): generation \(report.generation), \(report.transport), \(report.firmware)\n"
+        for check in report.checks {
+            text += "\(check.passed ? "pass" : "FAIL")  \(check.name.rightPadded(to: 16)) \(check.detail)\n"
+        }
+        for name in ["kernel", "root", "multiUser", "ssh"] {
+            if let value = report.seconds[name] {
+                text += "\(Progress.decimal(value).leftPadded(to: 6)) s  \(name)\n"
+            }
+        }
+        for (name, value) in report.bytes.sorted(by: { $0.key > $1.key }) { text += "\(value) bytes  \(name)\n" }
+        if let console = report.console { text += "console: \(console)\n" }
+        return text + "\(report.label): \(report.passed ? "passed" : "FAILED")\n"
     }
 
     /// Columns as wide as their widest cell.

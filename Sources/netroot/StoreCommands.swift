@@ -1,4 +1,5 @@
 import ArgumentParser
+import NetrootBoot
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
@@ -80,8 +81,8 @@ struct GCCommand: AsyncParsableCommand {
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "gc")
         defer { withExtendedLifetime(lock) {} }
-        let installed: Set<Int> = []
-        let result = try await store.collect(keep: keep, keeping: installed, CommandRunner())
+        let installed = try InstallNFS.installedGeneration(label)
+        let result = try await store.collect(keep: keep, keeping: installed.map { [$0] } ?? [], CommandRunner())
         let row = CollectedRow(
             label: label.name, removed: result.removed, inUse: result.inUse, kept: try store.numbers())
         FileWriter.standardOutput.write(output.json ? try JSON.text(row) : Report.collected(row))
