@@ -60,7 +60,7 @@ let package = Package(
             name: "NetrootImageTests", dependencies: ["NetrootImage", "NetrootSystem", subprocess, systemPackage],
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
-        .testTarget(name: "NetrootBuildTests", dependencies: ["NetrootBuild"], swiftSettings: strict),
+        .testTarget(name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"], swiftSettings: strict),
         .testTarget(name: "NetrootServeTests", dependencies: ["NetrootServe"], swiftSettings: strict),
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],

@@ -1,0 +1,113 @@
+import Foundation
+import NetrootStore
+import NetrootSystem
+import Testing
+
+@testable import NetrootBuild
+
+@Suite struct RootTreeTests {
+    let folder: String
+    let tree: RootTree
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "netroot-tree-" + UUID().uuidString
+        tree = RootTree(directory: folder + "/root")
+        try Files.makeDirectory(tree.directory + "/usr/lib")
+        try Files.makeDirectory(folder + "/outside")
+    }
+
+    func remove() { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
+
+    func link(_ path: String, _ target: String) throws {
+        try FileManager.default.createSymbolicLink(
+            atPath: tree.directory + "/" + path, withDestinationPath: target)
+    }
+
+    @Test func symlinksAreResolvedInsideTheRoot() throws {
+        defer { remove() }
+        try link("lib", "usr/lib")
+        try link("absolute", "/usr/lib")
+        try link("escape", "../../outside")
+        try link("deep", "/../../../../outside")
+        #expect(try tree.resolve("lib/x") == tree.directory + "/usr/lib/x")
+        #expect(try tree.resolve("/absolute/x") == tree.directory + "/usr/lib/x")
+        #expect(try tree.resolve("escape/x") == tree.directory + "/outside/x")
+        #expect(try tree.resolve("deep") == tree.directory + "/outside")
+        #expect(try tree.resolve("../../../etc") == tree.directory + "/etc")
+        #expect(try tree.resolve("/") == tree.directory)
+        #expect(try tree.resolve("lib", followLast: false) == tree.directory + "/lib")
+    }
+
+    @Test func aLoopOfSymlinksIsAnError() throws {
+        defer { remove() }
+        try link("a", "b")
+        try link("b", "a")
+        #expect(throws: BuildError.self) { _ = try tree.resolve("a") }
+    }
+
+    @Test func writingReplacesASymlinkThatLeadsOutside() throws {
+        defer { remove() }
+        try Files.replace(folder + "/outside/file", with: Array("theirs".utf8))
+        try Files.makeDirectory(tree.directory + "/etc")
+        try link("etc/resolv.conf", folder + "/outside/file")
+        try tree.write("etc/resolv.conf", "ours")
+        #expect(try Files.text(folder + "/outside/file") == "theirs")
+        #expect(try Files.text(tree.directory + "/etc/resolv.conf") == "ours")
+    }
+
+    @Test func patternsRemoveOnlyWhatMatches() throws {
+        defer { remove() }
+        for name in ["ssh_host_rsa_key", "ssh_host_rsa_key.pub", "sshd_config"] { try tree.write("etc/ssh/\(name)", "") }
+        try tree.remove(matching: "etc/ssh/ssh_host_*_key")
+        #expect(try tree.names(in: "etc/ssh") == ["ssh_host_rsa_key.pub", "sshd_config"])
+        try tree.remove(matching: "etc/nosuch/x*")
+    }
+
+    @Test func installingKeepsSymlinksAndExecutables() throws {
+        defer { remove() }
+        let source = folder + "/source"
+        try Files.makeDirectory(source + "/sub")
+        try Files.replace(source + "/sub/run", with: [1], mode: 0o755)
+        try Files.replaceLink(source + "/link", target: "/dev/null")
+        try link("opt", "usr")
+        try tree.install(source, at: "/opt/x")
+        #expect(try Files.linkTarget(tree.directory + "/usr/x/link") == "/dev/null")
+        #expect(access(tree.directory + "/usr/x/sub/run", X_OK) == 0)
+    }
+}
+
+@Suite struct KernelPairTests {
+    @Test(arguments: [
+        ("6.1.0-9-amd64", "6.1.0-10-amd64"), ("5.14.0", "6.1.0"), ("6.1.0", "6.1.0-1"), ("6.1.9", "6.1.10"),
+        ("6.1.0-10-cloud-amd64", "6.12.0-1-amd64"),
+    ])
+    func versionsAreOrderedByNumber(_ older: String, _ newer: String) {
+        #expect(KernelPair.isOlder(older, newer))
+        #expect(!KernelPair.isOlder(newer, older))
+        #expect(!KernelPair.isOlder(older, older))
+    }
+}
+
+@Suite struct DebootstrapTests {
+    func explained(_ line: String) -> BuildError? {
+        let error = CommandError.failed(
+            argv: ["mmdebstrap"], termination: .exited(1), lastLines: [line, "E: run_chroot failed"], log: nil)
+        return Debootstrap.explained(error, recipe: "/r.def", log: "/log")
+    }
+
+    @Test func aptsWordsBecomeReasons() {
+        #expect(explained("E: Unable to locate package nosuch") == .unknownPackage(name: "nosuch", recipe: "/r.def"))
+        #expect(
+            explained("E: Package 'gone' has no installation candidate")
+                == .unknownPackage(name: "gone", recipe: "/r.def"))
+        #expect(explained("Temporary failure resolving 'mirror.example.org'")?.exitStatus == .unavailable)
+        #expect(explained("something else") == nil)
+    }
+}
+
+@Suite struct PackageListTests {
+    @Test func onlyInstalledPackagesCount() {
+        let text = "libc6:amd64\t2.36\tamd64\tinstalled\nbash\t5.2\tamd64\tinstalled\nold\t1\tall\tconfig-files\nbad line\n"
+        #expect(PackageList.parse(text).map(\.name) == ["bash", "libc6"])
+    }
+}

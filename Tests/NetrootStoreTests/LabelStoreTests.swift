@@ -1,0 +1,121 @@
+import Foundation
+import NetrootSystem
+import Testing
+
+@testable import NetrootStore
+
+@Suite struct LabelStoreTests {
+    let store: LabelStore
+    let folder: String
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "netroot-store-" + UUID().uuidString
+        store = LabelStore(label: "a", directory: folder)
+        try Files.makeDirectory(store.generationsDirectory)
+    }
+
+    func manifest(_ number: Int) -> Manifest {
+        let blob = Manifest.Blob(sha256: "00", bytes: 1)
+        return Manifest(
+            label: "a", generation: number, format: "tree", readWrite: false, origin: .init(verb: "build"),
+            recipe: .init(path: "/r.def", sha256: "00"),
+            kernel: .init(version: "6.1.0", vmlinuz: blob, initramfs: blob),
+            packages: [.init(name: "bash", version: "5", architecture: "amd64")], netroot: "0",
+            started: "2026-01-01T00:00:00Z", finished: "2026-01-01T00:00:01Z", steps: [])
+    }
+
+    @discardableResult
+    func publish() async throws -> Generation {
+        let draft = try store.begin()
+        try Files.makeDirectory(draft.root)
+        try Files.replace(draft.vmlinuz, with: [1])
+        try Files.replace(draft.initramfs, with: [1])
+        return try await store.publish(draft, manifest: manifest(draft.number))
+    }
+
+    func remove() { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
+
+    @Test func publishedGenerationsAreNumberedAndCurrent() async throws {
+        defer { remove() }
+        #expect(throws: StoreError.empty(label: "a")) { _ = try store.current() }
+        try await publish()
+        try await publish()
+        #expect(try store.numbers() == [1, 2])
+        #expect(try store.current().number == 2)
+        #expect(try Files.linkTarget(store.currentLink) == "generations/2")
+        #expect(try store.current().manifest == manifest(2))
+    }
+
+    @Test func aDraftIsNoGenerationAndIsCleanedUp() async throws {
+        defer { remove() }
+        try await publish()
+        let draft = try store.begin()
+        try Files.replace(draft.directory + "/manifest.json", with: Array("{}".utf8))
+        #expect(try store.numbers() == [1])
+        #expect(try store.current().number == 1)
+        let removed = try await store.removeLeftovers(CommandRunner())
+        #expect(removed == [draft.directory])
+        #expect(!Files.exists(draft.directory))
+    }
+
+    @Test func aNumberIsNeverUsedTwice() async throws {
+        defer { remove() }
+        try await publish()
+        try await publish()
+        try store.makeCurrent(try store.generation(1))
+        let result = try await store.collect(keep: 0, keeping: [], CommandRunner())
+        #expect(result.removed == [2])
+        #expect(try await publish().number == 3)
+    }
+
+    @Test func collectSparesTheCurrentTheInstalledAndThoseInUse() async throws {
+        defer { remove() }
+        for _ in 1...6 { try await publish() }
+        try store.makeCurrent(try store.generation(2))
+        let hold = try store.generation(4).hold()
+        let result = try await store.collect(keep: 1, keeping: [3], CommandRunner())
+        #expect(result.removed == [1, 5])
+        #expect(result.inUse == [4])
+        #expect(try store.numbers() == [2, 3, 4, 6])
+        withExtendedLifetime(hold) {}
+    }
+
+    @Test func rollbackGoesToTheOneBeforeOrTheOneNamed() async throws {
+        defer { remove() }
+        for _ in 1...3 { try await publish() }
+        #expect(try store.rollbackTarget(nil).number == 2)
+        #expect(try store.rollbackTarget(1).number == 1)
+        try store.makeCurrent(try store.generation(1))
+        #expect(throws: StoreError.nothingBefore(label: "a", number: 1)) { _ = try store.rollbackTarget(nil) }
+        let error = #expect(throws: StoreError.self) { _ = try store.rollbackTarget(9) }
+        #expect(error?.exitStatus == .usage)
+        #expect(error?.description == "a has no generation 9; there are: 1 2 3")
+    }
+
+    @Test func damagedGenerationsAreNamed() async throws {
+        defer { remove() }
+        let generation = try await publish()
+        try Files.replace(generation.directory + "/manifest.json", with: Array("{".utf8))
+        let error = #expect(throws: StoreError.self) { _ = try store.current() }
+        #expect(error?.description.contains(generation.directory) == true)
+        try FileManager.default.removeItem(atPath: generation.directory + "/manifest.json")
+        #expect(throws: StoreError.damaged(directory: generation.directory, reason: "no manifest.json")) {
+            _ = try store.current()
+        }
+    }
+
+    @Test func aGenerationWithoutItsKernelIsNotWhole() async throws {
+        defer { remove() }
+        let generation = try await publish()
+        try FileManager.default.removeItem(atPath: generation.vmlinuz)
+        #expect(throws: StoreError.self) { _ = try store.current() }
+    }
+
+    @Test func theLockNamesItsHolder() throws {
+        defer { remove() }
+        let lock = try store.lock(verb: "build")
+        let error = #expect(throws: LockedError.self) { _ = try store.lock(verb: "shell") }
+        #expect(error?.description == "label a is locked by netroot build a, process \(getpid()); wait for it, or end it")
+        withExtendedLifetime(lock) {}
+    }
+}
