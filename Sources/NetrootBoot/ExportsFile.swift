@@ -59,10 +59,18 @@ public struct ExportsFile: Sendable, Equatable {
 
     /// exports(5): a byte may stand as a backslash and three octal digits.
     private static func escaped(_ path: String) -> String {
-        let bytes = path.utf8.flatMap { byte -> [UInt8] in
-            guard byte <= 0x20 || byte == 0x7F || "\"\\#".utf8.contains(byte) else { return [byte] }
-            let digits = [byte >> 6, byte >> 3 & 7, byte & 7].map { $0 + UInt8(ascii: "0") }
-            return [UInt8(ascii: "\\")] + digits
+        var bytes: [UInt8] = []
+        var hasBackslash = false
+        for byte in path.utf8 {
+            hasBackslash = hasBackslash || byte == UInt8(ascii: "\\")
+            // exportfs takes an unescaped backslash, once it is one, together with plain digits for a second escape.
+            let isRiskyDigit = hasBackslash && (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(byte)
+            guard byte <= 0x20 || byte == 0x7F || "\"\\#".utf8.contains(byte) || isRiskyDigit else {
+                bytes.append(byte)
+                continue
+            }
+            bytes.append(UInt8(ascii: "\\"))
+            bytes += [byte >> 6, byte >> 3 & 7, byte & 7].map { $0 + UInt8(ascii: "0") }
         }
         return String(decoding: bytes, as: UTF8.self)
     }
