@@ -17,10 +17,12 @@ public struct ExportsFile: Sendable, Equatable {
     public var directories: [String]
     /// Host names, addresses, networks or netgroups as exports(5) has them; `*` is everybody.
     public var clients: [String]
+    /// Clients may write; for a label with RW=Y.
     public var rw: Bool
     /// Clients may connect from ports above 1023.
     public var unprivilegedPorts: Bool
 
+    /// The values as they are named; nothing is checked yet.
     public init(
         label: String, directories: [String], clients: [String] = ["*"], rw: Bool = false,
         unprivilegedPorts: Bool = false
@@ -78,11 +80,15 @@ public struct ExportsFile: Sendable, Equatable {
 
 /// Why an exports file cannot be written.
 public enum ExportsFileError: ReportableError, Equatable {
+    /// A directory that is not named from the root.
     case relativePath(String)
+    /// A client that is empty, or would read as something else.
     case badClient(String)
 
+    /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .usage }
 
+    /// One line: what, where and what to do next.
     public var description: String {
         switch self {
         case .relativePath(let path): "cannot export '\(path)': it is not an absolute path"
