@@ -32,7 +32,8 @@ public enum BootError: ReportableError, Equatable {
     public var description: String {
         switch self {
         case .portInUse(let port, let option):
-            return "port \(port) on 127.0.0.1 is in use; end what listens there (ss -ltnp), or give \(option) another one"
+            return
+                "port \(port) on 127.0.0.1 is in use; end what listens there (ss -ltnp), or give \(option) another one"
         case .tftpNotWritable(let path, let reason):
             return "TFTPBOOT \(path) cannot be written: \(reason); mend its permissions, or set TFTPBOOT elsewhere"
         case .notInstalled(let label, let tftpboot):

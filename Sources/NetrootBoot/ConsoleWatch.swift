@@ -82,7 +82,9 @@ struct ConsoleWatch: Sendable {
 
     /// The last line that hints at why a boot does not go on.
     var hint: String? {
-        let signs = ["mount.nfs", "nfs:", "not responding", "failed", "Failed", "error", "timeout", "dracut", "systemd"]
+        let signs = [
+            "mount.nfs", "nfs:", "not responding", "failed", "Failed", "error", "timeout", "dracut", "systemd",
+        ]
         return recent.last { line in signs.contains(where: line.contains) } ?? recent.last
     }
 }

@@ -17,10 +17,12 @@ public struct ExportsFile: Sendable, Equatable {
     public var directories: [String]
     /// Host names, addresses, networks or netgroups as exports(5) has them; `*` is everybody.
     public var clients: [String]
+    /// Clients may write; for a label with RW=Y.
     public var rw: Bool
     /// Clients may connect from ports above 1023.
     public var unprivilegedPorts: Bool
 
+    /// The values as they are named; nothing is checked yet.
     public init(
         label: String, directories: [String], clients: [String] = ["*"], rw: Bool = false,
         unprivilegedPorts: Bool = false
@@ -59,10 +61,18 @@ public struct ExportsFile: Sendable, Equatable {
 
     /// exports(5): a byte may stand as a backslash and three octal digits.
     private static func escaped(_ path: String) -> String {
-        let bytes = path.utf8.flatMap { byte -> [UInt8] in
-            guard byte <= 0x20 || byte == 0x7F || "\"\\#".utf8.contains(byte) else { return [byte] }
-            let digits = [byte >> 6, byte >> 3 & 7, byte & 7].map { $0 + UInt8(ascii: "0") }
-            return [UInt8(ascii: "\\")] + digits
+        var bytes: [UInt8] = []
+        var hasBackslash = false
+        for byte in path.utf8 {
+            hasBackslash = hasBackslash || byte == UInt8(ascii: "\\")
+            // exportfs takes an unescaped backslash, once it is one, together with plain digits for a second escape.
+            let isRiskyDigit = hasBackslash && (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(byte)
+            guard byte <= 0x20 || byte == 0x7F || "\"\\#".utf8.contains(byte) || isRiskyDigit else {
+                bytes.append(byte)
+                continue
+            }
+            bytes.append(UInt8(ascii: "\\"))
+            bytes += [byte >> 6, byte >> 3 & 7, byte & 7].map { $0 + UInt8(ascii: "0") }
         }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -70,11 +80,15 @@ public struct ExportsFile: Sendable, Equatable {
 
 /// Why an exports file cannot be written.
 public enum ExportsFileError: ReportableError, Equatable {
+    /// A directory that is not named from the root.
     case relativePath(String)
+    /// A client that is empty, or would read as something else.
     case badClient(String)
 
+    /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .usage }
 
+    /// One line: what, where and what to do next.
     public var description: String {
         switch self {
         case .relativePath(let path): "cannot export '\(path)': it is not an absolute path"

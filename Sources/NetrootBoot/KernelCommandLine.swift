@@ -8,7 +8,9 @@ public struct KernelCommandLine: Sendable, Equatable {
     /// The most bytes that an x86 kernel takes: COMMAND_LINE_SIZE without the NUL (arch/x86/include/asm/setup.h).
     public static let limit = 2047
 
+    /// What is mounted.
     public var root: NFSRoot
+    /// How the client gets its address.
     public var address: ClientAddress
     /// IPv4; nil leaves the resolver to DHCP or the root.
     public var nameserver: String?
@@ -23,6 +25,7 @@ public struct KernelCommandLine: Sendable, Equatable {
     /// Further arguments, one an element, unquoted; they come last and so override the others.
     public var extra: [String]
 
+    /// The values as they are named; nothing is checked yet.
     public init(
         root: NFSRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false, overlaySize: String = "50%",
         debug: Bool = false, virtualMachine: Bool = false, extra: [String] = []
@@ -122,8 +125,10 @@ public enum KernelCommandLineError: ReportableError, Equatable {
     /// Longer than the kernel takes.
     case tooLong(bytes: Int, limit: Int)
 
+    /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .usage }
 
+    /// One line: what, where and what to do next.
     public var description: String {
         switch self {
         case .badValue(let what, let value):

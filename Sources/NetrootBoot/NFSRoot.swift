@@ -7,6 +7,7 @@ public struct NFSRoot: Sendable, Equatable {
     /// One TCP port for NFS and MOUNT, as netroot's own server has it; nil: the kernel nfsd's, through rpcbind.
     public let port: Int?
 
+    /// The values as they are named; nothing is checked yet.
     public init(server: String, path: String, port: Int? = nil) {
         self.server = server
         self.path = path

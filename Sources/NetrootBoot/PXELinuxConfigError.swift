@@ -11,8 +11,10 @@ public enum PXELinuxConfigError: ReportableError, Equatable {
     /// The kernel command line is too long with what PXELINUX adds to it.
     case tooLong(label: String, bytes: Int)
 
+    /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .failed }
 
+    /// One line: what, where and what to do next.
     public var description: String {
         switch self {
         case .brokenMarkers(let line, let problem):

@@ -9,6 +9,7 @@ public struct ConfigError: Error, Equatable, CustomStringConvertible {
     /// The next step, without a full stop; nil where the problem says it.
     public let hint: String?
 
+    /// The values as they are named; nothing is checked yet.
     public init(file: String, line: Int? = nil, problem: String, hint: String? = nil) {
         self.file = file
         self.line = line

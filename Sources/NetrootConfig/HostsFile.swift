@@ -7,15 +7,20 @@ public struct HostsFile: Sendable, Equatable {
     /// The labels, in the file's order.
     public let labels: [Label]
 
-    /// Reads and checks a hosts file's text: all of it, also labels that nobody asks for.
+    /// Reads and checks a hosts file: all of it, also labels that nobody asks for.
     ///
     /// - Parameters:
     ///   - text: the file's content.
     ///   - path: the file's path, for errors.
     ///   - directory: the absolute directory that `${base}` and relative paths mean; nil takes that of `path`, which
     ///     then has to be absolute.
-    /// - Throws: `ConfigError` with the line of the first mistake.
+    /// - Throws: `ConfigError` with the line of the mistake.
     public init(text: String, path: String, directory: String? = nil) throws(ConfigError) {
+        try self.init(bytes: Array(text.utf8), path: path, directory: directory)
+    }
+
+    /// The same from bytes as they were read; other than UTF-8 text is an error.
+    public init(bytes: [UInt8], path: String, directory: String? = nil) throws(ConfigError) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? ""
         guard (directory ?? folder).hasPrefix("/") else {
             throw ConfigError(
@@ -24,7 +29,7 @@ public struct HostsFile: Sendable, Equatable {
         }
         let base = normalisedPath(directory ?? folder, relativeTo: "/")
         var scanner = HostsScanner(path: path)
-        let sections = try scanner.sections(of: checkedText(Array(text.utf8), path: path))
+        let sections = try scanner.sections(of: checkedText(bytes, path: path))
         let defaults = sections.first { $0.isDefault }?.entries ?? [:]
         // Checked by itself, since a label that overrides a bad default would hide it.
         try HostsValues(file: path, base: base, label: "label", entries: defaults).checkAll()

@@ -15,6 +15,8 @@ struct HostsValues {
                 file: file, line: line, problem: "[\(label)] has no RECIPE",
                 hint: "add RECIPE = recipes/NAME.def")
         }
+        // In the order of the lines, so that of several mistakes the first is the one that is told.
+        try checkAll()
         return Label(
             name: label, line: line,
             netroot: try path(.netroot, default: "${base}/netroots/${label}"),

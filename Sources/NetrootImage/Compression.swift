@@ -4,6 +4,7 @@ public import NetrootSystem
 public enum Compression: String, Sendable, CaseIterable {
     /// Not at all: a newc archive as it is.
     case uncompressed = "none"
+    /// Streams of these formats; xz as the kernel reads it needs `--check=crc32`.
     case gzip, zstd, xz
     /// The kernel's legacy frame; recognised, but not read.
     case lz4

@@ -10,6 +10,7 @@ import SystemPackage
 public struct Initramfs: Sendable {
     /// One segment.
     public struct Segment: Sendable, Equatable {
+        /// How its archives are compressed.
         public let compression: Compression
         /// Where it starts in the file, in bytes.
         public let offset: UInt64
@@ -59,8 +60,10 @@ public enum InitramfsError: ReportableError, Equatable {
     /// The decompressor failed; `message` is what it said.
     case damaged(path: String, tool: String, message: String)
 
+    /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .failed }
 
+    /// One line: what, where and what to do next.
     public var description: String {
         switch self {
         case .unknownSegment(let path, let offset):

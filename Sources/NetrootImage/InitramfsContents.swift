@@ -6,6 +6,7 @@ public struct InitramfsContents: Sendable {
     public private(set) var entries: [NewcReader.Entry] = []
     private var indexOfPath: [[UInt8]: Int] = [:]
 
+    /// Nothing yet.
     public init() {}
 
     /// Adds an entry behind those there are.

@@ -10,18 +10,25 @@ public struct NewcEntry: Sendable, Equatable {
         case file(FilePath)
         /// A symbolic link; the target may be any bytes but NUL.
         case symlink([UInt8])
+        /// A directory.
         case directory
+        /// A character device with these numbers.
         case characterDevice(major: UInt32, minor: UInt32)
+        /// A block device with these numbers.
         case blockDevice(major: UInt32, minor: UInt32)
+        /// A named pipe.
         case fifo
     }
 
     /// Relative to the root, without `.`, `..` or empty components; any bytes but NUL.
     public var path: [UInt8]
+    /// What it is and holds.
     public var content: Content
     /// The permissions, with setuid, setgid and sticky: the lower twelve bits of `st_mode`.
     public var mode: UInt32
+    /// The owner's number.
     public var uid: UInt32
+    /// The group's number.
     public var gid: UInt32
     /// Seconds since 1970.
     public var mtime: UInt32
@@ -70,12 +77,19 @@ extension NewcEntry.Content {
 
 /// The file type bits of `st_mode` (inode(7)).
 public enum FileType: UInt32, Sendable, Equatable {
+    /// S_IFIFO.
     case fifo = 0o010000
+    /// S_IFCHR.
     case characterDevice = 0o020000
+    /// S_IFDIR.
     case directory = 0o040000
+    /// S_IFBLK.
     case blockDevice = 0o060000
+    /// S_IFREG.
     case regular = 0o100000
+    /// S_IFLNK.
     case symlink = 0o120000
+    /// S_IFSOCK; newc archives of ours hold none.
     case socket = 0o140000
 
     /// The bits of `st_mode` that hold the type.

@@ -9,8 +9,10 @@ public enum NewcError: ReportableError, Equatable {
     /// The archive goes beyond a bound that keeps the reader's memory and time in check.
     case tooLarge(name: String, problem: String)
 
+    /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .failed }
 
+    /// One line: what, where and what to do next.
     public var description: String {
         switch self {
         case .badEntry(let path, let problem): "cannot put '\(path)' into an archive: \(problem)"

@@ -8,10 +8,13 @@ public struct NewcReader: Sendable {
     public struct Entry: Sendable, Equatable {
         /// As the archive has it, without a leading `/` or `./`; any bytes but NUL.
         public let path: [UInt8]
+        /// The file type in `st_mode`.
         public let type: FileType
         /// The lower twelve bits of `st_mode`.
         public let mode: UInt32
+        /// The owner's number.
         public let uid: UInt32
+        /// The group's number.
         public let gid: UInt32
         /// Seconds since 1970.
         public let mtime: UInt32
@@ -30,6 +33,7 @@ public struct NewcReader: Sendable {
         /// The most bytes of one file whose content is asked for.
         public var content: UInt64 = 4 << 20
 
+        /// The defaults.
         public init() {}
     }
 

@@ -86,7 +86,7 @@ private let fixed = ClientAddress.fixed(
         #expect(everybody.fileName == "netroot-debian12.exports")
         try expectGolden("exports-ro", try everybody.rendered())
         let named = ExportsFile(
-            label: "lab", directories: ["/srv/my \"roots\"/#1\\é/root"],
+            label: "lab", directories: ["/srv/my \"roots\"/#1\\101é/root"],
             clients: ["10.0.0.0/24", "@lab", "*.example.org"],
             rw: true, unprivilegedPorts: true)
         try expectGolden("exports-rw", try named.rendered())

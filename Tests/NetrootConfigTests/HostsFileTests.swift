@@ -101,6 +101,13 @@ private func label(_ lines: String) throws -> Label {
         #expect(try HostsFile(text: "[a]\nRECIPE=r", path: "/hosts.conf").labels.first?.recipe == "/r")
     }
 
+    @Test func otherThanTextIsAnError() throws {
+        let error = try #require(throws: ConfigError.self) {
+            try HostsFile(bytes: Array("[a]\nRECIPE = ".utf8) + [0xFF], path: "/hosts.conf")
+        }
+        #expect(error.line == 2)
+    }
+
     @Test func unknownLabel() throws {
         let file = try parse("[DEFAULT]\nRECIPE=r\n[debian12]\n[debian13]\n[centos]\n")
         let error = #expect(throws: ConfigError.self) { try file.label("debain13") }
@@ -157,6 +164,7 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nEXTRA_CMDLINE = a \\", 3, ["backslash"]),
         ("[DEFAULT]\nVM_MEMORY=x\n[a]\nRECIPE=x\nVM_MEMORY=512", 2, ["VM_MEMORY"]),
         ("[a]\nRECIPE=x\u{0}", 2, ["binary"]),
+        ("[a]\nRECIPE=x\nOVERLAY_SIZE=0\nVM_MEMORY=0\nNETROOT=~/x", 3, ["OVERLAY_SIZE"]),
     ]
 
     @Test(arguments: mistakes.indices)
