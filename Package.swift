@@ -65,6 +65,9 @@ let package = Package(
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],
             exclude: ["Golden"], swiftSettings: strict),
-        .testTarget(name: "BootTests", dependencies: ["NetrootSystem", "NetrootStore"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandTests", dependencies: ["NetrootStore", "NetrootSystem", "netroot"], swiftSettings: strict),
+        .testTarget(
+            name: "BootTests", dependencies: ["NetrootStore", "NetrootSystem", "netroot"], swiftSettings: strict),
     ]
 )
