@@ -41,7 +41,7 @@ struct BootWatch: Sendable {
                         let source: Source = { try await logIn(as: user, $0) }
                         group.addTask { await Self.pump(source, into: feed) }
                     case .reboot:
-                        rootBytes = server.map { Int64($0.statistics.readBytes) }
+                        rootBytes = server.map { Int64($0.statistics.bytesRead) }
                         note("\(Progress.decimal(time)) s: first boot reported; rebooting")
                         order.yield("reboot")
                     case .finish:
