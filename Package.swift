@@ -51,8 +51,9 @@ let package = Package(
                 "NetrootBoot", argumentParser, logging,
             ],
             swiftSettings: strict),
+        .systemLibrary(name: "CEpoll", path: "Benchmarks/CEpoll"),
         .executableTarget(
-            name: "nfsload", dependencies: ["NetrootServe", nioCore, nioPosix], path: "Benchmarks/nfsload",
+            name: "nfsload", dependencies: ["NetrootServe", "CEpoll", nioCore, nioPosix], path: "Benchmarks/nfsload",
             swiftSettings: strict),
         .testTarget(name: "NetrootConfigTests", dependencies: ["NetrootConfig"], swiftSettings: strict),
         .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
