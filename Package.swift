@@ -28,8 +28,10 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CNFS", pkgConfig: "libnfs", providers: [.apt(["libnfs-dev"])]),
         .target(name: "NetrootConfig", swiftSettings: strict),
-        .target(name: "NetrootSystem", dependencies: ["NetrootConfig", subprocess, systemPackage], swiftSettings: strict),
-        .target(name: "NetrootImage", dependencies: ["NetrootSystem", subprocess, systemPackage], swiftSettings: strict),
+        .target(
+            name: "NetrootSystem", dependencies: ["NetrootConfig", subprocess, systemPackage], swiftSettings: strict),
+        .target(
+            name: "NetrootImage", dependencies: ["NetrootSystem", subprocess, systemPackage], swiftSettings: strict),
         .target(name: "NetrootStore", dependencies: ["NetrootConfig", "NetrootSystem"], swiftSettings: strict),
         .target(
             name: "NetrootBuild",
@@ -61,7 +63,9 @@ let package = Package(
             name: "NetrootImageTests", dependencies: ["NetrootImage", "NetrootSystem", subprocess, systemPackage],
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
-        .testTarget(name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"], swiftSettings: strict),
+        .testTarget(
+            name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"],
+            swiftSettings: strict),
         .testTarget(name: "NetrootServeTests", dependencies: ["NetrootServe"], swiftSettings: strict),
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],

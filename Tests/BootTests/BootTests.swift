@@ -91,7 +91,8 @@ struct BootTests {
         try Files.makeDirectory(staging + "/usr/lib/modules/\(version)/kernel/fs/overlayfs")
         try Files.replace("\(staging)/\(module)", with: [])
         try await run([
-            "sh", "-ec", "cd \(staging) && echo \(module) | cpio --quiet -o -H newc > ../no-overlay.cpio && "
+            "sh", "-ec",
+            "cd \(staging) && echo \(module) | cpio --quiet -o -H newc > ../no-overlay.cpio && "
                 + "cp \(initramfs) ../whole.img && cat ../no-overlay.cpio >> ../whole.img && cp ../whole.img \(initramfs)",
         ])
         let (report, status) = try await site.test("debian12", "--timeout", "180")
