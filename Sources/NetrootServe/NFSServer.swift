@@ -36,6 +36,7 @@ public struct NFSServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
         do {
             let channel = try await bind(group, list, counters, limits, address: address, port: port)
+            forgetStartUpCode()
             return NFSServer(
                 group: group, channel: channel, counters: counters, exports: list,
                 port: channel.localAddress?.port ?? port, address: address)
@@ -88,9 +89,12 @@ public struct NFSServer: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.recvAllocator, value: TransientReceiveAllocator())
+            // A request has some 200 bytes. Each connection keeps its buffer, so it must be small; it grows with
+            // clients that send many requests at a time.
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 32 << 10))
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1, high: 1))
-            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     counters.countAccepted()
@@ -138,16 +142,6 @@ public struct NFSServer: Sendable {
         limits.openFiles = min(limits.openFiles, max(4, available / 4))
         limits.connections = min(limits.connections, max(1, available - limits.openFiles - own))
         return limits
-    }
-}
-
-/// Buffers for reads: each is free again when its records are answered, for 1000 connections that keep one each would
-/// be most of the server's memory.
-private struct TransientReceiveAllocator: RecvByteBufferAllocator {
-    mutating func record(actualReadBytes: Int) -> Bool { false }
-
-    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-        allocator.buffer(capacity: 8 << 10)
     }
 }
 
