@@ -72,7 +72,9 @@ let package = Package(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["NetrootStore", "NetrootSystem", "netroot"], swiftSettings: strict),
+            name: "CommandTests",
+            dependencies: ["NetrootConfig", "NetrootImage", "NetrootStore", "NetrootSystem", "netroot"],
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "BootTests", dependencies: ["NetrootSystem"], exclude: ["console.exp"], swiftSettings: strict),
     ]

@@ -50,6 +50,22 @@ public struct Build: Sendable {
         }
     }
 
+    /// The current generation where a build would make the same again: this netroot built it from the recipe as it is.
+    ///
+    /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at.
+    /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
+    public func upToDate() async throws -> Generation? {
+        _ = try readRecipe()
+        let store = LabelStore(label: label)
+        guard try store.currentNumber() != nil else { return nil }
+        let current = try store.current()
+        let manifest = current.manifest
+        guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
+            manifest.readWrite == label.rw, manifest.recipe.sha256 == (try await Digest.sha256(of: label.recipe))
+        else { return nil }
+        return current
+    }
+
     /// The steps, top to bottom.
     private func build(
         _ recipe: Recipe, in draft: Draft, store: LabelStore, progress: Progress

@@ -8,11 +8,19 @@ import NetrootSystem
 struct BuildCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "build", abstract: "Build a generation from the label's recipe.",
-        discussion: "Example:\n  netroot build debian12")
+        discussion: """
+            Examples:
+              netroot build debian12
+              netroot build debian12 --if-changed
+            """)
 
     @OptionGroup var options: LabelOptions
     @Option(name: .long, help: "Where packages are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
     var cache: String?
+    @Flag(
+        name: .long,
+        help: "Do nothing where this netroot built the current generation from the same recipe, byte for byte.")
+    var ifChanged = false
 
     func run() async throws {
         let label = try options.load()
@@ -20,6 +28,10 @@ struct BuildCommand: AsyncParsableCommand {
         let build = Build(
             label: label, cache: try CommonOptions.absolute(given ?? "/var/cache/netroot"),
             shipped: try ShippedFiles.locate(), version: Netroot.version)
+        if ifChanged, let current = try await build.upToDate() {
+            FileWriter.standardOutput.write(Report.upToDate(label.name, current))
+            return
+        }
         let generation = try await Interruption.cancelling { try await build.run(progress: Progress()) }
         FileWriter.standardOutput.write(Report.built(label.name, generation))
     }

@@ -71,6 +71,14 @@ enum Report {
             """
     }
 
+    static func upToDate(_ label: String, _ generation: Generation) -> String {
+        """
+        \(label): generation \(generation.number) is current, and the recipe has not changed since
+        \(generation.directory)
+
+        """
+    }
+
     static func shell(_ label: String, _ outcome: Shell.Outcome) -> String {
         switch outcome {
         case .published(let generation): built(label, generation)

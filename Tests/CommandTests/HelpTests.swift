@@ -1,0 +1,44 @@
+import NetrootSystem
+import Testing
+
+@Suite struct HelpTests {
+    static let verbs = ["build", "gc", "generations", "installnfs", "list", "rollback", "shell", "startnfs", "test"]
+
+    @Test func helpOfTheProgramIsGolden() async throws {
+        let outcome = try await run([Place.netroot, "--help"])
+        expectSuccess(outcome)
+        try expectGolden("help", outcome.output)
+    }
+
+    @Test(arguments: verbs) func helpOfEachVerbIsGoldenAndHasAnExample(verb: String) async throws {
+        let outcome = try await run([Place.netroot, verb, "--help"])
+        expectSuccess(outcome)
+        #expect(outcome.output.contains("Example"))
+        #expect(outcome.output.contains("\n  netroot \(verb)") || outcome.output.contains("\n    netroot \(verb)"))
+        try expectGolden("help-\(verb)", outcome.output)
+    }
+
+    /// A verb without a golden file would be a verb without a test.
+    @Test func everyVerbIsAmongThem() async throws {
+        let help = try await run([Place.netroot, "--help"]).output
+        let list = try #require(help.firstRange(of: "SUBCOMMANDS:\n")).upperBound
+        let named = help[list...].split(separator: "\n", omittingEmptySubsequences: false)
+            .prefix { !$0.isEmpty }.filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+            .compactMap { $0.split(separator: " ").first.map(String.init) }
+        #expect(named.sorted() == Self.verbs)
+    }
+
+    @Test func theVersionIsPrinted() async throws {
+        let outcome = try await run([Place.netroot, "--version"])
+        expectSuccess(outcome)
+        #expect(outcome.output == "0.1.0\n")
+    }
+
+    @Test(arguments: [["build"], ["frobnicate"], ["gc", "a"], ["gc", "a", "--keep", "-1"], ["list", "--bogus"]])
+    func aWrongCommandLineExitsWithUsage(arguments: [String]) async throws {
+        let outcome = try await run([Place.netroot] + arguments, folder: "/")
+        #expect(outcome.status == 64)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("Error: "))
+    }
+}

@@ -1,0 +1,189 @@
+import NetrootStore
+import NetrootSystem
+import Testing
+
+/// `installnfs`, on generations of a few bytes.
+@Suite struct InstallNFSVerbTests {
+    let scratch: Scratch
+    var config: String { scratch.path + "/tftpboot/pxelinux.cfg/default" }
+
+    init() throws {
+        try #require(
+            Files.exists("/usr/lib/PXELINUX/pxelinux.0"), "pxelinux is not installed: scripts/prepare test")
+        scratch = try Scratch()
+        try scratch.writeHosts("a", "a_nfs", "deb", "debian")
+    }
+
+    private func install(_ arguments: String...) async throws -> Outcome {
+        let outcome = try await run(scratch.netroot(["installnfs"] + arguments), folder: scratch.path)
+        expectSuccess(outcome)
+        return outcome
+    }
+
+    /// The section of a label in the boot menu.
+    private func section(_ label: String) throws -> String {
+        let text = try Files.text(config)
+        let start = try #require(text.firstRange(of: "# netroot begin \(label)\n"), "no section of \(label)")
+        let end = try #require(text.firstRange(of: "# netroot end \(label)\n"))
+        return String(text[start.upperBound..<end.lowerBound])
+    }
+
+    @Test func writesTheTFTPRootTheEntryAndTheExport() async throws {
+        let generation = try await Fabricated.generation(of: scratch.label("a"))
+        let outcome = try await install("a")
+        let tftp = scratch.path + "/tftpboot"
+        #expect(try Files.text(tftp + "/netroot/a/1/vmlinuz") == "kernel 1")
+        #expect(try Files.text(tftp + "/netroot/a/1/initrd.img") == "initramfs 1")
+        #expect(try Files.read(tftp + "/pxelinux.0") == Files.read("/usr/lib/PXELINUX/pxelinux.0"))
+        #expect(try Files.text(config).contains("DEFAULT a\n"))
+        let entry = try section("a")
+        #expect(entry.contains("netroot/a/1/vmlinuz") && entry.contains("netroot/a/1/initrd.img"))
+        #expect(entry.contains("root=nfs:10.0.2.2:\(generation.root):") && entry.contains(" rootovl"))
+        let exports = scratch.path + "/netroots/a/netroot-a.exports"
+        #expect(try Files.text(exports).contains("\(generation.root) *(ro,"))
+        for path in [tftp + "/pxelinux.0", tftp + "/netroot/a/1/vmlinuz", config, exports] {
+            #expect(outcome.output.contains(path), "it prints what it wrote")
+        }
+    }
+
+    @Test func twiceChangesNothing() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        _ = try await install("a")
+        let before = try await scratch.snapshot()
+        let second = try await install("a")
+        #expect(try await scratch.snapshot() == before)
+        #expect(second.output.split(separator: "\n").allSatisfy { $0.hasPrefix("unchanged ") })
+        #expect(try await install("a", "--dry-run").output == "")
+    }
+
+    @Test func aDryRunPrintsADiffAndWritesNothing() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        _ = try await install("a")
+        try await Fabricated.generation(of: scratch.label("a"))
+        let before = try await scratch.snapshot()
+        let diff = try await install("a", "--dry-run").output
+        #expect(try await scratch.snapshot() == before)
+        let lines = diff.split(separator: "\n").map(String.init)
+        #expect(lines.contains { $0.hasPrefix("would copy ") && $0.contains("netroot/a/2/vmlinuz") })
+        #expect(lines.contains { $0.hasPrefix("-") && $0.contains("netroot/a/1/vmlinuz") })
+        #expect(lines.contains { $0.hasPrefix("+") && $0.contains("netroot/a/2/vmlinuz") })
+        #expect(lines.contains { $0.hasPrefix("@@ ") })
+    }
+
+    @Test(arguments: [("a", "a_nfs"), ("a_nfs", "a"), ("deb", "debian"), ("debian", "deb")])
+    func labelsLeaveEachOtherAlone(one: String, other: String) async throws {
+        for name in [one, other] {
+            try await Fabricated.generation(of: scratch.label(name))
+            _ = try await install(name)
+        }
+        try scratch.write(
+            "tftpboot/pxelinux.cfg/default", try Files.text(config) + "# by hand\nLABEL local\n  LOCALBOOT 0\n")
+        let kept = try section(other)
+        let files = try await scratch.snapshot().filter { $0.contains("tftpboot/netroot/\(other)/") }
+        #expect(files.count == 3)
+        try await Fabricated.generation(of: scratch.label(one))
+        _ = try await install(one)
+        #expect(try section(other) == kept)
+        #expect(try await scratch.snapshot().filter { $0.contains("tftpboot/netroot/\(other)/") } == files)
+        #expect(try section(one).contains("netroot/\(one)/2/vmlinuz"))
+        #expect(try Files.text(config).contains("# by hand\nLABEL local\n  LOCALBOOT 0\n"))
+    }
+
+    @Test func noDefaultLeavesTheDefaultAlone() async throws {
+        for name in ["a", "deb"] { try await Fabricated.generation(of: scratch.label(name)) }
+        _ = try await install("a")
+        _ = try await install("deb", "--no-default")
+        #expect(try Files.text(config).contains("DEFAULT a\n"))
+        _ = try await install("deb")
+        #expect(try Files.text(config).contains("DEFAULT deb\n"))
+        #expect(!(try Files.text(config).contains("DEFAULT a\n")))
+    }
+
+    @Test func goneGenerationsArePrunedFromTheTFTPRoot() async throws {
+        for _ in 1...2 {
+            try await Fabricated.generation(of: scratch.label("a"))
+            _ = try await install("a")
+        }
+        let boot = scratch.path + "/tftpboot/netroot/a"
+        #expect(try Files.names(in: boot) == ["1", "2"])
+        #expect(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root"))
+        expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
+        let outcome = try await install("a")
+        #expect(outcome.output.contains("removed \(boot)/1"))
+        #expect(try Files.names(in: boot) == ["2"])
+        #expect(!(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root")))
+    }
+
+    @Test func withoutAGeneration() async throws {
+        let before = try await scratch.snapshot()
+        expectError(
+            try await scratch.run("installnfs", "a"), .failed, ["a has no generation yet", "netroot build a"])
+        #expect(try await scratch.snapshot() == before)
+    }
+
+    @Test func startingWhatIsNotInstalled() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        let before = try await scratch.snapshot()
+        for verb in ["startnfs", "test"] {
+            let outcome = try await scratch.run(verb, "a", limit: 20)
+            expectError(outcome, .failed, ["a has no boot entry", "netroot installnfs a"])
+        }
+        #expect(try await scratch.snapshot() == before)
+    }
+
+    // MARK: Places that cannot be written
+
+    @Test func aFileInPlaceOfTheTFTPRoot() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        try scratch.write("tftpboot", "a file")
+        let before = try await scratch.snapshot()
+        expectError(
+            try await scratch.run("installnfs", "a"), .failed,
+            ["TFTPBOOT \(scratch.path)/tftpboot cannot be written", "no directory", "set TFTPBOOT elsewhere"])
+        #expect(try await scratch.snapshot() == before)
+    }
+
+    @Test func aReadOnlyTFTPRoot() async throws {
+        try #require(Place.isRoot, "mount namespaces need root")
+        try await Fabricated.generation(of: scratch.label("a"))
+        try Files.makeDirectory(scratch.path + "/tftpboot")
+        let before = try await scratch.snapshot()
+        let readOnly = Namespace.mounting(
+            "mount --bind tftpboot tftpboot; mount -o remount,bind,ro \(scratch.path)/tftpboot")
+        expectError(
+            try await scratch.run("installnfs", "a", wrapper: readOnly), .failed,
+            ["TFTPBOOT \(scratch.path)/tftpboot cannot be written", "Read-only file system"])
+        #expect(try await scratch.snapshot() == before)
+        expectSuccess(try await scratch.run("installnfs", "a"))
+    }
+
+    @Test func aFileInPlaceOfADirectoryBelowTheTFTPRoot() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        try scratch.write("tftpboot/pxelinux.cfg", "a file")
+        let before = try await scratch.snapshot()
+        let outcome = try await scratch.run("installnfs", "a")
+        expectError(outcome, .failed, ["\(scratch.path)/tftpboot/pxelinux.cfg"])
+        #expect(try await scratch.snapshot() == before)
+    }
+
+    // MARK: --system, over a tmpfs: the machine's own exports stay as they are
+
+    @Test func systemPutsTheExportIntoEtcToo() async throws {
+        try #require(Place.isRoot, "mount namespaces need root")
+        try await Fabricated.generation(of: scratch.label("a"))
+        let hadOwn = try Files.names(in: "/etc/exports.d")
+        // A machine without nfs-kernel-server has no such folder; /etc is then shown through an overlay.
+        let script = """
+            mount -t tmpfs tmpfs /mnt; mkdir /mnt/upper /mnt/work
+            mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work overlay /etc
+            """
+        let outcome = try await scratch.run(
+            "installnfs", "a", "--system", "--client", "10.0.0.0/24",
+            wrapper: Namespace.mounting(script, after: "cat /etc/exports.d/netroot-a.exports"))
+        expectSuccess(outcome)
+        #expect(outcome.output.contains("wrote /etc/exports.d/netroot-a.exports\n"))
+        #expect(outcome.output.contains("next: exportfs -ra\n"))
+        #expect(outcome.output.contains("/netroots/a/generations/1/root 10.0.0.0/24(ro,"))
+        #expect(try Files.names(in: "/etc/exports.d") == hadOwn)
+    }
+}

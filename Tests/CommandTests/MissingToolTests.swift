@@ -1,0 +1,104 @@
+import Glibc
+import NetrootSystem
+import Testing
+
+/// What is not installed, not permitted or in use is said before anything is changed.
+@Suite struct MissingToolTests {
+    let scratch: Scratch
+
+    init() throws {
+        try #require(Place.isRoot, "mount namespaces need root")
+        scratch = try Scratch()
+        try scratch.writeHosts("a")
+        try scratch.write("a.def", "Bootstrap: debootstrap\nOSVersion: bookworm\n%post\n    true\n")
+    }
+
+    /// Runs netroot, and expects that the folder is as it was.
+    private func unchanged(_ wrapper: [String], _ arguments: String...) async throws -> Outcome {
+        let before = try await scratch.snapshot()
+        let outcome = try await run(wrapper + scratch.netroot(arguments), folder: scratch.path, limit: 20)
+        #expect(try await scratch.snapshot() == before)
+        return outcome
+    }
+
+    @Test func withoutMmdebstrap() async throws {
+        let hidden = Namespace.hiding(["mmdebstrap"])
+        expectError(
+            try await unchanged(hidden, "build", "a"), .unavailable,
+            ["not installed: mmdebstrap", "apt-get install mmdebstrap"])
+    }
+
+    @Test func severalAreNamedAtOnce() async throws {
+        let hidden = Namespace.hiding(["mmdebstrap", "zstd"])
+        expectError(
+            try await unchanged(hidden, "build", "a"), .unavailable, ["apt-get install mmdebstrap zstd"])
+    }
+
+    @Test(arguments: ["startnfs", "test"]) func withoutQEMU(verb: String) async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        expectSuccess(try await scratch.run("installnfs", "a"))
+        let hidden = Namespace.hiding(["qemu-system-x86_64"])
+        expectError(
+            try await unchanged(hidden, verb, "a"), .unavailable,
+            ["not installed: qemu-system-x86_64", "apt-get install qemu-system-x86"])
+    }
+
+    @Test(arguments: [
+        ("/usr/lib/PXELINUX", "pxelinux"), ("/usr/lib/syslinux/modules/bios", "syslinux-common"),
+    ])
+    func withoutPXELinux(directory: String, package: String) async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        let hidden = Namespace.mounting("mount -t tmpfs tmpfs \(directory)")
+        expectError(
+            try await unchanged(hidden, "installnfs", "a"), .unavailable, [directory, "apt-get install \(package)"])
+    }
+
+    @Test func kernelServerWithoutNfsd() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        expectSuccess(try await scratch.run("installnfs", "a"))
+        let hidden = Namespace.hiding(["exportfs", "rpc.nfsd"])
+        expectError(
+            try await unchanged(hidden, "startnfs", "a", "--server", "kernel"), .unavailable, ["nfs-kernel-server"])
+    }
+
+    @Test func nfsUtilitiesWithoutAServerInTheKernel() async throws {
+        try #require(!Files.exists("/proc/fs/nfsd/threads"), "this kernel serves NFS")
+        try await Fabricated.generation(of: scratch.label("a"))
+        expectSuccess(try await scratch.run("installnfs", "a"))
+        for name in ["exportfs", "rpc.nfsd"] { try scratch.write("bin/\(name)", "#!/bin/sh\nexit 1\n", mode: 0o755) }
+        let outcome = try await scratch.run(
+            "startnfs", "a", "--server", "kernel", environment: ["PATH": scratch.path + "/bin:/usr/bin:/bin"])
+        expectError(outcome, .unavailable, ["no running nfsd", "nfs-kernel-server"])
+    }
+
+    @Test(arguments: ["build", "shell"]) func notRoot(verb: String) async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        expectError(
+            try await unchanged(Namespace.asNobody, verb, "a"), .usage, ["netroot \(verb) needs root", "sudo"])
+    }
+
+    @Test(arguments: ["gc --keep 0", "rollback 1", "installnfs", "installnfs --system"])
+    func notPermitted(words: String) async throws {
+        for _ in 1...2 { try await Fabricated.generation(of: scratch.label("a")) }
+        let arguments = words.split(separator: " ").map(String.init)
+        let before = try await scratch.snapshot()
+        let outcome = try await run(
+            Namespace.asNobody + scratch.netroot([arguments[0], "a"] + arguments.dropFirst()), folder: scratch.path)
+        expectError(outcome, .failed, ["Permission denied", scratch.path])
+        #expect(try await scratch.snapshot() == before)
+    }
+
+    @Test(arguments: ["startnfs", "test"]) func portInUse(verb: String) async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        expectSuccess(try await scratch.run("installnfs", "a"))
+        // Were the port not checked, this would run instead of QEMU and leave a mark.
+        try scratch.write("bin/qemu-system-x86_64", "#!/bin/sh\ntouch \(scratch.path)/started\n", mode: 0o755)
+        let listener = try Listener()
+        let before = try await scratch.snapshot()
+        let outcome = try await scratch.run(
+            verb, "a", "--ssh-port", "\(listener.port)",
+            environment: ["PATH": scratch.path + "/bin:/usr/sbin:/usr/bin:/sbin:/bin"], limit: 20)
+        expectError(outcome, .failed, ["port \(listener.port) on 127.0.0.1 is in use", "ss -ltnp", "--ssh-port"])
+        #expect(try await scratch.snapshot() == before)
+    }
+}

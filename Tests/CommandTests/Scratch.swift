@@ -1,0 +1,88 @@
+import Foundation
+import Glibc
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+import Testing
+
+/// A folder with a hosts file and recipes, which goes with the test.
+final class Scratch: Sendable {
+    let path: String
+    var hosts: String { path + "/hosts.conf" }
+
+    init() throws {
+        // Not /tmp: it may be a tmpfs, and roots are large.
+        path = "/var/tmp/netroot-tests-" + UUID().uuidString.prefix(8)
+        try Files.makeDirectory(path)
+    }
+
+    deinit {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/rm")
+        process.arguments = ["-rf", "--one-file-system", "--", path]
+        do {
+            try process.run()
+            process.waitUntilExit()
+            if process.terminationStatus != 0 { Issue.record("\(path) could not be removed") }
+        } catch {
+            Issue.record("cannot remove \(path): \(error)")
+        }
+    }
+
+    /// Writes a file below the folder, and returns its path.
+    @discardableResult
+    func write(_ name: String, _ text: String, mode: UInt16 = 0o644) throws -> String {
+        try write(name, bytes: Array(text.utf8), mode: mode)
+    }
+
+    @discardableResult
+    func write(_ name: String, bytes: [UInt8], mode: UInt16 = 0o644) throws -> String {
+        let file = "\(path)/\(name)"
+        try Files.makeDirectory(PathText.parent(file))
+        try Files.replace(file, with: bytes, mode: mode)
+        return file
+    }
+
+    /// Writes a hosts file with labels whose recipes are `LABEL.def`, and more lines for each.
+    func writeHosts(_ labels: String..., more: String = "") throws {
+        var text = "[DEFAULT]\nRECIPE = ${label}.def\n\(more)\n"
+        for label in labels { text += "[\(label)]\n" }
+        try write("hosts.conf", text)
+    }
+
+    /// A label of the hosts file.
+    func label(_ name: String) throws -> Label {
+        try HostsFile(text: try Files.text(hosts), path: hosts).label(name)
+    }
+
+    /// The store of a label.
+    func store(_ name: String) throws -> LabelStore { LabelStore(label: try label(name)) }
+
+    /// The argv of netroot on this hosts file.
+    func netroot(_ arguments: [String]) -> [String] {
+        [Place.netroot] + (arguments.first.map { [$0] } ?? []) + ["--hosts", hosts] + arguments.dropFirst()
+    }
+
+    /// Runs netroot on this hosts file.
+    /// - Parameter wrapper: what runs netroot, such as `unshare --net --`.
+    func run(
+        _ arguments: String..., wrapper: [String] = [], environment: [String: String] = [:], limit: Int = 240
+    ) async throws -> Outcome {
+        try await CommandTests.run(
+            wrapper + netroot(arguments), environment: environment, folder: path, limit: limit)
+    }
+
+    /// Starts netroot on this hosts file.
+    func start(_ arguments: String..., environment: [String: String] = [:]) throws -> RunningProgram {
+        try RunningProgram(netroot(arguments), environment: environment, folder: path)
+    }
+
+    /// The folder's content, but for what the names in `except` begin with: paths with type, mode, size, time, target.
+    func snapshot(except: [String] = []) async throws -> [String] {
+        let find = ["find", path, "-xdev", "-type", "d", "-printf", "%P %y %m\\n", "-o", "-printf"]
+        let listing = try await CommandTests.run(find + ["%P %y %m %s %T@ %l\\n"])
+        #expect(listing.status == 0)
+        return listing.output.split(separator: "\n").map(String.init)
+            .filter { line in !except.contains { line.hasPrefix($0) } }.sorted()
+    }
+}
