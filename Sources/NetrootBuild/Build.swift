@@ -12,6 +12,8 @@ public struct Build: Sendable {
     public let shipped: ShippedFiles
     /// The version of netroot, for the manifest.
     public let version: String
+    /// Whether each command is shown on standard error.
+    public var echo = false
 
     /// The least free space that a build begins with, in MiB.
     static let neededMiB: Int64 = 512
@@ -71,7 +73,7 @@ public struct Build: Sendable {
         _ recipe: Recipe, in draft: Draft, store: LabelStore, progress: Progress
     ) async throws -> Generation {
         let started = JSON.timestamp()
-        let runner = CommandRunner(log: draft.log)
+        let runner = CommandRunner(log: draft.log, echo: echo)
         let tree = RootTree(directory: draft.root)
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
         let scratch = draft.directory + "/scratch"

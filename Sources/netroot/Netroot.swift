@@ -34,7 +34,7 @@ struct Netroot: AsyncParsableCommand {
     /// Parses and runs; every error ends with its own exit status.
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(verbFirst(Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -56,6 +56,19 @@ struct Netroot: AsyncParsableCommand {
             let usage = status == .validationFailure
             fail(message.isEmpty ? "netroot: \(error)" : message, usage ? .usage : .failed)
         }
+    }
+
+    /// The arguments with the options that stand before the verb, `--hosts FILE` and `-v`, put behind it, where the
+    /// verbs declare them.
+    static func verbFirst(_ arguments: [String]) -> [String] {
+        var options: [String] = []
+        var rest = arguments[...]
+        while let option = rest.first, option.hasPrefix("--hosts") || option == "-v" || option == "--verbose" {
+            options.append(rest.removeFirst())
+            if option == "--hosts", let value = rest.popFirst() { options.append(value) }
+        }
+        guard let verb = rest.popFirst() else { return arguments }
+        return [verb] + options + rest
     }
 
     private static func fail(_ message: String, _ status: ExitStatus) -> Never {
