@@ -1,1 +1,20 @@
-print("nfsload")
+// A load generator for NFSv3 servers: N connections, each with one request under way, in one thread, so that on a
+// small machine the client takes as little as it can of what is measured.
+
+import Glibc
+import NetrootServe
+
+let options: LoadOptions
+do throws(LoadError) {
+    options = try LoadOptions(Array(CommandLine.arguments.dropFirst()))
+    if options.serveDirectory != nil {
+        try await serve(options)
+    } else {
+        var report = try run(options)
+        report.add(options)
+        print(options.json ? report.json : report.text)
+    }
+} catch {
+    complain("\(error)")
+    exit(error.exitStatus)
+}

@@ -38,10 +38,10 @@ public struct BootCheckRun: Sendable {
     public let sshPort: Int
     /// The most seconds that the whole check may take.
     public let timeout: Int
-    /// A server that runs already, at this port of 127.0.0.1; nil: netroot's own.
-    public let running: (port: Int, path: String?)?
+    /// A server that runs already; nil: netroot's own.
+    public let running: RunningServer?
 
-    public init(label: Label, shipped: ShippedFiles, sshPort: Int, timeout: Int, running: (port: Int, path: String?)?) {
+    public init(label: Label, shipped: ShippedFiles, sshPort: Int, timeout: Int, running: RunningServer?) {
         self.label = label
         self.shipped = shipped
         self.sshPort = sshPort
@@ -60,9 +60,7 @@ public struct BootCheckRun: Sendable {
         try Tool.require(GuestLogin.tools)
         let probe = NFSBoot(label: label, sshPort: sshPort, source: .embedded)
         let generation = try probe.check()
-        let boot = NFSBoot(
-            label: label, sshPort: sshPort,
-            source: running.map { .running(port: $0.port, path: $0.path ?? generation.root) } ?? .embedded)
+        let boot = NFSBoot(label: label, sshPort: sshPort, source: running.map { .running($0) } ?? .embedded)
         let hold = try generation.hold()
         defer { withExtendedLifetime(hold) {} }
         let session = try await BootSession.begin(label, verb: "test", exports: [], note: note)

@@ -41,7 +41,7 @@ struct BootWatch: Sendable {
                         let source: Source = { try await logIn(as: user, $0) }
                         group.addTask { await Self.pump(source, into: feed) }
                     case .reboot:
-                        rootBytes = server.map { Int64($0.statistics.readBytes) }
+                        rootBytes = server.map { Int64($0.statistics.bytesRead) }
                         note("\(Progress.decimal(time)) s: first boot reported; rebooting")
                         order.yield("reboot")
                     case .finish:
@@ -110,9 +110,13 @@ struct BootWatch: Sendable {
         try await CheckPort(path: socket).run(commands: commands) { feed.yield(.guest($0)) }
     }
 
-    /// A server that ends during a boot leaves a client that waits for ever.
+    /// A server that ends during a boot leaves a client that waits for ever; one that is restarted does not.
     private func watchServer(_ port: Int, _ feed: Feed) async throws {
-        while try LocalPort.answers(port) { try await Task.sleep(for: .seconds(1)) }
+        var silent = 0
+        while silent < 5 {
+            silent = try LocalPort.answers(port) ? 0 : silent + 1
+            try await Task.sleep(for: .seconds(1))
+        }
         feed.yield(.serverGone("the NFS server on port \(port) stopped during the boot"))
     }
 }

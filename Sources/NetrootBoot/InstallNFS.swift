@@ -55,7 +55,9 @@ public struct InstallNFS: Sendable {
     public static func installedGeneration(_ label: Label) throws -> Int? {
         let path = configPath(label)
         guard Files.exists(path) else { return nil }
-        guard let kernel = try PXELinuxConfig(bytes: try Files.read(path)).kernelPath(of: label.name) else { return nil }
+        guard let kernel = try PXELinuxConfig(bytes: try Files.read(path)).kernelPath(of: label.name) else {
+            return nil
+        }
         return kernel.split(separator: "/").dropLast().last.flatMap { Int($0) }
     }
 

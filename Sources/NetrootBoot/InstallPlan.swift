@@ -86,7 +86,8 @@ public struct InstallPlan: Sendable, Equatable {
         var text = ""
         for change in changes {
             switch change {
-            case .copy(_, let target, let bytes): text += "\(dryRun ? "would copy" : "copied") \(target) (\(bytes) bytes)\n"
+            case .copy(_, let target, let bytes):
+                text += "\(dryRun ? "would copy" : "copied") \(target) (\(bytes) bytes)\n"
             case .write(let path, let old, let new):
                 text += dryRun ? UnifiedDiff(old: old, new: new, path: path).text : "wrote \(path)\n"
             case .remove(let path): text += "\(dryRun ? "would remove" : "removed") \(path)\n"

@@ -78,9 +78,11 @@ public struct KernelCommandLine: Sendable, Equatable {
 
     private func rootArgument() throws(KernelCommandLineError) -> String {
         guard root.path.hasPrefix("/") else { throw .badValue("the root's path", root.path) }
-        if let port = root.port, !(1...65535).contains(port) { throw .badValue("the port", "\(port)") }
+        for port in [root.port, root.mountPort].compactMap({ $0 }) where !(1...65535).contains(port) {
+            throw .badValue("the port", "\(port)")
+        }
         var options = ["vers=3", "proto=tcp", "mountproto=tcp"]
-        if let port = root.port { options += ["port=\(port)", "mountport=\(port)"] }
+        if let port = root.port { options += ["port=\(port)", "mountport=\(root.mountPort ?? port)"] }
         // There is no lock manager before the root is there, and a read-only root needs none.
         options.append("nolock")
         // A generation never changes, so the client need not ask again whether it did (FACTS.md: 1,725 GETATTRs to 0).

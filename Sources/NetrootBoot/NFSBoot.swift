@@ -4,6 +4,22 @@ import NetrootServe
 import NetrootStore
 import NetrootSystem
 
+/// An NFS server that listens on 127.0.0.1 already and serves the label's root.
+public struct RunningServer: Sendable, Equatable {
+    /// Its port.
+    public var port: Int
+    /// The port of its MOUNT service; nil: the same.
+    public var mountPort: Int?
+    /// The path by which it exports the root; nil: the generation's own.
+    public var path: String?
+
+    public init(port: Int, mountPort: Int? = nil, path: String? = nil) {
+        self.port = port
+        self.mountPort = mountPort
+        self.path = path
+    }
+}
+
 /// What `startnfs` and `test` share: the root served, and a TFTP root from which QEMU's machine boots it.
 struct NFSBoot: Sendable {
     /// The label.
@@ -19,8 +35,8 @@ struct NFSBoot: Sendable {
         case embedded
         /// The kernel's nfsd.
         case kernel
-        /// A server that listens on this port already, and its path of the root.
-        case running(port: Int, path: String)
+        /// A server that runs already.
+        case running(RunningServer)
     }
 
     /// A root that is being served.
@@ -64,8 +80,11 @@ struct NFSBoot: Sendable {
         case .kernel:
             for export in exports(of: generation) { try await export.add() }
             return Served(root: NFSRoot(server: Machine.hostAddress, path: generation.root, port: nil), server: nil)
-        case .running(let port, let path):
-            return Served(root: NFSRoot(server: Machine.hostAddress, path: path, port: port), server: nil)
+        case .running(let running):
+            let root = NFSRoot(
+                server: Machine.hostAddress, path: running.path ?? generation.root, port: running.port,
+                mountPort: running.mountPort)
+            return Served(root: root, server: nil)
         }
     }
 

@@ -6,12 +6,15 @@ public struct NFSRoot: Sendable, Equatable {
     public let path: String
     /// One TCP port for NFS and MOUNT, as netroot's own server has it; nil: the kernel nfsd's, through rpcbind.
     public let port: Int?
+    /// The TCP port of MOUNT where it is another one, as nfs-ganesha has it; nil: the same as `port`.
+    public let mountPort: Int?
 
     /// The values as they are named; nothing is checked yet.
-    public init(server: String, path: String, port: Int? = nil) {
+    public init(server: String, path: String, port: Int? = nil, mountPort: Int? = nil) {
         self.server = server
         self.path = path
         self.port = port
+        self.mountPort = mountPort
     }
 }
 

@@ -53,7 +53,8 @@ public enum BuildError: ReportableError, Equatable {
         case .fileMissing(let source, let place):
             return "\(place): %files: \(source) does not exist; paths are relative to the recipe"
         case .noKernel(let recipe):
-            return "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"
+            return
+                "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"
         case .noDracut(let recipe):
             return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"
         case .dracutFailed(let lines, let log):

@@ -96,7 +96,8 @@ struct KernelPair: Sendable {
             let found = versions.isEmpty ? "none" : versions.joined(separator: ", ")
             return "it is for kernel \(found), the root's kernel is \(version)"
         }
-        if !contents.hasDracutModule("netroot-rootovl") || !contents.hasFile(matching: "*/hooks/pre-pivot/*rootovl.sh") {
+        if !contents.hasDracutModule("netroot-rootovl") || !contents.hasFile(matching: "*/hooks/pre-pivot/*rootovl.sh")
+        {
             return "it lacks the overlay module netroot-rootovl"
         }
         for module in ["nfs", "nfsv3", "overlay"] where !contents.hasKernelModule(module) {

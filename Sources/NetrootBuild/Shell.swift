@@ -138,7 +138,9 @@ struct BootFingerprint: Sendable, Equatable {
     /// Reads the fingerprint of a root.
     /// - Throws: `CommandError`.
     static func of(_ root: String) async throws -> BootFingerprint {
-        let places = ["boot", "lib/modules", "usr/lib/modules", "usr/lib/dracut", "etc/dracut.conf", "etc/dracut.conf.d"]
+        let places = [
+            "boot", "lib/modules", "usr/lib/modules", "usr/lib/dracut", "etc/dracut.conf", "etc/dracut.conf.d",
+        ]
         let present = places.filter { Files.exists("\(root)/\($0)") }.map { "\(root)/\($0)" }
         let command = Command(["find"] + present + ["-type", "f", "-printf", "%p %s %T@\\n"])
         let lines = try await CommandRunner().capture(command).split(separator: "\n").sorted()

@@ -97,6 +97,8 @@ struct TestCommand: AsyncParsableCommand {
     var timeout = 600
     @Option(name: .long, help: "The port of an NFS server on 127.0.0.1 that serves the root already.")
     var nfsPort: Int?
+    @Option(name: .long, help: "The port of that server's MOUNT service, where it is another one.")
+    var mountPort: Int?
     @Option(name: .long, help: "The path by which that server exports the root.")
     var nfsPath: String?
 
@@ -107,7 +109,7 @@ struct TestCommand: AsyncParsableCommand {
     func run() async throws {
         let check = BootCheckRun(
             label: try options.load(), shipped: try ShippedFiles.locate(), sshPort: sshPort, timeout: timeout,
-            running: nfsPort.map { (port: $0, path: nfsPath) })
+            running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) })
         let progress = Progress()
         let report = try await Interruption.cancelling { try await check.run { progress.note($0) } }
         FileWriter.standardOutput.write(output.json ? try JSON.text(report) : Report.boot(report))

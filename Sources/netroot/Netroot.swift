@@ -14,13 +14,18 @@ struct Netroot: AsyncParsableCommand {
               netroot startnfs debian12       a QEMU machine boots it by PXE
               netroot test debian12           the same, proved by the guest
 
-            Exit status: 0 done, 1 it failed, 64 usage or configuration, 69 a tool or service is missing,
-            75 locked by another run, 130 interrupted.
+            Exit status:
+              0    done
+              1    it failed
+              64   the command line, the hosts file or the recipe is wrong
+              69   a tool or service is missing
+              75   locked by another run
+              130  interrupted, and undone
             """,
         version: version,
         subcommands: [
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
-            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self,
+            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self, ServeCommand.self,
         ])
 
     /// The version, as `--version` prints it and the manifest records it.

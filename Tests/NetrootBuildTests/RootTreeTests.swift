@@ -57,7 +57,9 @@ import Testing
 
     @Test func patternsRemoveOnlyWhatMatches() throws {
         defer { remove() }
-        for name in ["ssh_host_rsa_key", "ssh_host_rsa_key.pub", "sshd_config"] { try tree.write("etc/ssh/\(name)", "") }
+        for name in ["ssh_host_rsa_key", "ssh_host_rsa_key.pub", "sshd_config"] {
+            try tree.write("etc/ssh/\(name)", "")
+        }
         try tree.remove(matching: "etc/ssh/ssh_host_*_key")
         #expect(try tree.names(in: "etc/ssh") == ["ssh_host_rsa_key.pub", "sshd_config"])
         try tree.remove(matching: "etc/nosuch/x*")
@@ -107,7 +109,8 @@ import Testing
 
 @Suite struct PackageListTests {
     @Test func onlyInstalledPackagesCount() {
-        let text = "libc6:amd64\t2.36\tamd64\tinstalled\nbash\t5.2\tamd64\tinstalled\nold\t1\tall\tconfig-files\nbad line\n"
+        let text =
+            "libc6:amd64\t2.36\tamd64\tinstalled\nbash\t5.2\tamd64\tinstalled\nold\t1\tall\tconfig-files\nbad line\n"
         #expect(PackageList.parse(text).map(\.name) == ["bash", "libc6"])
     }
 }

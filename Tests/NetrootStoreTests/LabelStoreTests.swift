@@ -115,7 +115,8 @@ import Testing
         defer { remove() }
         let lock = try store.lock(verb: "build")
         let error = #expect(throws: LockedError.self) { _ = try store.lock(verb: "shell") }
-        #expect(error?.description == "label a is locked by netroot build a, process \(getpid()); wait for it, or end it")
+        #expect(
+            error?.description == "label a is locked by netroot build a, process \(getpid()); wait for it, or end it")
         withExtendedLifetime(lock) {}
     }
 }

@@ -85,6 +85,7 @@ rootovl_copy() (
         mkdir -p "$root$into" && chown --reference="$from" "$root$into" && chmod --reference="$from" "$root$into" \
             || exit 1
     fi
+    into=${into%/}
     for entry in "$from"/* "$from"/.[!.]* "$from"/..?*; do
         [ -e "$entry" ] || [ -L "$entry" ] || continue
         name=${entry##*/}

@@ -1,0 +1,106 @@
+import Logging
+import Synchronization
+
+/// Asked for the exports of now, when a client names one that is not known yet.
+public typealias ExportProvider = @Sendable () async throws -> [Export]
+
+/// The trees that are served: those of the start, and those that the provider named later. A tree stays for as long
+/// as its clients may, that is, until the provider no longer names it and its directory is gone.
+final class ExportList: Sendable {
+    private struct State {
+        var trees: [ServedTree]
+        var isAsking = false
+        var asked: UInt32?
+    }
+
+    private let state: Mutex<State>
+    private let provider: ExportProvider?
+    private let limits: NFSLimits
+    private let log: Logger
+
+    init(_ trees: [ServedTree], provider: ExportProvider?, limits: NFSLimits, log: Logger) {
+        state = Mutex(State(trees: trees))
+        self.provider = provider
+        self.limits = limits
+        self.log = log
+    }
+
+    /// The tree that a handle belongs to.
+    func tree(_ handle: FileHandle) -> ServedTree? {
+        state.withLock { state in
+            state.trees.first { $0.pathHash == handle.export && $0.export.generation == handle.generation }
+        }
+    }
+
+    /// The tree that MNT means: the first of that path; `/` means the only path where there is but one.
+    func tree(path: String) -> ServedTree? {
+        let path = Export(path: path, directory: "", generation: 0).normalPath
+        return state.withLock { state in
+            if let tree = state.trees.first(where: { $0.path == path }) { return tree }
+            guard path == "/", let first = state.trees.first else { return nil }
+            return state.trees.allSatisfy { $0.path == first.path } ? first : nil
+        }
+    }
+
+    /// The exported paths, each once, in order.
+    var paths: [String] {
+        state.withLock { state in
+            state.trees.reduce(into: []) { paths, tree in
+                if !paths.contains(tree.path) { paths.append(tree.path) }
+            }
+        }
+    }
+
+    /// Whether the provider would be asked now.
+    var mayAsk: Bool {
+        guard provider != nil else { return false }
+        let now = monotonicSeconds()
+        return state.withLock { state in
+            !state.isAsking && state.asked.map { now &- $0 >= UInt32(limits.providerSeconds) } ?? true
+        }
+    }
+
+    /// Whether somebody is asking the provider now.
+    var isAsking: Bool { state.withLock { $0.isAsking } }
+
+    /// Asks the provider, unless it was asked a moment ago, and takes over what it says. What fails is logged, and
+    /// leaves the list as it was: running clients go on.
+    func refresh() async {
+        guard let provider else { return }
+        while isAsking {
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { return }
+        }
+        guard mayAsk else { return }
+        let now = monotonicSeconds()
+        let mine = state.withLock { state in
+            defer { state.isAsking = true }
+            return !state.isAsking
+        }
+        guard mine else { return }
+        do {
+            let wanted = try await provider()
+            let known = state.withLock { $0.trees }
+            var trees: [ServedTree] = []
+            for export in wanted {
+                if let tree = known.first(where: { $0.export == export }) {
+                    trees.append(tree)
+                    continue
+                }
+                do throws(ServeError) {
+                    trees.append(try ServedTree(export, limits: limits))
+                } catch {
+                    log.error("\(error)")
+                }
+            }
+            let others = known.filter { tree in !trees.contains { $0 === tree } && tree.isPresent }
+            let all = trees + others
+            state.withLock { $0.trees = all }
+        } catch {
+            log.error("cannot ask for new generations: \(error)")
+        }
+        state.withLock { state in
+            state.isAsking = false
+            state.asked = now
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Glibc
+public import Logging
+import NIOCore
+import NIOPosix
+
+/// A read-only NFS version 3 server, with MOUNT and NFSACL on the same TCP port (RFC 1813, RFC 5531).
+public struct NFSServer: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let channel: any Channel
+    private let counters: NFSCounters
+    private let exports: ExportList
+    /// The TCP port that is listened on.
+    public let port: Int
+    /// The address that is listened on.
+    public let address: String
+
+    /// Reads the trees and begins to serve them.
+    /// - Parameters:
+    ///   - exports: what is served; of two with the same path MNT takes the first.
+    ///   - provider: asked for the exports of now when a client names one that is not known.
+    ///   - address: a numeric address of this machine.
+    ///   - port: the TCP port; 0 for any that is free.
+    ///   - limits: what clients can make the server spend.
+    ///   - log: where trees that cannot be read are told of.
+    /// - Throws: `.noExports`, `.unreadableExport`, `.portInUse`, `.cannotListen`, `.resource`.
+    public static func start(
+        exports: [Export], provider: ExportProvider? = nil, address: String = "127.0.0.1", port: Int = 2049,
+        limits: NFSLimits = .init(), log: Logger = Logger(label: "netroot.nfs")
+    ) async throws(ServeError) -> NFSServer {
+        guard !exports.isEmpty else { throw .noExports }
+        let limits = try raiseDescriptorLimit(for: limits)
+        var trees: [ServedTree] = []
+        for export in exports { trees.append(try ServedTree(export, limits: limits)) }
+        let list = ExportList(trees, provider: provider, limits: limits, log: log)
+        let counters = NFSCounters()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
+        do {
+            let channel = try await bind(group, list, counters, limits, address: address, port: port)
+            forgetStartUpCode()
+            return NFSServer(
+                group: group, channel: channel, counters: counters, exports: list,
+                port: channel.localAddress?.port ?? port, address: address)
+        } catch {
+            await shutDown(group, log: log)
+            if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+                throw .portInUse(address: address, port: port)
+            }
+            let reason = (error as? IOError).map { "\(Errno(code: $0.errnoCode))" } ?? "\(error)"
+            throw .cannotListen(address: address, port: port, reason: reason)
+        }
+    }
+
+    /// What has been done since the start.
+    public var statistics: NFSStatistics { counters.snapshot }
+
+    /// The exported paths.
+    public var paths: [String] { exports.paths }
+
+    /// Stops listening, closes all connections and ends the threads.
+    /// - Throws: `.cannotStop`.
+    public func stop() async throws(ServeError) {
+        do {
+            try await channel.close()
+        } catch ChannelError.alreadyClosed {
+            // What is wanted.
+        } catch {
+            throw .cannotStop(reason: "\(error)")
+        }
+        do {
+            try await group.shutdownGracefully()
+        } catch {
+            throw .cannotStop(reason: "\(error)")
+        }
+    }
+
+    private static func bind(
+        _ group: MultiThreadedEventLoopGroup, _ list: ExportList, _ counters: NFSCounters, _ limits: NFSLimits,
+        address: String, port: Int
+    ) async throws -> any Channel {
+        let scratches = group.makeIterator().map { loop in
+            (loop, NIOLoopBoundBox<LoopScratch?>.makeEmptyBox(valueType: LoopScratch.self, eventLoop: loop))
+        }
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ListenHandler())
+                }
+            }
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A request has some 200 bytes. Each connection keeps its buffer, so it must be small; it grows with
+            // clients that send many requests at a time.
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 32 << 10))
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 1, high: 1))
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    counters.countAccepted()
+                    guard counters.open < UInt64(limits.connections) else {
+                        counters.countRefused()
+                        throw ChannelError.ioOnClosedChannel
+                    }
+                    let box = scratches.first { $0.0 === channel.eventLoop }?.1
+                    let scratch = box?.value ?? LoopScratch()
+                    box?.value = scratch
+                    let service = NFSService(exports: list, limits: limits, counters: counters)
+                    try channel.pipeline.syncOperations.addHandler(
+                        ConnectionHandler(service: service, scratch: scratch))
+                }
+            }
+            .bind(host: address, port: port)
+            .get()
+    }
+
+    private static func shutDown(_ group: MultiThreadedEventLoopGroup, log: Logger) async {
+        do {
+            try await group.shutdownGracefully()
+        } catch {
+            log.error("the NFS server's threads do not end: \(error)")
+        }
+    }
+
+    /// Makes room for the descriptors that the limits allow, or lowers the limits to what there is, so that accept
+    /// never runs out of them.
+    private static func raiseDescriptorLimit(for limits: NFSLimits) throws(ServeError) -> NFSLimits {
+        let own = 64
+        var limits = limits
+        let wanted = rlim_t(limits.connections + limits.openFiles + own)
+        var current = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &current) == 0 else {
+            throw .resource(what: "the limit of open files", reason: "\(Errno.current)")
+        }
+        if current.rlim_cur < wanted {
+            current.rlim_cur = min(wanted, current.rlim_max)
+            guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &current) == 0 else {
+                throw .resource(what: "enough open files", reason: "\(Errno.current)")
+            }
+        }
+        let available = Int(clamping: current.rlim_cur)
+        limits.openFiles = min(limits.openFiles, max(4, available / 4))
+        limits.connections = min(limits.connections, max(1, available - limits.openFiles - own))
+        return limits
+    }
+}
+
+/// Keeps the listening socket open when a connection cannot be accepted.
+private final class ListenHandler: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The connection is gone, or there is no descriptor for it; the next one may be better off.
+    }
+}

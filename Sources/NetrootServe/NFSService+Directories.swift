@@ -1,0 +1,174 @@
+import Glibc
+import NIOCore
+
+/// Procedures on directories and filesystems (RFC 1813, 3.3.16 to 3.3.20).
+extension NFSService {
+    /// READDIR and READDIRPLUS. Cookies: 1 is `.`, 2 is `..`, and an entry's is made of the hash of its name, by which
+    /// entries are sorted; they hold for ever, so the cookie verifier is always zero and never looked at.
+    mutating func readDirectory(_ reader: inout XDRReader, _ out: inout ByteBuffer, plus: Bool) throws {
+        let (tree, inode) = try tree(&reader)
+        let cookie = try reader.uint64()
+        _ = try reader.uint64()
+        let first = try reader.uint32()
+        let maximum = plus ? try reader.uint32() : first
+        let now = monotonicSeconds()
+        let start = out.writerIndex
+        let room = Int(min(maximum, UInt32(limits.directoryBytes)))
+        try tree.withState { (state) throws(NFSStatus) in
+            let index = try state.node(inode: inode, now: now)
+            let directory = try state.directory(index, now: now)
+            out.writeInteger(NFSStatus.ok.rawValue)
+            out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
+            out.writeInteger(0, as: UInt64.self)
+            // The two words that end the list must fit too. `dircount` limits names and cookies, but at least one
+            // entry is given, or the client would never get on.
+            var list = DirectoryListing(
+                tree: tree, plus: plus, end: start + room - 8, names: plus ? Int(first) : .max)
+            let isEnd = try list.write(index, directory, from: cookie, state: &state, now: now, into: &out)
+            guard list.entries > 0 || isEnd else { throw .tooSmall }
+            out.writeMultipleIntegers(UInt32(0), UInt32(isEnd ? 1 : 0))
+        }
+    }
+
+    mutating func fileSystemStatus(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+        let (tree, inode) = try tree(&reader)
+        let now = monotonicSeconds()
+        try tree.withState { (state) throws(NFSStatus) in
+            let index = try state.node(inode: inode, now: now)
+            let space = try state.space()
+            let unit = UInt64(space.f_frsize)
+            out.writeInteger(NFSStatus.ok.rawValue)
+            out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
+            out.writeMultipleIntegers(
+                UInt64(space.f_blocks) &* unit, UInt64(space.f_bfree) &* unit, UInt64(space.f_bavail) &* unit,
+                UInt64(space.f_files), UInt64(space.f_ffree), UInt64(space.f_favail), UInt32(0))
+        }
+    }
+
+    mutating func fileSystemInformation(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+        let (tree, inode) = try tree(&reader)
+        let now = monotonicSeconds()
+        let read = UInt32(limits.readBytes)
+        let write = UInt32(limits.writeBytes)
+        let directory = UInt32(limits.directoryBytes)
+        try tree.withState { (state) throws(NFSStatus) in
+            let index = try state.node(inode: inode, now: now)
+            out.writeInteger(NFSStatus.ok.rawValue)
+            out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
+            // rtmax, rtpref, rtmult, wtmax, wtpref, wtmult, dtpref
+            out.writeMultipleIntegers(read, read, UInt32(4096), write, write, UInt32(4096), directory)
+            // maxfilesize; time_delta of a nanosecond; hard links, symlinks, and the same PATHCONF everywhere
+            out.writeMultipleIntegers(UInt64(Int64.max), UInt32(0), UInt32(1), UInt32(0x1 | 0x2 | 0x8))
+        }
+    }
+
+    mutating func pathConfiguration(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+        let (tree, inode) = try tree(&reader)
+        let now = monotonicSeconds()
+        try tree.withState { (state) throws(NFSStatus) in
+            let index = try state.node(inode: inode, now: now)
+            out.writeInteger(NFSStatus.ok.rawValue)
+            out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
+            // linkmax, name_max; no_trunc, chown_restricted, not case_insensitive, case_preserving
+            out.writeMultipleIntegers(
+                UInt32(UInt16.max), UInt32(NFS.nameLimit), UInt32(1), UInt32(1), UInt32(0), UInt32(1))
+        }
+    }
+}
+
+/// The entries of one READDIR or READDIRPLUS reply.
+struct DirectoryListing {
+    let tree: ServedTree
+    let plus: Bool
+    /// No entry may end behind this index of the buffer.
+    let end: Int
+    /// Bytes of names and cookies that may still be written.
+    var names: Int
+    var entries = 0
+
+    init(tree: ServedTree, plus: Bool, end: Int, names: Int) {
+        self.tree = tree
+        self.plus = plus
+        self.end = end
+        self.names = names
+    }
+
+    /// Writes entries from behind `cookie` for as long as they fit.
+    /// - Returns: whether the directory ends there.
+    mutating func write(
+        _ index: UInt32, _ directory: DirectoryRecord, from cookie: UInt64, state: inout TreeState, now: UInt32,
+        into out: inout ByteBuffer
+    ) throws(NFSStatus) -> Bool {
+        if cookie < 1, !write(index, "." as StaticString, cookie: 1, state.table, &out) { return false }
+        if cookie < 2 {
+            let parent = state.table.nodes[Int(index)].parent
+            guard write(parent, ".." as StaticString, cookie: 2, state.table, &out) else { return false }
+        }
+        var position = Self.position(behind: cookie, directory, state.table)
+        while position < directory.count {
+            let entry = state.table.entries[Int(directory.first + position)]
+            let cookie = Self.cookie(position, directory, state.table)
+            position += 1
+            do throws(NFSStatus) {
+                try state.validate(entry, in: index, now: now)
+            } catch {
+                if error == .stale { continue }
+                throw error
+            }
+            guard write(entry.node, state.table.names.bytes(entry.name), cookie: cookie, state.table, &out) else {
+                return false
+            }
+        }
+        return true
+    }
+
+    private mutating func write(
+        _ node: UInt32, _ name: StaticString, cookie: UInt64, _ table: borrowing FileTable, _ out: inout ByteBuffer
+    ) -> Bool {
+        let bytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        return write(node, bytes, cookie: cookie, table, &out)
+    }
+
+    private mutating func write(
+        _ node: UInt32, _ name: UnsafeRawBufferPointer, cookie: UInt64, _ table: borrowing FileTable,
+        _ out: inout ByteBuffer
+    ) -> Bool {
+        let named = 24 + (name.count + 3) & ~3
+        let size = plus ? named + 4 + 84 + 4 + 4 + FileHandle.size : named
+        guard out.writerIndex + size <= end, names >= named || entries == 0 else { return false }
+        let inode = table.nodes[Int(node)].inode
+        out.writeMultipleIntegers(UInt32(1), inode)
+        out.writeXDR(opaque: name)
+        out.writeInteger(cookie)
+        if plus {
+            out.writeOptionalAttributes(node, of: table, fileSystem: tree.fileSystem)
+            out.writeInteger(1, as: UInt32.self)
+            tree.handle(inode).write(to: &out)
+        }
+        names -= named
+        entries += 1
+        return true
+    }
+
+    /// An entry's cookie: the hash of its name, and its place among the names of the same hash, above the two of dots.
+    private static func cookie(_ position: UInt32, _ directory: DirectoryRecord, _ table: borrowing FileTable) -> UInt64
+    {
+        let hash = table.entries[Int(directory.first + position)].hash
+        var place: UInt64 = 0
+        while place < position, table.entries[Int(directory.first + position) - Int(place) - 1].hash == hash {
+            place += 1
+        }
+        return (UInt64(hash) << 16 | min(place, 0xFFFF)) + 3
+    }
+
+    /// The position of the first entry whose cookie is above `cookie`.
+    private static func position(behind cookie: UInt64, _ directory: DirectoryRecord, _ table: borrowing FileTable)
+        -> UInt32
+    {
+        guard cookie >= 3 else { return 0 }
+        guard let hash = UInt32(exactly: (cookie - 3) >> 16) else { return directory.count }
+        var position = table.firstPosition(hash, in: directory)
+        while position < directory.count, self.cookie(position, directory, table) <= cookie { position += 1 }
+        return position
+    }
+}

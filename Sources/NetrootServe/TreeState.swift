@@ -1,0 +1,307 @@
+import Glibc
+
+/// A tree on disk and what is known of it. All access is under the lock of its `ServedTree`.
+struct TreeState: ~Copyable {
+    var table = FileTable()
+    private var descriptors: DescriptorCache
+    private let root: OpenFile
+    private let device: dev_t
+    private let maximumAge: UInt32
+    /// Directories nested deeper are shown as unreadable; it also ends a search that a moved directory led into a ring.
+    private static let depthLimit = 256
+
+    /// Opens the root of a tree, and reads the whole of it.
+    static func open(directory: String, limits: NFSLimits, now: UInt32) throws(Errno) -> TreeState {
+        let descriptor = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Errno.current }
+        let root = OpenFile(owning: descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Errno.current }
+        var state = TreeState(root: root, status, limits: limits, now: now)
+        try state.readAll(now: now)
+        return state
+    }
+
+    private init(root: OpenFile, _ status: stat, limits: NFSLimits, now: UInt32) {
+        self.root = root
+        descriptors = DescriptorCache(limit: limits.openFiles)
+        maximumAge = UInt32(limits.attributeSeconds)
+        device = status.st_dev
+        let dot = withUnsafeBytes(of: UInt8(ascii: ".")) { table.names.append($0) }
+        var node = table.makeNode(status, parent: FileTable.root, name: dot, now: now)
+        node.directory = addDirectory()
+        _ = table.add(node)
+    }
+
+    /// Reads every directory of which the entries are not known yet.
+    private mutating func readAll(now: UInt32) throws(Errno) {
+        var index = 0
+        while index < table.nodes.count {
+            let directory = table.nodes[index].directory
+            if directory != FileTable.none, table.directories[Int(directory)].state == .unread {
+                let error = readDirectory(UInt32(index), now: now)
+                if index == 0, let error { throw error }
+            }
+            index += 1
+        }
+    }
+
+    private mutating func addDirectory() -> UInt32 {
+        table.directories.append(DirectoryRecord(first: 0, count: 0, capacity: 0, state: .unread))
+        return UInt32(table.directories.count - 1)
+    }
+
+    /// What the tables call an inode. Where an overlay filesystem mixes the inode numbers of its layers, the device
+    /// tells them apart.
+    private func key(_ status: stat) -> UInt64 {
+        let inode = UInt64(status.st_ino)
+        return status.st_dev == device ? inode : inode ^ (UInt64(status.st_dev) &* 0x9E37_79B9_7F4A_7C15) << 24
+    }
+
+    // MARK: - Asking the disk again
+
+    /// Makes sure that what is known of a node is no older than the limit.
+    mutating func validate(_ index: UInt32, now: UInt32, depth: Int = 0) throws(NFSStatus) {
+        let node = table.nodes[Int(index)]
+        guard now &- node.checked >= maximumAge else {
+            guard node.links > 0 else { throw .stale }
+            return
+        }
+        guard depth < Self.depthLimit else { throw .stale }
+        var status = stat()
+        if index == FileTable.root {
+            guard fstat(root.descriptor, &status) == 0 else { throw .io }
+        } else {
+            try validate(node.parent, now: now, depth: depth + 1)
+            let parent = try descriptor(ofDirectory: node.parent, depth: depth + 1)
+            let found = fstatat(parent.descriptor, table.names.cString(node.name), &status, AT_SYMLINK_NOFOLLOW) == 0
+            let isForeign = found && status.st_mode & S_IFMT == S_IFDIR && status.st_dev != device
+            if isForeign, node.directory != FileTable.none {
+                showEmpty(index, now: now)
+                return
+            }
+            guard found, !isForeign, key(status) == node.inode else {
+                table.update(index) { node in
+                    node.links = 0
+                    node.checked = now
+                }
+                descriptors.remove(index)
+                throw .stale
+            }
+        }
+        refresh(index, status, now: now)
+    }
+
+    private mutating func refresh(_ index: UInt32, _ status: stat, now: UInt32) {
+        var node = table.nodes[Int(index)]
+        let before = (node.modified, node.changed)
+        table.setAttributes(of: &node, from: status, now: now)
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        if isDirectory != (node.directory != FileTable.none) {
+            // The inode number has a new owner.
+            node.directory = isDirectory ? addDirectory() : FileTable.none
+            descriptors.remove(index)
+        }
+        table.nodes[Int(index)] = node
+        guard isDirectory else { return }
+        let state = table.directories[Int(node.directory)].state
+        // A directory that changed in the second in which it was read may have changed again since, unseen where the
+        // filesystem's clock is coarse; the change time of the next check tells.
+        if before != (node.modified, node.changed) || state == .mountPoint || state == .unreadable {
+            _ = readDirectory(index, now: now)
+        }
+    }
+
+    private mutating func showEmpty(_ index: UInt32, now: UInt32) {
+        table.update(index) { node in node.checked = now }
+        let directory = Int(table.nodes[Int(index)].directory)
+        table.directories.update(directory) { record in
+            record.count = 0
+            record.state = .mountPoint
+        }
+        descriptors.remove(index)
+    }
+
+    // MARK: - Reading directories
+
+    /// The record of a directory, with its entries read.
+    mutating func directory(_ index: UInt32, now: UInt32) throws(NFSStatus) -> DirectoryRecord {
+        let place = table.nodes[Int(index)].directory
+        guard place != FileTable.none else { throw .notDirectory }
+        if table.directories[Int(place)].state == .unread { _ = readDirectory(index, now: now) }
+        let record = table.directories[Int(place)]
+        guard record.state != .unreadable else { throw .access }
+        return record
+    }
+
+    /// The valid node of an entry, which may be another name of it than the one last met.
+    mutating func validate(_ entry: DirectoryEntry, in parent: UInt32, now: UInt32) throws(NFSStatus) {
+        if table.nodes[Int(entry.node)].links == 0 {
+            let maximumAge = maximumAge
+            table.update(entry.node) { node in
+                node.parent = parent
+                node.name = entry.name
+                node.checked = now &- maximumAge
+            }
+        }
+        try validate(entry.node, now: now)
+    }
+
+    /// The valid node with that inode number.
+    mutating func node(inode: UInt64, now: UInt32) throws(NFSStatus) -> UInt32 {
+        guard let index = table.find(inode: inode) else { throw .stale }
+        try validate(index, now: now)
+        return index
+    }
+
+    /// Free space and files of the filesystem that the tree lies on.
+    func space() throws(NFSStatus) -> statvfs {
+        var space = statvfs()
+        guard fstatvfs(root.descriptor, &space) == 0 else { throw .io }
+        return space
+    }
+
+    /// The target of a symlink, which is not followed.
+    mutating func readLink(_ index: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(NFSStatus) -> Int {
+        let node = table.nodes[Int(index)]
+        guard NFSFileType(mode: UInt32(node.mode)) == .symlink else { throw .invalid }
+        guard let base = buffer.bindMemory(to: CChar.self).baseAddress else { throw .tooSmall }
+        let parent = try descriptor(ofDirectory: node.parent, depth: 0)
+        let count = readlinkat(
+            parent.descriptor, table.names.cString(node.name), base, buffer.count)
+        guard count >= 0 else { throw NFSStatus(opening: errno) }
+        return count
+    }
+
+    /// Reads a directory's entries into the table. What cannot be read is marked so.
+    /// - Returns: why it could not be read.
+    private mutating func readDirectory(_ index: UInt32, now: UInt32) -> Errno? {
+        let directory = Int(table.nodes[Int(index)].directory)
+        do throws(NFSStatus) {
+            let file = try descriptor(ofDirectory: index, depth: 0)
+            // A second description of the same directory, for fdopendir takes it over and closes it.
+            let own = openat(file.descriptor, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard own >= 0, let stream = fdopendir(own) else {
+                let error = Errno.current
+                if own >= 0 { close(own) }
+                table.directories.update(directory) { $0.state = .unreadable }
+                return error
+            }
+            defer { closedir(stream) }
+            var list: [DirectoryEntry] = []
+            while let entry = Glibc.readdir(stream) {
+                if let entry = self.entry(entry, in: index, descriptor: own, now: now) { list.append(entry) }
+            }
+            table.setEntries(list, of: directory)
+            return nil
+        } catch {
+            table.directories.update(directory) { $0.state = .unreadable }
+            return Errno.current
+        }
+    }
+
+    /// One name of a directory; nil for `.`, `..` and what has gone meanwhile.
+    private mutating func entry(
+        _ entry: UnsafeMutablePointer<dirent>, in parent: UInt32, descriptor: Int32, now: UInt32
+    ) -> DirectoryEntry? {
+        let start = UnsafeRawPointer(entry) + (MemoryLayout<dirent>.offset(of: \.d_name) ?? 19)
+        let cString = start.assumingMemoryBound(to: CChar.self)
+        let bytes = UnsafeRawBufferPointer(start: start, count: strlen(cString))
+        if bytes.count <= 2, bytes.allSatisfy({ $0 == UInt8(ascii: ".") }) { return nil }
+        var status = stat()
+        guard bytes.count <= NFS.nameLimit, fstatat(descriptor, cString, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return nil
+        }
+        let record = table.directories[Int(table.nodes[Int(parent)].directory)]
+        let name = table.lookup(bytes, in: record)?.name ?? table.names.append(bytes)
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        let isForeign = isDirectory && status.st_dev != device
+        // The inode number under a mount point is the one that the directory holds for it.
+        if isForeign { status.st_ino = entry.pointee.d_ino }
+        let inode = isForeign ? UInt64(status.st_ino) : key(status)
+        let index: UInt32
+        if let known = table.find(inode: inode) {
+            index = known
+            relocate(known, to: parent, name: name, status, now: now)
+        } else {
+            var node = table.makeNode(status, parent: parent, name: name, now: now)
+            node.inode = inode
+            if isDirectory { node.directory = addDirectory() }
+            index = table.add(node)
+        }
+        if isForeign { showEmpty(index, now: now) }
+        return DirectoryEntry(hash: fnv1a(bytes), name: name, node: index)
+    }
+
+    /// A node is met again: under another name of a hard link, after a move, or with its inode number used anew.
+    private mutating func relocate(_ index: UInt32, to parent: UInt32, name: UInt32, _ status: stat, now: UInt32) {
+        var node = table.nodes[Int(index)]
+        let isMountPoint =
+            node.directory != FileTable.none && table.directories[Int(node.directory)].state == .mountPoint
+        if node.parent != parent || node.name != name, node.directory != FileTable.none || node.links == 0 {
+            node.parent = parent
+            node.name = name
+            table.nodes[Int(index)] = node
+        }
+        // Directories notice by their times whether to be read again: leave that to their own check.
+        if node.directory == FileTable.none || node.links == 0 || isMountPoint {
+            refresh(index, status, now: now)
+        }
+    }
+
+    // MARK: - Descriptors
+
+    /// Opens a directory component by component from the root, never through a symlink.
+    mutating func descriptor(ofDirectory index: UInt32, depth: Int) throws(NFSStatus) -> OpenFile {
+        if index == FileTable.root { return root }
+        if let file = descriptors.find(index) { return file }
+        guard depth < Self.depthLimit else { throw .stale }
+        return try open(index, flags: O_DIRECTORY, depth: depth)
+    }
+
+    /// Opens a regular file for READ.
+    mutating func descriptor(ofFile index: UInt32) throws(NFSStatus) -> OpenFile {
+        if let file = descriptors.find(index) { return file }
+        // Should a FIFO have taken the name a moment ago, opening it does not wait for a writer.
+        return try open(index, flags: O_NONBLOCK | O_NOCTTY, depth: 0)
+    }
+
+    private mutating func open(_ index: UInt32, flags: Int32, depth: Int) throws(NFSStatus) -> OpenFile {
+        let node = table.nodes[Int(index)]
+        let parent = try descriptor(ofDirectory: node.parent, depth: depth + 1)
+        let all = flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC
+        var descriptor = openat(parent.descriptor, table.names.cString(node.name), all)
+        if descriptor < 0, errno == EMFILE || errno == ENFILE {
+            descriptors.removeAll()
+            descriptor = openat(parent.descriptor, table.names.cString(node.name), all)
+        }
+        guard descriptor >= 0 else { throw NFSStatus(opening: errno) }
+        let file = OpenFile(owning: descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .io }
+        let type = status.st_mode & S_IFMT
+        let isWanted = flags & O_DIRECTORY != 0 ? type == S_IFDIR && status.st_dev == device : type == S_IFREG
+        guard isWanted, key(status) == node.inode else { throw .stale }
+        descriptors.add(file, for: index)
+        return file
+    }
+}
+
+extension FileTable {
+    mutating func update(_ index: UInt32, _ body: (inout FileNode) -> Void) {
+        nodes.update(Int(index), body)
+    }
+}
+
+extension NFSStatus {
+    /// What a client is told of a file that cannot be opened.
+    init(opening error: Int32) {
+        self =
+            switch error {
+            case ENOENT, ENOTDIR, ELOOP: .stale
+            case EACCES, EPERM: .access
+            case EMFILE, ENFILE, ENOMEM: .jukebox
+            default: .io
+            }
+    }
+}

@@ -1,0 +1,34 @@
+import ArgumentParser
+import NetrootBoot
+import NetrootConfig
+import NetrootServe
+import NetrootStore
+import NetrootSystem
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve the label's generations by NFS until a signal.",
+        discussion: """
+            NFSv3 and MOUNT on one TCP port, read-only. A generation that is built later is served too, and a client
+            keeps the one that it booted.
+
+            Example:
+              netroot serve debian12 --address 192.168.7.1
+            """)
+
+    @OptionGroup var options: LabelOptions
+    @Option(name: .long, help: "The address to listen on.")
+    var address = "127.0.0.1"
+    @Option(name: .long, help: "The TCP port; 0 for any that is free.")
+    var port = 2049
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port \(port) is not between 0 and 65535") }
+    }
+
+    func run() async throws {
+        let label = try options.load()
+        let serving = Serving(label: label, address: address, port: port)
+        try await Interruption.cancelling { try await serving.run { FileWriter.standardOutput.write($0 + "\n") } }
+    }
+}

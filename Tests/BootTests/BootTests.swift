@@ -1,0 +1,150 @@
+import Foundation
+import NetrootSystem
+import Testing
+
+/// Real boots: QEMU, PXE firmware, netroot's servers; the guest decides. One at a time.
+@Suite(
+    .serialized,
+    .enabled(if: ProcessInfo.processInfo.environment["NETROOT_BOOT_TESTS"] == "1", "NETROOT_BOOT_TESTS is not 1"))
+struct BootTests {
+    static let checks: Set<String> = [
+        "overlay", "lowerReadOnly", "upperTmpfs", "writable", "multiUser", "noFailedUnits", "ordinaryUser", "login",
+        "ssh", "sshUser", "hostname", "resolver", "defaultRoute", "goneAfterReboot", "servedTree",
+    ]
+
+    @Test(.timeLimit(.minutes(12)), arguments: ["debian12", "debian13"])
+    func shippedLabelsPass(_ label: String) async throws {
+        let site = try await Site.shared.value
+        let (report, status) = try await site.test(label)
+        #expect(report.failures == [])
+        #expect(report.passed)
+        #expect(status == 0)
+        #expect(Set(report.checks.map(\.name)).isSuperset(of: Self.checks))
+        #expect(report.transport == "nfs" && report.firmware == "bios")
+        let seconds = report.seconds
+        let kernel = try #require(seconds["kernel"])
+        let root = try #require(seconds["root"])
+        let multiUser = try #require(seconds["multiUser"])
+        let ssh = try #require(seconds["ssh"])
+        #expect(kernel > 0 && kernel < root && root < multiUser && ssh > root)
+        #expect(try #require(report.bytes["tftp"]) > 10 << 20)
+        #expect(try #require(report.bytes["root"]) > 10 << 20)
+        print("\(label): \(seconds) \(report.bytes)")
+        try await site.expectNothingLeft(label, sshPort: 2223)
+    }
+
+    @Test(.timeLimit(.minutes(8)))
+    func aTerminalGetsALoginAndCtrlCLeavesNothing() async throws {
+        let site = try await Site.shared.value
+        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/console.exp"
+        let log = site.folder + "/expect.log"
+        let argv = site.command(["startnfs", "debian12", "--ssh-port", "2224"]).argv
+        let status = try await CommandRunner(log: log).statusOf(Command(["expect", "-f", script, "2224"] + argv))
+        #expect(status == 0, "see \(log)")
+        try await site.expectNothingLeft("debian12", sshPort: 2224)
+    }
+
+    @Test(.timeLimit(.minutes(8)))
+    func aFailingUnitIsNamed() async throws {
+        let site = try await Site.shared.value
+        let unit = "[Unit]\\nDescription=broken\\n[Service]\\nType=oneshot\\nExecStart=/bin/false\\n"
+        try await site.run(
+            "shell", "debian12", "--", "sh", "-ec",
+            "printf '\(unit)[Install]\\nWantedBy=multi-user.target\\n' > /etc/systemd/system/broken.service; "
+                + "systemctl enable broken.service")
+        try await site.run("installnfs", "debian12")
+        let (report, status) = try await site.test("debian12")
+        try await restore(site)
+        #expect(status == 1)
+        let failure = report.checks.first { $0.name == "noFailedUnits" }
+        #expect(failure?.passed == false)
+        #expect(failure?.detail.contains("broken.service") == true)
+        let console = try #require(report.console)
+        #expect(try Files.text(console).contains("Linux version"))
+    }
+
+    @Test(.timeLimit(.minutes(8)))
+    func aRootWithoutInitIsRecognised() async throws {
+        let site = try await Site.shared.value
+        try await site.run(
+            "shell", "debian12", "--", "rm", "/usr/sbin/init", "/usr/lib/systemd/systemd")
+        try await site.run("installnfs", "debian12")
+        let (report, status) = try await site.test("debian12", "--timeout", "180")
+        try await restore(site)
+        #expect(status == 1)
+        #expect(report.failures.count == 1)
+        let reason = report.failures.first ?? ""
+        #expect(reason.contains("init"), "the reason: \(reason)")
+        #expect(!reason.contains("within 180 s"), "only the deadline ended it: \(reason)")
+    }
+
+    @Test(.timeLimit(.minutes(8)))
+    func aMissingOverlayModuleIsRecognised() async throws {
+        let site = try await Site.shared.value
+        let initramfs = try #require(try await installedInitramfs(site))
+        let kernel = try await site.run("list", "--json")
+        let version = try #require(kernel.firstMatch(of: /"kernel" : "([^"]+)"/)?.output.1)
+        // A later archive replaces earlier files: the module becomes an empty file, which modprobe refuses.
+        let module = "usr/lib/modules/\(version)/kernel/fs/overlayfs/overlay.ko"
+        let staging = site.folder + "/no-overlay"
+        try await run(["rm", "-rf", staging])
+        try Files.makeDirectory(staging + "/usr/lib/modules/\(version)/kernel/fs/overlayfs")
+        try Files.replace("\(staging)/\(module)", with: [])
+        try await run([
+            "sh", "-ec",
+            "cd \(staging) && echo \(module) | cpio --quiet -o -H newc > ../no-overlay.cpio && "
+                + "cp \(initramfs) ../whole.img && cat ../no-overlay.cpio >> ../whole.img && cp ../whole.img \(initramfs)",
+        ])
+        let (report, status) = try await site.test("debian12", "--timeout", "180")
+        // Installing again mends what differs from the generation.
+        let mended = try await site.run("installnfs", "debian12")
+        #expect(mended.contains("copied \(initramfs)"))
+        #expect(status == 1)
+        #expect(report.failures.first?.contains("rootovl: FATAL") == true, "\(report.failures)")
+        #expect(report.failures.first?.contains("overlay") == true)
+    }
+
+    @Test(.timeLimit(.minutes(8)))
+    func aServerThatStopsIsTheReason() async throws {
+        let site = try await Site.shared.value
+        let server = try await ServeProcess.start(site, "debian12")
+        let port = server.port
+        async let outcome = site.test("debian12", "--timeout", "240", "--nfs-port", "\(port)")
+        try await site.waitForConsole("debian12", text: "Linux version")
+        try await Task.sleep(for: .seconds(6))
+        try await server.stop()
+        let (report, status) = try await outcome
+        #expect(status == 1)
+        #expect(report.failures == ["boot: the NFS server on port \(port) stopped during the boot"])
+        try await site.expectNothingLeft("debian12", sshPort: 2223)
+    }
+
+    @Test(.timeLimit(.minutes(10)))
+    func aClientGoesOnAfterTheServerRestarts() async throws {
+        let site = try await Site.shared.value
+        let first = try await ServeProcess.start(site, "debian12")
+        let port = first.port
+        async let outcome = site.test("debian12", "--timeout", "400", "--nfs-port", "\(port)")
+        try await site.waitForConsole("debian12", text: "systemd[1]")
+        try await first.kill()
+        let second = try await ServeProcess.start(site, "debian12", port: port)
+        let (report, status) = try await outcome
+        #expect(report.failures == [])
+        #expect(status == 0)
+        try await second.stop()
+    }
+
+    private func restore(_ site: Site) async throws {
+        try await site.run("rollback", "debian12")
+        try await site.run("installnfs", "debian12")
+        try await site.run("gc", "debian12", "--keep", "0")
+    }
+
+    private func installedInitramfs(_ site: Site) async throws -> String? {
+        let text = try Files.text(site.tftpboot + "/pxelinux.cfg/default")
+        let path = text.firstMatch(of: /INITRD (netroot\/debian12\/\S+)/)?.output.1
+        return path.map { "\(site.tftpboot)/\($0)" }
+    }
+
+    private func run(_ argv: [String]) async throws { _ = try await CommandRunner().capture(Command(argv)) }
+}

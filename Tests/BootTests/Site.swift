@@ -1,0 +1,120 @@
+import Foundation
+import NetrootSystem
+import Testing
+
+/// A site for the boot tests: its own hosts file, TFTP root and NETROOT, and the release build of netroot.
+///
+/// Made once for all tests; kept in /var/tmp, so that a second run need not build the images again.
+struct Site: Sendable {
+    static let shared = Task { try await Site.prepare() }
+
+    let netroot: String
+    let folder: String
+    var hosts: String { folder + "/hosts.conf" }
+    var tftpboot: String { folder + "/tftpboot" }
+
+    static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    private static func prepare() async throws -> Site {
+        let site = Site(netroot: package + "/.build/release/netroot", folder: "/var/tmp/netroot-boot-tests")
+        try #require(Files.exists(site.netroot), "swift build -c release --static-swift-stdlib --product netroot")
+        try #require(geteuid() == 0, "boot tests build images and need root")
+        try Files.makeDirectory(site.folder)
+        // What the tests add to the shipped recipe: files for rootovlcfg=, a service that a test breaks.
+        let shipped = try Files.text(package + "/recipes/debian12-base.def")
+        let additions = """
+
+            %post
+                mkdir -p /etc/rootovl/first/etc /etc/rootovl/second/etc/skel.d /srv/doomed
+                echo first > /etc/rootovl/first/etc/order
+                echo first > /etc/rootovl/first/etc/only-first
+                printf 'srv/doomed\\netc/doomed-file\\n' > /etc/rootovl/first/.rootovldel
+                echo second > /etc/rootovl/second/etc/order
+                echo hidden > /etc/rootovl/second/.dotfile
+                echo x > /srv/doomed/file
+                echo x > /etc/doomed-file
+
+            """
+        try Files.replace(site.folder + "/debian12.def", with: Array((shipped + additions).utf8))
+        try Files.replace(
+            site.hosts,
+            with: Array(
+                """
+                [debian12]
+                RECIPE = debian12.def
+                EXTRA_CMDLINE = rootovlcfg=first,second
+                OVERLAY_SIZE = 300m
+                [debian13]
+                RECIPE = \(package)/recipes/debian13-base.def
+
+                """.utf8))
+        for label in ["debian12", "debian13"] {
+            try await site.run("build", label, "--if-changed")
+            try await site.run("installnfs", label)
+        }
+        return site
+    }
+
+    /// Runs netroot and expects status 0.
+    @discardableResult
+    func run(_ arguments: String...) async throws -> String {
+        try await CommandRunner().capture(command(arguments))
+    }
+
+    func command(_ arguments: [String]) -> Command {
+        Command([netroot, arguments[0], "--hosts", hosts] + arguments.dropFirst())
+    }
+
+    /// Runs `test` and returns its report, whatever the verdict.
+    func test(_ label: String, _ options: String...) async throws -> (report: TestReport, status: Int32) {
+        let output = folder + "/report.json"
+        let argv = command(["test", label, "--json"] + options).argv
+        let result = try await CommandRunner(log: output + ".log").statusOf(
+            Command(["sh", "-c", "exec \"$@\" > \(output)", "sh"] + argv))
+        return (try JSONDecoder().decode(TestReport.self, from: Data(try Files.read(output))), result)
+    }
+
+    /// What must not be left after a machine: processes, ports, session files.
+    func expectNothingLeft(_ label: String, sshPort: Int) async throws {
+        let processes = try await CommandRunner().capture(Command(["ps", "-eo", "args"]))
+        #expect(!processes.contains("hostfwd=tcp:127.0.0.1:\(sshPort)-:22"), "QEMU is still there")
+        let ports = try await CommandRunner().capture(Command(["ss", "-Hltn", "sport = :\(sshPort)"]))
+        #expect(ports.isEmpty, "the ssh port still listens")
+        #expect(!Files.exists("\(folder)/netroots/\(label)/.machine.json"))
+        #expect(try Files.names(in: "/run/netroot").filter { $0.hasPrefix(label + "-") } == [])
+        #expect(!(try Files.text("/proc/self/mountinfo").contains(folder)))
+    }
+}
+
+/// The JSON of `netroot test`, read by its documented names.
+struct TestReport: Decodable {
+    struct Check: Decodable {
+        let name: String
+        let passed: Bool
+        let detail: String
+    }
+    let label: String
+    let generation: Int
+    let transport: String
+    let firmware: String
+    let passed: Bool
+    let checks: [Check]
+    let seconds: [String: Double]
+    let bytes: [String: Int64]
+    let console: String?
+
+    var failures: [String] { checks.filter { !$0.passed }.map { "\($0.name): \($0.detail)" } }
+}
+
+extension CommandRunner {
+    /// Runs and returns the exit status.
+    func statusOf(_ command: Command) async throws -> Int32 {
+        do {
+            try await run(command)
+            return 0
+        } catch CommandError.failed(_, .exited(let status), _, _) {
+            return status
+        }
+    }
+}
