@@ -31,7 +31,8 @@ public struct Build: Sendable {
     /// - Throws: `ConfigError`, `BuildError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Generation {
-        let recipe = try readRecipe()
+        let bytes = try readRecipe()
+        let recipe = try Recipe(bytes: bytes, path: label.recipe)
         try preflight()
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "build")
@@ -41,14 +42,17 @@ public struct Build: Sendable {
         }
         let draft = try store.begin()
         do {
-            return try await build(recipe, in: draft, store: store, progress: progress)
+            return try await build(recipe, of: bytes, in: draft, store: store, progress: progress)
         } catch {
-            let explained = try diskFull(error, draft: draft, after: progress)
-            let kept = try keepLog(of: draft)
-            // Not cancelled with the build: a draft must go even after Ctrl-C.
-            try await Task { try await store.abandon(draft, CommandRunner()) }.value
-            if let kept { progress.note("log: \(kept)") }
-            throw explained
+            let failure = explained(error, draft: draft, after: progress)
+            do {
+                try keepLog(of: draft)
+                // Not cancelled with the build: a draft must go even after Ctrl-C.
+                try await Task { try await store.abandon(draft, CommandRunner()) }.value
+            } catch {
+                progress.note("\(draft.directory) is left for the next build to remove: \(error)")
+            }
+            throw failure
         }
     }
 
@@ -57,20 +61,22 @@ public struct Build: Sendable {
     /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
-        _ = try readRecipe()
+        let bytes = try readRecipe()
+        _ = try Recipe(bytes: bytes, path: label.recipe)
         let store = LabelStore(label: label)
         guard try store.currentNumber() != nil else { return nil }
         let current = try store.current()
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
-            manifest.readWrite == label.rw, manifest.recipe.sha256 == (try await Digest.sha256(of: label.recipe))
+            manifest.readWrite == label.rw, manifest.shipped == (try await Digest.shipped(shipped)),
+            manifest.recipe.sha256 == (try await Digest.sha256(of: bytes))
         else { return nil }
         return current
     }
 
     /// The steps, top to bottom.
     private func build(
-        _ recipe: Recipe, in draft: Draft, store: LabelStore, progress: Progress
+        _ recipe: Recipe, of bytes: [UInt8], in draft: Draft, store: LabelStore, progress: Progress
     ) async throws -> Generation {
         let started = JSON.timestamp()
         let runner = CommandRunner(log: draft.log, echo: echo)
@@ -78,6 +84,9 @@ public struct Build: Sendable {
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
         let scratch = draft.directory + "/scratch"
         try Files.makeDirectory(scratch)
+        // Digested as it was read: somebody may edit it while the build runs.
+        let source = Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: bytes))
+        let laid = try await Digest.shipped(shipped)
         let steps = RecipeSteps(
             recipe: recipe, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
         let pair = KernelPair(tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog)
@@ -88,7 +97,11 @@ public struct Build: Sendable {
         }
         if recipe.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
         if !recipe.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
-        if recipe.post != nil { try await progress.step("%post") { try await steps.post() } }
+        if recipe.post != nil {
+            let own = try Customise(tree: tree, shipped: shipped).hostIdentity()
+            try await progress.step("%post") { try await steps.post() }
+            try Customise(tree: tree, shipped: shipped).removeIdentity(keeping: own)
+        }
         if recipe.test != nil { try await progress.step("%test") { try await steps.test() } }
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
@@ -99,7 +112,7 @@ public struct Build: Sendable {
             let manifest = Manifest(
                 label: label.name, generation: draft.number, format: label.format.rawValue, readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
-                recipe: Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: recipe.path)),
+                recipe: source, shipped: laid,
                 kernel: try await Digest.kernel(version: kernel, of: draft), packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
                 steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
@@ -107,11 +120,11 @@ public struct Build: Sendable {
         }
     }
 
-    private func readRecipe() throws -> Recipe {
+    private func readRecipe() throws -> [UInt8] {
         guard Files.exists(label.recipe) else {
             throw BuildError.recipeMissing(path: label.recipe, label: label.name)
         }
-        return try Recipe(bytes: try Files.read(label.recipe, limit: 4 << 20), path: label.recipe)
+        return try Files.read(label.recipe, limit: 4 << 20)
     }
 
     private func preflight() throws {
@@ -136,19 +149,24 @@ public struct Build: Sendable {
     private var failedLog: String { label.netroot + "/failed-build.log" }
 
     /// Keeps the log of a failed build, for it goes with the draft otherwise.
-    private func keepLog(of draft: Draft) throws -> String? {
-        guard Files.exists(draft.log) else { return nil }
-        try Files.move(draft.log, to: failedLog)
-        return failedLog
+    private func keepLog(of draft: Draft) throws {
+        if Files.exists(draft.log) { try Files.move(draft.log, to: failedLog) }
     }
 
-    /// A full disk shows itself in many words; the free space tells it in one.
-    private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) throws -> any Error {
-        let free = try Files.freeBytes(at: draft.directory)
+    /// The error in words that hold after the draft is gone: the log where it is kept, and a full disk, which shows
+    /// itself in many words, by its name.
+    private func explained(_ error: any Error, draft: Draft, after progress: Progress) -> any Error {
+        if error is CancellationError { return error }
+        var free = Int64.max
+        do { free = try Files.freeBytes(at: draft.directory) } catch { progress.note("\(error)") }
         let said = (error as? CommandError)?.lastLines.contains { $0.contains("No space left on device") } ?? false
         let refused = (error as? SystemError)?.isDiskFull ?? false
-        guard said || refused || free < 4 << 20, !(error is CancellationError) else { return error }
-        let step = progress.failed ?? "the build"
-        return BuildError.diskFull(path: label.netroot, step: step)
+        if said || refused || free < 4 << 20 {
+            return BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build")
+        }
+        if case CommandError.failed(let argv, let termination, let lines, .some) = error {
+            return CommandError.failed(argv: argv, termination: termination, lastLines: lines, log: failedLog)
+        }
+        return error
     }
 }

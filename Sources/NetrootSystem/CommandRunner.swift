@@ -55,12 +55,14 @@ public struct CommandRunner: Sendable {
     }
 
     /// Runs to the end and returns standard output.
-    /// - Parameter limit: the most bytes that are kept; more is an error.
+    /// - Parameters:
+    ///   - input: what it reads from standard input.
+    ///   - limit: the most bytes that are kept; more is an error.
     /// - Throws: `CommandError`, `CancellationError`.
-    public func capture(_ command: Command, limit: Int = 16 << 20) async throws -> String {
+    public func capture(_ command: Command, input: [UInt8] = [], limit: Int = 16 << 20) async throws -> String {
         let result = try await started(command) {
             try await Subprocess.run(
-                configuration(command), input: .none, output: .string(limit: limit), error: .string(limit: 1 << 20))
+                configuration(command), input: .array(input), output: .string(limit: limit), error: .string(limit: 1 << 20))
         }
         try Task.checkCancellation()
         guard result.terminationStatus.isSuccess else {
