@@ -115,11 +115,16 @@ final class NFSClientContext {
     }
 
     private func mountError(_ result: Int32) -> ServeError {
-        switch -result {
+        // libnfs gives most of what MNT answers as EFAULT or EPERM, and the status in the text alone.
+        let text = lastError
+        if ["MNT3ERR_NOENT", "MNT3ERR_ACCES", "MNT3ERR_NOTDIR"].contains(where: text.contains) {
+            return .notExported(target: target.server, path: target.path)
+        }
+        return switch -result {
         case ENOENT, EACCES, ENOTDIR: .notExported(target: target.server, path: target.path)
         case ETIMEDOUT, EINTR: .timedOut(target: target.server, seconds: timeoutSeconds)
         case ECONNREFUSED: .connectionRefused(target: target.server)
-        default: .probeFailed(target: target.server, path: target.path, reason: lastError)
+        default: .probeFailed(target: target.server, path: target.path, reason: text)
         }
     }
 

@@ -8,7 +8,8 @@ public struct NFSLimits: Sendable {
     /// The longest READ, in bytes; clients negotiate their rsize by it.
     public var readBytes = 1 << 20
     /// The longest WRITE that FSINFO offers, in bytes; it is answered NFS3ERR_ROFS all the same.
-    public var writeBytes = 4 << 10
+    /// libnfs mounts nothing that offers less than 8 KiB.
+    public var writeBytes = 8 << 10
     /// The longest READDIR or READDIRPLUS reply, in bytes.
     public var directoryBytes = 64 << 10
     /// Replies that are gathered before they are sent, in bytes. While the kernel does not take them all, no further
