@@ -9,10 +9,12 @@ final class LoopScratch {
         replies = ByteBufferAllocator().buffer(capacity: 64 << 10)
     }
 
-    /// The buffer, to be put back when it is empty again. Should writing to a connection lead to another connection's
+    /// The buffer, empty, to be put back. Should writing to a connection lead to another connection's
     /// turn, that one gets an empty buffer of its own.
     func take() -> ByteBuffer {
         defer { replies = Self.none }
+        // A connection that was closed in the middle of a batch leaves replies behind, which are nobody else's.
+        replies.clear()
         return replies
     }
 

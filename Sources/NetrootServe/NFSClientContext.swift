@@ -37,7 +37,8 @@ final class NFSClientContext {
         nfs_set_timeout(context, Int32(clamping: timeoutSeconds * 1000))
         nfs_set_autoreconnect(context, 0)
         // The path is set by nfs_mount below; parsing the URL sets the ports and the version in the context.
-        let url = "nfs://\(target.host)/?version=3&nfsport=\(target.port)&mountport=\(target.port)&auto-traverse-mounts=0"
+        let url =
+            "nfs://\(target.host)/?version=3&nfsport=\(target.port)&mountport=\(target.port)&auto-traverse-mounts=0"
         guard let parsed = nfs_parse_url_incomplete(context, url) else {
             throw .probeFailed(target: target.server, path: target.path, reason: lastError)
         }
@@ -142,7 +143,8 @@ final class NFSClientContext {
         let found = getaddrinfo(target.host, "\(target.port)", &hints, &list)
         guard found == 0, let first = list else {
             throw .probeFailed(
-                target: target.server, path: target.path, reason: "\(target.host): \(String(cString: gai_strerror(found)))")
+                target: target.server, path: target.path,
+                reason: "\(target.host): \(String(cString: gai_strerror(found)))")
         }
         defer { freeaddrinfo(list) }
         let descriptor = socket(first.pointee.ai_family, first.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue), 0)

@@ -41,8 +41,11 @@ public struct NFSProbe: Sendable {
         public var path: String
         /// Names below the root.
         public var entries: Int
+        /// Directories among them.
         public var directories: Int
+        /// Regular files among them.
         public var files: Int
+        /// Symlinks among them.
         public var symlinks: Int
         /// Sum of the sizes of regular files, in bytes; hard links count as often as they are met.
         public var bytes: UInt64

@@ -18,7 +18,8 @@ func forgetStartUpCode() {
         } else if first == "Anonymous:" {
             // A page that was written to, as by the dynamic linker, is no longer the file's, and would be lost.
             if let mapping, words.count > 1, words[1] == "0" {
-                madvise(UnsafeMutableRawPointer(bitPattern: mapping.start), Int(mapping.end - mapping.start), MADV_DONTNEED)
+                madvise(
+                    UnsafeMutableRawPointer(bitPattern: mapping.start), Int(mapping.end - mapping.start), MADV_DONTNEED)
             }
             mapping = nil
         }

@@ -36,7 +36,10 @@ extension ServerTests {
                 let report = try NFSProbe(target: target(server), localTree: other.path, sampleCount: 1000).run()
                 #expect(!report.passed)
                 // Both names of the hard link; each tree has its own outside.
-                #expect(report.differences.map { $0.prefix { $0 != ":" } } == ["/empty", "/escape-absolute", "/etc/hostname", "/etc/hostname2", "/zero"])
+                #expect(
+                    report.differences.map { $0.prefix { $0 != ":" } } == [
+                        "/empty", "/escape-absolute", "/etc/hostname", "/etc/hostname2", "/zero",
+                    ])
             }
         }
 

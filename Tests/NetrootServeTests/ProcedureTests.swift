@@ -47,7 +47,9 @@ extension ServerTests {
                 for name in ["absent", "etc/hostname", "../outside", "...", "hostname/"] {
                     #expect(throws: NFSStatus.noEntry) { try client.lookup(name, in: etc) }
                 }
-                #expect(throws: NFSStatus.nameTooLong) { try client.lookup(String(repeating: "a", count: 256), in: etc) }
+                #expect(throws: NFSStatus.nameTooLong) {
+                    try client.lookup(String(repeating: "a", count: 256), in: etc)
+                }
                 #expect(throws: NFSStatus.invalid) { try client.lookup("", in: etc) }
                 #expect(throws: NFSStatus.notDirectory) { try client.lookup("x", in: first) }
             }
@@ -58,7 +60,9 @@ extension ServerTests {
             try await withServer([tree.export()]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
-                for (name, target) in [("sbin", "usr/sbin"), ("escape", "../../outside"), ("escape-absolute", tree.outside)] {
+                for (name, target) in [
+                    ("sbin", "usr/sbin"), ("escape", "../../outside"), ("escape-absolute", tree.outside),
+                ] {
                     let link = try client.lookup(name, in: root)
                     var reader = try client.call(5) { $0.write(handle: link) }
                     try reader.status()

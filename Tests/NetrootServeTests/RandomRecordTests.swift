@@ -29,7 +29,7 @@ extension ServerTests {
                 let root = try witness.mount("/x")
                 let before = try witness.attributes(root)
                 let templates = try Self.templates(witness, root)
-                var random = SeededGenerator(state: 20260801)
+                var random = SeededGenerator(state: 20_260_801)
                 let start = try residentBytes()
                 // A record that is no call ends its connection, and those behind it are lost: more are sent than count.
                 for _ in 0..<21_000 {

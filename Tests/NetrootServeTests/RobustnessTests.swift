@@ -68,6 +68,8 @@ extension ServerTests {
             var credential = valid
             credential[32...35] = [0xFF, 0xFF, 0xFF, 0xFC]
             let bad: [[UInt8]] = [
+                // Behind a valid call in the same read: what was answered goes to nobody else.
+                valid + reply, valid + valid + [0xFF, 0xFF, 0xFF, 0xFF],
                 reply, credential, [0x80, 0, 0, 0], [0x80, 0, 0, 4, 1, 2, 3, 4],
                 [0xFF, 0xFF, 0xFF, 0xFF], [0x00, 0x00, 0xFF, 0xFF], [UInt8](repeating: 0, count: 4096),
                 Array("GET / HTTP/1.0\r\n\r\n".utf8),
@@ -78,6 +80,8 @@ extension ServerTests {
                 for bytes in bad {
                     let client = try RawClient(port: server.port)
                     client.send(bytes)
+                    // A witness whose reply must be its own, right behind.
+                    #expect(try other.attributes(root).type == 2)
                     #expect(client.isClosedByServer(), "\(bytes.prefix(12))")
                     #expect(try other.attributes(root).type == 2)
                 }
@@ -215,7 +219,8 @@ extension ServerTests {
             let second = new.export("/x/2", generation: 2)
             var limits = Self.quick
             limits.attributeSeconds = 3
-            try await withServer([first], provider: { [second] }, limits: limits) { server in
+            let provider: ExportProvider = { [second] }
+            try await withServer([first], provider: provider, limits: limits) { server in
                 let port = server.port
                 let (file, newer) = try await Self.onThread {
                     let client = try RawClient(port: port)
@@ -249,7 +254,9 @@ extension ServerTests {
                 file = try client.walk("etc/hostname", from: try client.mount("/x"))
             }
             let handle = file
-            try await withServer([old.export("/x", generation: 1)], provider: { [second] }, limits: Self.quick) { server in
+            let provider: ExportProvider = { [second] }
+            let first = old.export("/x", generation: 1)
+            try await withServer([first], provider: provider, limits: Self.quick) { server in
                 let client = try RawClient(port: server.port)
                 #expect(throws: NFSStatus.jukebox) { try client.attributes(handle) }
                 var type: UInt32 = 0

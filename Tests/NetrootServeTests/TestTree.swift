@@ -74,7 +74,10 @@ final class TestTree {
         if status.st_mode & S_IFMT == S_IFDIR, let stream = opendir(path) {
             var names: [String] = []
             while let entry = readdir(stream) {
-                names.append(withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+                names.append(
+                    withUnsafeBytes(of: &entry.pointee.d_name) {
+                        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                    })
             }
             closedir(stream)
             for name in names where name != "." && name != ".." { remove(path + "/" + name) }
@@ -106,7 +109,8 @@ func residentBytes() throws -> Int {
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     guard fgets(&line, 256, file) != nil else { throw TestFailure(description: "/proc/self/statm") }
-    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(separator: " ")
+    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
+        separator: " ")
     guard words.count > 1, let pages = Int(words[1]) else { throw TestFailure(description: "/proc/self/statm") }
     return pages * 4096
 }
