@@ -1,4 +1,5 @@
 import Glibc
+import NetrootServe
 
 /// What goes wrong in a load run.
 enum LoadError: Error, CustomStringConvertible {
@@ -42,7 +43,7 @@ struct LoadOptions {
     var json = false
     var walksFirst = false
     var serveDirectory: String?
-    var threads = 1
+    var threads = NFSLimits().threads
 
     static let usage = """
         usage: nfsload --port P --path /X [--address A] [--mount-port P] [--connections N] [--seconds S]
