@@ -42,11 +42,10 @@ public struct Build: Sendable {
             return try await build(recipe, in: draft, store: store, progress: progress)
         } catch {
             let explained = try diskFull(error, draft: draft, after: progress)
-            let kept = try keepLog(of: draft)
             // Not cancelled with the build: a draft must go even after Ctrl-C.
-            try await Task { try await store.abandon(draft, CommandRunner()) }.value
+            let kept = try await Task { try await store.abandon(draft, keepingLog: true, CommandRunner()) }.value
             if let kept { progress.note("log: \(kept)") }
-            throw explained
+            throw (explained as? CommandError)?.loggedIn(kept) ?? explained
         }
     }
 
@@ -130,23 +129,23 @@ public struct Build: Sendable {
         }
     }
 
-    /// Where the log of a build that failed is kept.
-    private var failedLog: String { label.netroot + "/failed-build.log" }
-
-    /// Keeps the log of a failed build, for it goes with the draft otherwise.
-    private func keepLog(of draft: Draft) throws -> String? {
-        guard Files.exists(draft.log) else { return nil }
-        try Files.move(draft.log, to: failedLog)
-        return failedLog
-    }
+    private var failedLog: String { LabelStore(label: label).failedLog }
 
     /// A full disk shows itself in many words; the free space tells it in one.
     private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) throws -> any Error {
         let free = try Files.freeBytes(at: draft.directory)
-        let said = (error as? CommandError)?.lastLines.contains { $0.contains("No space left on device") } ?? false
+        let said = Self.lastLines(of: error).contains { $0.contains("No space left on device") }
         let refused = (error as? SystemError)?.isDiskFull ?? false
         guard said || refused || free < 4 << 20, !(error is CancellationError) else { return error }
         let step = progress.failed ?? "the build"
         return BuildError.diskFull(path: label.netroot, step: step)
+    }
+
+    private static func lastLines(of error: any Error) -> [String] {
+        switch error {
+        case let error as CommandError: error.lastLines
+        case BuildError.sectionFailed(_, _, _, let lines, _), BuildError.dracutFailed(let lines, _): lines
+        default: []
+        }
     }
 }

@@ -69,7 +69,7 @@ public struct Shell: Sendable {
             let inRoot = RootCommand(root: draft.root, shipped: shipped)
             let kernel = try await bootFiles(
                 of: base, root: draft.root, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, before: before,
-                runner: runner, log: label.netroot + "/failed-build.log", progress: progress)
+                runner: runner, log: store.failedLog, progress: progress)
             return try await progress.step("publish") {
                 var manifest = base.manifest
                 manifest.generation = draft.number
@@ -84,8 +84,8 @@ public struct Shell: Sendable {
                 return .published(try await store.publish(draft, manifest: manifest))
             }
         } catch {
-            try await Task { try await store.abandon(draft, CommandRunner()) }.value
-            throw error
+            let kept = try await Task { try await store.abandon(draft, keepingLog: true, CommandRunner()) }.value
+            throw (error as? CommandError)?.loggedIn(kept) ?? error
         }
     }
 
