@@ -41,9 +41,11 @@ public struct Build: Sendable {
         do {
             return try await build(recipe, in: draft, store: store, progress: progress)
         } catch {
-            let explained = try diskFull(error, draft: draft, after: progress)
             // Not cancelled with the build: a draft must go even after Ctrl-C.
-            let kept = try await Task { try await store.abandon(draft, keepingLog: true, CommandRunner()) }.value
+            let (explained, kept) = try await Task {
+                let explained = try await diskFull(error, draft: draft, after: progress)
+                return (explained, try await store.abandon(draft, keepingLog: true, CommandRunner()))
+            }.value
             if let kept { progress.note("log: \(kept)") }
             throw (explained as? CommandError)?.loggedIn(kept) ?? explained
         }
@@ -131,21 +133,23 @@ public struct Build: Sendable {
 
     private var failedLog: String { LabelStore(label: label).failedLog }
 
-    /// A full disk shows itself in many words; the free space tells it in one.
-    private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) throws -> any Error {
-        let free = try Files.freeBytes(at: draft.directory)
-        let said = Self.lastLines(of: error).contains { $0.contains("No space left on device") }
+    /// A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
+    private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) async throws -> any Error {
+        if error is CancellationError { return error }
         let refused = (error as? SystemError)?.isDiskFull ?? false
-        guard said || refused || free < 4 << 20, !(error is CancellationError) else { return error }
-        let step = progress.failed ?? "the build"
-        return BuildError.diskFull(path: label.netroot, step: step)
+        let free = try Files.freeBytes(at: draft.directory)
+        var isFull = refused || free < 4 << 20
+        if !isFull, Files.exists(draft.log) { isFull = try await Self.saysDiskFull(draft.log) }
+        return isFull ? BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build") : error
     }
 
-    private static func lastLines(of error: any Error) -> [String] {
-        switch error {
-        case let error as CommandError: error.lastLines
-        case BuildError.sectionFailed(_, _, _, let lines, _), BuildError.dracutFailed(let lines, _): lines
-        default: []
+    private static func saysDiskFull(_ log: String) async throws -> Bool {
+        let words = ["-e", "No space left on device", "-e", "You don't have enough free space"]
+        do {
+            _ = try await CommandRunner().capture(Command(["grep", "-q", "-F"] + words + ["--", log]))
+            return true
+        } catch CommandError.failed(_, .exited(1), _, _) {
+            return false
         }
     }
 }

@@ -68,12 +68,9 @@ struct Debootstrap: Sendable {
         for line in error.lastLines where signs.contains(where: line.contains) {
             return .noNetwork(detail: String(line.drop(while: \.isWhitespace)), log: log)
         }
-        // A full disk is the build's to explain.
-        if error.lastLines.contains(where: { $0.contains("No space left on device") }) { return nil }
         // mmdebstrap's and apt-get's own last words only say that something failed.
-        let reason = error.lastLines.last { line in
-            line.hasPrefix("E: ") && !line.hasPrefix("E: mmdebstrap failed") && !line.hasPrefix("E: apt-get ")
-        }
-        return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3)), recipe: recipe, log: log) }
+        let empty = ["mmdebstrap failed", "setup failed", "apt-get "]
+        let reason = error.lastLines.first { line in line.hasPrefix("E: ") && !empty.contains(where: line.contains) }
+        return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3).prefix(200)), recipe: recipe, log: log) }
     }
 }

@@ -46,7 +46,7 @@ public struct Shell: Sendable {
         defer { withExtendedLifetime(lock) {} }
         _ = try await store.removeLeftovers(CommandRunner())
         return live
-            ? try await edit(current, progress: progress)
+            ? try await edit(current, store: store, progress: progress)
             : try await copyAndEdit(current, store: store, progress: progress)
     }
 
@@ -89,20 +89,26 @@ public struct Shell: Sendable {
         }
     }
 
-    private func edit(_ current: Generation, progress: Progress) async throws -> Outcome {
+    private func edit(_ current: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
         let runner = CommandRunner(log: current.log)
         let before = try await BootFingerprint.of(current.root)
         let termination = try await enter(current.root)
+        var manifest = current.manifest
+        let inRoot = RootCommand(root: current.root, shipped: shipped)
+        manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
         guard try await BootFingerprint.of(current.root) != before else {
+            try store.rewrite(manifest, of: current)
             return .edited(current, termination, rebuilt: false)
         }
         let vmlinuz = current.vmlinuz + ".new"
         let initramfs = current.initramfs + ".new"
-        _ = try await bootFiles(
+        let version = try await bootFiles(
             of: current, root: current.root, vmlinuz: vmlinuz, initramfs: initramfs, before: before, runner: runner,
             log: current.log, progress: progress)
+        manifest.kernel = try await Digest.kernel(version: version, vmlinuz: vmlinuz, initramfs: initramfs)
         try Files.move(vmlinuz, to: current.vmlinuz)
         try Files.move(initramfs, to: current.initramfs)
+        try store.rewrite(manifest, of: current)
         return .edited(current, termination, rebuilt: true)
     }
 

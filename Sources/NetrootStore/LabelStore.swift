@@ -120,6 +120,12 @@ public struct LabelStore: Sendable, Equatable {
         return generation
     }
 
+    /// Writes the manifest of a generation that was edited in place.
+    /// - Throws: `EncodingError`, `SystemError`.
+    public func rewrite(_ manifest: Manifest, of generation: Generation) throws {
+        try Files.replace(generation.directory + "/manifest.json", with: Array(try JSON.text(manifest).utf8))
+    }
+
     /// Points `current` at a generation, in one step.
     /// - Throws: `SystemError`.
     public func makeCurrent(_ generation: Generation) throws {

@@ -115,8 +115,8 @@ extension Builds {
         }
 
         @Test(arguments: [
-            ("overlay.ko", "kernel module overlay"), ("rootovl.sh", "overlay module netroot-rootovl"),
-            ("nfsv3.ko", "kernel module nfsv3"), ("virtio_net.ko", "every network driver"),
+            ("overlay.ko", "the kernel module overlay"), ("rootovl.sh", "the overlay module netroot-rootovl"),
+            ("nfsv3.ko", "the kernel module nfsv3"), ("virtio_net.ko", "every network driver"),
             ("mount.nfs", "mount.nfs"),
         ])
         func anInitramfsThatLacksWhatAClientNeeds(file: String, words: String) async throws {

@@ -25,7 +25,9 @@ struct FakeRecipe {
         let always = [
             hasKernel
                 ? "mkdir -p /lib/modules/\(Self.kernel); echo kernel > /boot/vmlinuz-\(Self.kernel)" : "test ! -e /boot/vml*",
-            hasDracut ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"") : "rm /usr/bin/dracut",
+            hasDracut
+                ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"")
+                : "true",
         ]
         var text = "Bootstrap: debootstrap\nOSVersion: bookworm\n\n%files\n    \(label).cpio /fake.cpio\n"
         if !setup.isEmpty { text += "\n%setup\n" + Self.indented(setup) }

@@ -32,24 +32,13 @@ actor Workshop {
         return try await task.value
     }
 
-    /// A root without kernel and its modules, as a bootstrap tool could have left it.
+    /// A root without kernel and dracut, as a bootstrap tool could have left it.
     func smallRoot() async throws -> String {
         if let cut { return try await cut.value }
         let real = try await realBuild()
         let task = Task {
             let root = real.scratch.path + "/small-root"
-            let from = real.generation.root
-            for argv in [
-                ["cp", "-a", "--reflink=auto", from, root],
-                ["rm", "-rf"]
-                    + ["boot", "usr/lib/modules", "usr/share/locale", "usr/share/doc", "escape", "usr/lib/firmware"].map {
-                        "\(root)/\($0)"
-                    },
-                ["mkdir", root + "/boot"],
-            ] {
-                let outcome = try await run(argv)
-                guard outcome.status == 0 else { throw WorkshopError(text: outcome.errors) }
-            }
+            try await SmallRoot.cut(from: real.generation.root, to: root)
             return root
         }
         cut = task
