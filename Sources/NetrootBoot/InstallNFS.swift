@@ -85,6 +85,7 @@ public struct InstallNFS: Sendable {
         try plan.write(path, try old.replacing(entry, makeDefault: makeDefault).bytes)
         try addExport(to: &plan, generations: try store.numbers().map { try store.generation($0) })
         try removeStale(from: &plan, keeping: Set(try store.numbers()).union([generation.number]))
+        try plan.requireWritable()
         return plan
     }
 

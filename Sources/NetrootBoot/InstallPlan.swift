@@ -1,4 +1,5 @@
 import Glibc
+import Glibc
 import NetrootSystem
 
 /// The changes that an install makes to files, worked out before the first of them.
@@ -41,6 +42,24 @@ public struct InstallPlan: Sendable, Equatable {
 
     /// Adds the removal of a directory.
     mutating func remove(_ path: String) { changes.append(.remove(path: path)) }
+
+    /// Checks that every file can be written, before the first is: its directory, or the nearest there is above it,
+    /// is a directory that this user may write to.
+    /// - Throws: `SystemError`.
+    func requireWritable() throws {
+        for change in changes {
+            let path =
+                switch change {
+                case .copy(_, let target, _): target
+                case .write(let path, _, _): path
+                case .remove(let path): path
+                }
+            var place = Self.parent(path)
+            while !Files.exists(place) { place = Self.parent(place) }
+            guard Files.isDirectory(place) else { throw SystemError("write below", place, code: ENOTDIR) }
+            guard access(place, W_OK) == 0 else { throw SystemError("write below", place, code: errno) }
+        }
+    }
 
     private static func same(_ one: String, _ other: String) async throws -> Bool {
         guard Files.exists(other), try Files.size(one) == Files.size(other) else { return false }

@@ -44,15 +44,9 @@ public struct Build: Sendable {
         do {
             return try await build(recipe, of: bytes, in: draft, store: store, progress: progress)
         } catch {
-            let failure = explained(error, draft: draft, after: progress)
-            do {
-                try keepLog(of: draft)
-                // Not cancelled with the build: a draft must go even after Ctrl-C.
-                try await Task { try await store.abandon(draft, CommandRunner()) }.value
-            } catch {
-                progress.note("\(draft.directory) is left for the next build to remove: \(error)")
-            }
-            throw failure
+            let failure = error
+            // Not cancelled with the build: a draft must go even after Ctrl-C.
+            throw await Task { await end(draft, after: failure, store: store, progress: progress) }.value
         }
     }
 
@@ -145,28 +139,41 @@ public struct Build: Sendable {
         }
     }
 
-    /// Where the log of a build that failed is kept.
-    private var failedLog: String { label.netroot + "/failed-build.log" }
+    private var failedLog: String { LabelStore(label: label).failedLog }
 
-    /// Keeps the log of a failed build, for it goes with the draft otherwise.
-    private func keepLog(of draft: Draft) throws {
-        if Files.exists(draft.log) { try Files.move(draft.log, to: failedLog) }
+    /// Drops the draft and keeps its log.
+    /// - Returns: the error in words that hold after the draft is gone.
+    private func end(
+        _ draft: Draft, after error: any Error, store: LabelStore, progress: Progress
+    ) async -> any Error {
+        do {
+            let explained = try await diskFull(error, draft: draft, after: progress)
+            let kept = try await store.abandon(draft, keepingLog: true, CommandRunner())
+            if let kept { progress.note("log: \(kept)") }
+            return (explained as? CommandError)?.loggedIn(kept) ?? explained
+        } catch let second {
+            progress.note("\(draft.directory) is left for the next build to remove: \(second)")
+            return error
+        }
     }
 
-    /// The error in words that hold after the draft is gone: the log where it is kept, and a full disk, which shows
-    /// itself in many words, by its name.
-    private func explained(_ error: any Error, draft: Draft, after progress: Progress) -> any Error {
+    /// A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
+    private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) async throws -> any Error {
         if error is CancellationError { return error }
-        var free = Int64.max
-        do { free = try Files.freeBytes(at: draft.directory) } catch { progress.note("\(error)") }
-        let said = (error as? CommandError)?.lastLines.contains { $0.contains("No space left on device") } ?? false
         let refused = (error as? SystemError)?.isDiskFull ?? false
-        if said || refused || free < 4 << 20 {
-            return BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build")
+        let free = try Files.freeBytes(at: draft.directory)
+        var isFull = refused || free < 4 << 20
+        if !isFull, Files.exists(draft.log) { isFull = try await Self.saysDiskFull(draft.log) }
+        return isFull ? BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build") : error
+    }
+
+    private static func saysDiskFull(_ log: String) async throws -> Bool {
+        let words = ["-e", "No space left on device", "-e", "You don't have enough free space"]
+        do {
+            _ = try await CommandRunner().capture(Command(["grep", "-q", "-F"] + words + ["--", log]))
+            return true
+        } catch CommandError.failed(_, .exited(1), _, _) {
+            return false
         }
-        if case CommandError.failed(let argv, let termination, let lines, .some) = error {
-            return CommandError.failed(argv: argv, termination: termination, lastLines: lines, log: failedLog)
-        }
-        return error
     }
 }

@@ -20,6 +20,8 @@ public enum BuildError: ReportableError, Equatable {
     case noKernel(recipe: String)
     /// The root has no dracut.
     case noDracut(recipe: String)
+    /// The bootstrap tool failed; `reason` in its own words.
+    case bootstrapFailed(reason: String, recipe: String, log: String)
     /// dracut failed.
     case dracutFailed(lines: [String], log: String)
     /// The initramfs does not hold what a client needs.
@@ -47,6 +49,8 @@ public enum BuildError: ReportableError, Equatable {
             return "\(recipe): the mirror has no package '\(name)'; mend Include, or MirrorURL"
         case .noNetwork(let detail, let log):
             return "the mirror cannot be reached: \(detail)\ncheck the network, or MirrorURL; log: \(log)"
+        case .bootstrapFailed(let reason, let recipe, let log):
+            return "\(recipe): mmdebstrap failed: \(reason)\nlog: \(log)"
         case .sectionFailed(let section, let place, let termination, let lines, let log):
             let shown = lines.suffix(5).map { "  " + $0 }.joined(separator: "\n")
             return "\(place): \(section) failed with \(termination)\n\(shown)\nlog: \(log)"

@@ -66,8 +66,11 @@ struct Debootstrap: Sendable {
             "Network is unreachable", "Connection timed out", "Connection refused", "Cannot initiate the connection",
         ]
         for line in error.lastLines where signs.contains(where: line.contains) {
-            return .noNetwork(detail: line, log: log)
+            return .noNetwork(detail: String(line.drop(while: \.isWhitespace)), log: log)
         }
-        return nil
+        // mmdebstrap's and apt-get's own last words only say that something failed.
+        let empty = ["mmdebstrap failed", "setup failed", "apt-get "]
+        let reason = error.lastLines.first { line in line.hasPrefix("E: ") && !empty.contains(where: line.contains) }
+        return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3).prefix(200)), recipe: recipe, log: log) }
     }
 }

@@ -49,8 +49,12 @@ enum Digest {
 
     /// The manifest's entry for a draft's kernel and initramfs.
     static func kernel(version: String, of draft: Draft) async throws -> Manifest.Kernel {
-        Manifest.Kernel(
-            version: version, vmlinuz: try await blob(draft.vmlinuz), initramfs: try await blob(draft.initramfs))
+        try await kernel(version: version, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
+    }
+
+    /// The manifest's entry for a kernel and its initramfs.
+    static func kernel(version: String, vmlinuz: String, initramfs: String) async throws -> Manifest.Kernel {
+        Manifest.Kernel(version: version, vmlinuz: try await blob(vmlinuz), initramfs: try await blob(initramfs))
     }
 
     private static func blob(_ path: String) async throws -> Manifest.Blob {

@@ -18,13 +18,23 @@ struct RecipeSteps: Sendable {
         return slash == recipe.path.startIndex ? "/" : String(recipe.path[..<slash])
     }
 
-    /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too.
+    /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too, and what
+    /// `%post` adds to it through `APPTAINER_ENVIRONMENT`.
     func metadata() throws {
         if let script = recipe.environment {
             try tree.write(".singularity.d/env/90-environment.sh", "#!/bin/sh\n" + script.text, mode: 0o755)
+        }
+        if recipe.environment != nil || recipe.post != nil {
             try tree.write(
                 "etc/profile.d/netroot-environment.sh",
-                "# from the recipe's %environment section\n. /.singularity.d/env/90-environment.sh\n")
+                """
+                # from the recipe's %environment section, and what %post added to it
+                for netroot_file in /.singularity.d/env/*.sh; do
+                    if [ -r "$netroot_file" ]; then . "$netroot_file"; fi
+                done
+                unset netroot_file
+
+                """)
         }
         if !recipe.labels.isEmpty {
             var labels: [String: String] = [:]

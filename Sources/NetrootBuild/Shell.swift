@@ -48,7 +48,7 @@ public struct Shell: Sendable {
         defer { withExtendedLifetime(lock) {} }
         _ = try await store.removeLeftovers(CommandRunner())
         return live
-            ? try await edit(current, progress: progress)
+            ? try await edit(current, store: store, progress: progress)
             : try await copyAndEdit(current, store: store, progress: progress)
     }
 
@@ -71,7 +71,7 @@ public struct Shell: Sendable {
             let inRoot = RootCommand(root: draft.root, shipped: shipped)
             let kernel = try await bootFiles(
                 of: base, root: draft.root, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, before: before,
-                runner: runner, log: label.netroot + "/failed-build.log", progress: progress)
+                runner: runner, log: store.failedLog, progress: progress)
             return try await progress.step("publish") {
                 var manifest = base.manifest
                 manifest.generation = draft.number
@@ -86,25 +86,31 @@ public struct Shell: Sendable {
                 return .published(try await store.publish(draft, manifest: manifest))
             }
         } catch {
-            try await Task { try await store.abandon(draft, CommandRunner()) }.value
-            throw error
+            let kept = try await Task { try await store.abandon(draft, keepingLog: true, CommandRunner()) }.value
+            throw (error as? CommandError)?.loggedIn(kept) ?? error
         }
     }
 
-    private func edit(_ current: Generation, progress: Progress) async throws -> Outcome {
+    private func edit(_ current: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
         let runner = CommandRunner(log: current.log, echo: echo)
         let before = try await BootFingerprint.of(current.root)
         let termination = try await enter(current.root)
+        var manifest = current.manifest
+        let inRoot = RootCommand(root: current.root, shipped: shipped)
+        manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
         guard try await BootFingerprint.of(current.root) != before else {
+            try store.rewrite(manifest, of: current)
             return .edited(current, termination, rebuilt: false)
         }
         let vmlinuz = current.vmlinuz + ".new"
         let initramfs = current.initramfs + ".new"
-        _ = try await bootFiles(
+        let version = try await bootFiles(
             of: current, root: current.root, vmlinuz: vmlinuz, initramfs: initramfs, before: before, runner: runner,
             log: current.log, progress: progress)
+        manifest.kernel = try await Digest.kernel(version: version, vmlinuz: vmlinuz, initramfs: initramfs)
         try Files.move(vmlinuz, to: current.vmlinuz)
         try Files.move(initramfs, to: current.initramfs)
+        try store.rewrite(manifest, of: current)
         return .edited(current, termination, rebuilt: true)
     }
 

@@ -90,10 +90,19 @@ public struct LabelStore: Sendable, Equatable {
         return Draft(number: number, directory: directory)
     }
 
+    /// Where the log of the last build that failed is kept.
+    public var failedLog: String { directory + "/failed-build.log" }
+
     /// Drops a draft.
-    /// - Throws: `CommandError`.
-    public func abandon(_ draft: Draft, _ runner: CommandRunner) async throws {
+    /// - Parameter keepingLog: whether its log goes to `failedLog`; with the draft it would be gone.
+    /// - Returns: where the log is; nil where there is none.
+    /// - Throws: `CommandError`, `SystemError`.
+    @discardableResult
+    public func abandon(_ draft: Draft, keepingLog: Bool = false, _ runner: CommandRunner) async throws -> String? {
+        let keeps = keepingLog && Files.exists(draft.log)
+        if keeps { try Files.move(draft.log, to: failedLog) }
         try await remove(draft.directory, runner)
+        return keeps ? failedLog : nil
     }
 
     /// Writes the manifest, flushes everything to the disk, names the generation, and points `current` at it.
@@ -109,6 +118,12 @@ public struct LabelStore: Sendable, Equatable {
         let generation = try Generation(number: draft.number, directory: directory)
         try makeCurrent(generation)
         return generation
+    }
+
+    /// Writes the manifest of a generation that was edited in place.
+    /// - Throws: `EncodingError`, `SystemError`.
+    public func rewrite(_ manifest: Manifest, of generation: Generation) throws {
+        try Files.replace(generation.directory + "/manifest.json", with: Array(try JSON.text(manifest).utf8))
     }
 
     /// Points `current` at a generation, in one step.

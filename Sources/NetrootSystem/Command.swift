@@ -83,6 +83,12 @@ public enum CommandError: ReportableError, Equatable {
         }
     }
 
+    /// The same error with its log where that is kept after the command's own folder is gone.
+    public func loggedIn(_ path: String?) -> CommandError {
+        guard case .failed(let argv, let termination, let lines, _) = self else { return self }
+        return .failed(argv: argv, termination: termination, lastLines: lines, log: path)
+    }
+
     /// The command without the wrappers that only tie it to this process, and without its long tail.
     static func short(_ argv: [String]) -> String {
         let inner = argv.lastIndex(of: "--").map { Array(argv[($0 + 1)...]) } ?? argv

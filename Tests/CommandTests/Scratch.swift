@@ -16,7 +16,10 @@ final class Scratch: Sendable {
         try Files.makeDirectory(path)
     }
 
-    deinit {
+    deinit { removeNow() }
+
+    /// Removes the folder.
+    func removeNow() {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/rm")
         process.arguments = ["-rf", "--one-file-system", "--", path]

@@ -1,0 +1,115 @@
+import Foundation
+import Glibc
+import NetrootSystem
+import Synchronization
+
+/// A package mirror on 127.0.0.1 that fetches from Debian's, and records what it is asked for.
+///
+/// HTTP/1.1 as apt speaks it: GET with keep-alive and pipelining (RFC 9112). One thread a connection, which answers
+/// in order.
+final class RecordingMirror: Sendable {
+    private let listener: Listener
+    private let seen = Mutex<[String]>([])
+
+    /// For `MirrorURL:`.
+    var url: String { "http://127.0.0.1:\(listener.port)/debian" }
+
+    /// The paths that were asked for since the last call.
+    func takeRequests() -> [String] {
+        seen.withLock { paths in
+            defer { paths = [] }
+            return paths
+        }
+    }
+
+    init() throws {
+        listener = try Listener()
+        signal(SIGPIPE, SIG_IGN)
+        let socket = listener.descriptor
+        let record: @Sendable (String) -> Void = { [self] path in seen.withLock { $0.append(path) } }
+        Thread.detachNewThread {
+            while true {
+                let client = accept(socket, nil, nil)
+                if client < 0 { return }
+                _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+                Thread.detachNewThread {
+                    Self.serve(client, record)
+                    close(client)
+                }
+            }
+        }
+    }
+
+    private static func serve(_ client: Int32, _ record: (String) -> Void) {
+        var pending: [UInt8] = []
+        while let request = nextRequest(client, &pending) {
+            let words = request.split(separator: " ")
+            guard words.count > 1, words[0] == "GET" else { return }
+            let path = String(words[1])
+            record(path)
+            guard let answer = fetch(path), send(client, answer) else { return }
+        }
+    }
+
+    /// The next request's head; nil at the end.
+    private static func nextRequest(_ client: Int32, _ pending: inout [UInt8]) -> String? {
+        let end = Array("\r\n\r\n".utf8)
+        while true {
+            if let range = pending.firstRange(of: end) {
+                let head = String(decoding: pending[..<range.lowerBound], as: UTF8.self)
+                pending = Array(pending[range.upperBound...])
+                return head
+            }
+            guard let more = receive(client), !more.isEmpty else { return nil }
+            pending += more
+        }
+    }
+
+    private static func receive(_ socket: Int32) -> [UInt8]? {
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        let count = read(socket, &chunk, chunk.count)
+        return count < 0 ? nil : Array(chunk[..<count])
+    }
+
+    private static func send(_ socket: Int32, _ bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(socket, $0.baseAddress, $0.count) }
+            if count <= 0 { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
+    /// Debian's answer, with a head of our own.
+    private static func fetch(_ path: String) -> [UInt8]? {
+        guard let upstream = connected(to: "deb.debian.org") else { return nil }
+        defer { close(upstream) }
+        let request = "GET \(path) HTTP/1.1\r\nHost: deb.debian.org\r\nConnection: close\r\n\r\n"
+        guard send(upstream, Array(request.utf8)) else { return nil }
+        var answer: [UInt8] = []
+        while let more = receive(upstream), !more.isEmpty { answer += more }
+        guard let range = answer.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+        let status = String(decoding: answer[..<range.lowerBound], as: UTF8.self).split(separator: " ")
+        guard status.count > 1 else { return nil }
+        let body = answer[range.upperBound...]
+        if String(decoding: answer[..<range.lowerBound], as: UTF8.self).lowercased().contains("transfer-encoding") {
+            return nil
+        }
+        return Array("HTTP/1.1 \(status[1]) from Debian\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body
+    }
+
+    private static func connected(to host: String) -> Int32? {
+        var hints = addrinfo()
+        hints.ai_family = AF_INET
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, "80", &hints, &found) == 0, let address = found else { return nil }
+        defer { freeaddrinfo(found) }
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        if connect(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0 { return descriptor }
+        close(descriptor)
+        return nil
+    }
+}
