@@ -89,10 +89,11 @@ func prepare(_ options: LoadOptions) throws(LoadError) -> [UInt8] {
     var components = options.file.split(separator: "/").map(String.init)
     let last = options.operation == .lookup ? components.popLast() ?? "." : "."
     for component in components {
-        reader = try client.results(of: builder.call(NFS.program, 3) { buffer in
-            buffer.writeXDR(opaque: handle)
-            buffer.writeXDR(string: component)
-        })
+        reader = try client.results(
+            of: builder.call(NFS.program, 3) { buffer in
+                buffer.writeXDR(opaque: handle)
+                buffer.writeXDR(string: component)
+            })
         handle = try takeHandle(&reader, "LOOKUP of \(component)")
     }
     let procedure: UInt32 =
@@ -113,7 +114,7 @@ func prepare(_ options: LoadOptions) throws(LoadError) -> [UInt8] {
     }
 }
 
-private func takeHandle(_ reader: inout XDRReader, _ what: String) throws(LoadError) -> [UInt8] {
+func takeHandle(_ reader: inout XDRReader, _ what: String) throws(LoadError) -> [UInt8] {
     do {
         let status = try reader.uint32()
         guard status == 0 else { throw LoadError.refused(what, status: status) }

@@ -1,4 +1,5 @@
 import Glibc
+import NetrootServe
 
 /// What goes wrong in a load run.
 enum LoadError: Error, CustomStringConvertible {
@@ -40,12 +41,14 @@ struct LoadOptions {
     var file = "etc/os-release"
     var count: UInt32 = 30_000
     var json = false
+    var walksFirst = false
     var serveDirectory: String?
-    var threads = 1
+    var threads = NFSLimits().threads
 
     static let usage = """
         usage: nfsload --port P --path /X [--address A] [--mount-port P] [--connections N] [--seconds S]
-                       [--operation read|lookup|readdirplus|getattr] [--file NAME] [--count BYTES] [--pid SERVERPID] [--json]
+                       [--operation read|lookup|readdirplus|getattr] [--file NAME] [--count BYTES] [--pid SERVERPID]
+                       [--walk] [--json]
                nfsload --serve DIRECTORY --path /X [--port P] [--threads N]
         """
 
@@ -54,6 +57,10 @@ struct LoadOptions {
         while let option = rest.popFirst() {
             if option == "--json" {
                 json = true
+                continue
+            }
+            if option == "--walk" {
+                walksFirst = true
                 continue
             }
             guard let value = rest.popFirst() else { throw .usage("\(option): unknown, or its value is missing") }

@@ -10,6 +10,7 @@ do throws(LoadError) {
     if options.serveDirectory != nil {
         try await serve(options)
     } else {
+        if options.walksFirst { complain("\(try walk(options)) entries") }
         var report = try run(options)
         report.add(options)
         print(options.json ? report.json : report.text)

@@ -86,7 +86,7 @@ public struct BootCheckRun: Sendable {
             let tftp = try boot.makeTFTPRoot(in: session, generation, served: served, appending: [archive])
             let machine = Machine(
                 memory: label.vmMemory, tftp: tftp.directory, sshPort: sshPort,
-                consoleLog: label.netroot + "/console.log", terminal: false,
+                consoleLog: BootSession.consoleLog(label), terminal: false,
                 checkSocket: session.directory + "/check.sock", extra: label.extraQEMU, kvm: try Machine.canUseKVM())
             let watch = BootWatch(
                 machine: machine, login: login, user: Self.user, timeout: timeout, server: served.server,

@@ -37,10 +37,16 @@ struct BootSession: Sendable {
         let record = Record(directory: directory, exports: exports)
         try Files.replace(recordPath, with: Array(try JSON.text(record).utf8), mode: 0o600)
         try Files.makeDirectory(directory)
+        // A watch of this run must not read what the console of the last one said.
+        let console = Self.consoleLog(label)
+        if Files.exists(console) { try SystemError.check("remove", console, unlink(console)) }
         // Keys for the guest lie in it.
         try SystemError.check("protect", directory, chmod(directory, 0o700))
         return BootSession(directory: directory, recordPath: recordPath, lock: lock)
     }
+
+    /// Where the console of the label's machine is kept.
+    static func consoleLog(_ label: Label) -> String { label.netroot + "/console.log" }
 
     /// Undoes everything, and forgets the record.
     /// - Throws: `SystemError`, `CommandError`.

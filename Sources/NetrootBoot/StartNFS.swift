@@ -48,7 +48,7 @@ public struct StartNFS: Sendable {
             let tftp = try boot.makeTFTPRoot(in: session, generation, served: served, appending: [])
             let machine = Machine(
                 memory: label.vmMemory, tftp: tftp.directory, sshPort: sshPort,
-                consoleLog: label.netroot + "/console.log", terminal: !headless, checkSocket: nil,
+                consoleLog: BootSession.consoleLog(label), terminal: !headless, checkSocket: nil,
                 extra: label.extraQEMU, kvm: try Machine.canUseKVM())
             note("\(label.name): generation \(generation.number), console log \(machine.consoleLog)")
             note("ssh -p \(sshPort) root@localhost; Ctrl-C ends the machine")

@@ -12,6 +12,8 @@ public struct Build: Sendable {
     public let shipped: ShippedFiles
     /// The version of netroot, for the manifest.
     public let version: String
+    /// Whether each command is shown on standard error.
+    public var echo = false
 
     /// The least free space that a build begins with, in MiB.
     static let neededMiB: Int64 = 512
@@ -29,7 +31,8 @@ public struct Build: Sendable {
     /// - Throws: `ConfigError`, `BuildError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Generation {
-        let recipe = try readRecipe()
+        let bytes = try readRecipe()
+        let recipe = try Recipe(bytes: bytes, path: label.recipe)
         try preflight()
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "build")
@@ -39,15 +42,11 @@ public struct Build: Sendable {
         }
         let draft = try store.begin()
         do {
-            return try await build(recipe, in: draft, store: store, progress: progress)
+            return try await build(recipe, of: bytes, in: draft, store: store, progress: progress)
         } catch {
+            let failure = error
             // Not cancelled with the build: a draft must go even after Ctrl-C.
-            let (explained, kept) = try await Task {
-                let explained = try await diskFull(error, draft: draft, after: progress)
-                return (explained, try await store.abandon(draft, keepingLog: true, CommandRunner()))
-            }.value
-            if let kept { progress.note("log: \(kept)") }
-            throw (explained as? CommandError)?.loggedIn(kept) ?? explained
+            throw await Task { await end(draft, after: failure, store: store, progress: progress) }.value
         }
     }
 
@@ -56,27 +55,32 @@ public struct Build: Sendable {
     /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
-        _ = try readRecipe()
+        let bytes = try readRecipe()
+        _ = try Recipe(bytes: bytes, path: label.recipe)
         let store = LabelStore(label: label)
         guard try store.currentNumber() != nil else { return nil }
         let current = try store.current()
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
-            manifest.readWrite == label.rw, manifest.recipe.sha256 == (try await Digest.sha256(of: label.recipe))
+            manifest.readWrite == label.rw, manifest.shipped == (try await Digest.shipped(shipped)),
+            manifest.recipe.sha256 == (try await Digest.sha256(of: bytes))
         else { return nil }
         return current
     }
 
     /// The steps, top to bottom.
     private func build(
-        _ recipe: Recipe, in draft: Draft, store: LabelStore, progress: Progress
+        _ recipe: Recipe, of bytes: [UInt8], in draft: Draft, store: LabelStore, progress: Progress
     ) async throws -> Generation {
         let started = JSON.timestamp()
-        let runner = CommandRunner(log: draft.log)
+        let runner = CommandRunner(log: draft.log, echo: echo)
         let tree = RootTree(directory: draft.root)
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
         let scratch = draft.directory + "/scratch"
         try Files.makeDirectory(scratch)
+        // Digested as it was read: somebody may edit it while the build runs.
+        let source = Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: bytes))
+        let laid = try await Digest.shipped(shipped)
         let steps = RecipeSteps(
             recipe: recipe, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
         let pair = KernelPair(tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog)
@@ -87,7 +91,11 @@ public struct Build: Sendable {
         }
         if recipe.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
         if !recipe.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
-        if recipe.post != nil { try await progress.step("%post") { try await steps.post() } }
+        if recipe.post != nil {
+            let own = try Customise(tree: tree, shipped: shipped).hostIdentity()
+            try await progress.step("%post") { try await steps.post() }
+            try Customise(tree: tree, shipped: shipped).removeIdentity(keeping: own)
+        }
         if recipe.test != nil { try await progress.step("%test") { try await steps.test() } }
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
@@ -98,7 +106,7 @@ public struct Build: Sendable {
             let manifest = Manifest(
                 label: label.name, generation: draft.number, format: label.format.rawValue, readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
-                recipe: Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: recipe.path)),
+                recipe: source, shipped: laid,
                 kernel: try await Digest.kernel(version: kernel, of: draft), packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
                 steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
@@ -106,11 +114,11 @@ public struct Build: Sendable {
         }
     }
 
-    private func readRecipe() throws -> Recipe {
+    private func readRecipe() throws -> [UInt8] {
         guard Files.exists(label.recipe) else {
             throw BuildError.recipeMissing(path: label.recipe, label: label.name)
         }
-        return try Recipe(bytes: try Files.read(label.recipe, limit: 4 << 20), path: label.recipe)
+        return try Files.read(label.recipe, limit: 4 << 20)
     }
 
     private func preflight() throws {
@@ -132,6 +140,22 @@ public struct Build: Sendable {
     }
 
     private var failedLog: String { LabelStore(label: label).failedLog }
+
+    /// Drops the draft and keeps its log.
+    /// - Returns: the error in words that hold after the draft is gone.
+    private func end(
+        _ draft: Draft, after error: any Error, store: LabelStore, progress: Progress
+    ) async -> any Error {
+        do {
+            let explained = try await diskFull(error, draft: draft, after: progress)
+            let kept = try await store.abandon(draft, keepingLog: true, CommandRunner())
+            if let kept { progress.note("log: \(kept)") }
+            return (explained as? CommandError)?.loggedIn(kept) ?? explained
+        } catch let second {
+            progress.note("\(draft.directory) is left for the next build to remove: \(second)")
+            return error
+        }
+    }
 
     /// A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
     private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) async throws -> any Error {

@@ -11,7 +11,20 @@ struct Customise: Sendable {
         try tree.install(shipped.rootFiles + "/tree", at: "/")
         for unit in try lines(of: "masked-units") { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
         try tree.link("etc/mtab", to: "../proc/self/mounts")
-        try withoutHost()
+        try removeIdentity(keeping: [])
+        try withoutResolver()
+    }
+
+    /// The files of the root that tell one machine from another: the host's name, host keys.
+    func hostIdentity() throws -> Set<String> {
+        Set(try lines(of: "removed-paths").flatMap { try tree.paths(matching: $0) })
+    }
+
+    /// Removes those files and the machine ID: what a package's script makes while building, all clients would share.
+    /// - Parameter keeping: those that the recipe itself brought.
+    func removeIdentity(keeping own: Set<String>) throws {
+        for path in try hostIdentity().subtracting(own) { try tree.remove(path) }
+        try tree.write("etc/machine-id", "")
     }
 
     /// The dracut modules and their configuration.
@@ -33,12 +46,9 @@ struct Customise: Sendable {
             .filter { !$0.isEmpty }
     }
 
-    /// Bootstrap tools copy the host's name and resolver; a shared root has no name, no machine ID and no resolver
-    /// of its own until a client has booted.
-    private func withoutHost() throws {
-        for pattern in try lines(of: "removed-paths") { try tree.remove(matching: pattern) }
+    /// Bootstrap tools copy the host's resolver; a shared root has none of its own until a client has booted.
+    private func withoutResolver() throws {
         try tree.write("etc/resolv.conf", "")
-        try tree.write("etc/machine-id", "")
         if !(try tree.contains("etc/hosts")) {
             try tree.write(
                 "etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")

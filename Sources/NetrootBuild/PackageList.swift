@@ -31,6 +31,22 @@ enum Digest {
         return String(text.drop { $0 == "\\" }.prefix { $0 != " " })
     }
 
+    /// One digest over the names and contents of what netroot lays into every root.
+    /// - Throws: `CommandError`.
+    static func shipped(_ shipped: ShippedFiles) async throws -> String {
+        let find = Command(
+            ["find", "dracut-modules", "root-files", "-type", "f", "-exec", "sha256sum", "--", "{}", "+"],
+            workingDirectory: shipped.directory)
+        let lines = try await CommandRunner().capture(find).split(separator: "\n").sorted()
+        return try await sha256(of: Array(lines.joined(separator: "\n").utf8))
+    }
+
+    /// The digest of bytes, in hexadecimal.
+    /// - Throws: `CommandError`.
+    static func sha256(of bytes: [UInt8]) async throws -> String {
+        String(try await CommandRunner().capture(Command(["sha256sum"]), input: bytes).prefix { $0 != " " })
+    }
+
     /// The manifest's entry for a draft's kernel and initramfs.
     static func kernel(version: String, of draft: Draft) async throws -> Manifest.Kernel {
         try await kernel(version: version, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)

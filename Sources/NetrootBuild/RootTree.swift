@@ -55,14 +55,12 @@ struct RootTree: Sendable {
         if unlink(host) != 0, errno != ENOENT { throw SystemError("remove", host, code: errno) }
     }
 
-    /// Removes the files of a directory whose names match the pattern's last component (fnmatch(3)).
-    func remove(matching pattern: String) throws {
-        guard let slash = pattern.lastIndex(of: "/") else { return try remove(pattern) }
+    /// The paths in the root whose names match the pattern's last component (fnmatch(3)).
+    func paths(matching pattern: String) throws -> [String] {
+        guard let slash = pattern.lastIndex(of: "/") else { return try contains(pattern) ? [pattern] : [] }
         let directory = String(pattern[..<slash])
         let name = String(pattern[pattern.index(after: slash)...])
-        for candidate in try names(in: directory) where fnmatch(name, candidate, FNM_PERIOD) == 0 {
-            try remove("\(directory)/\(candidate)")
-        }
+        return try names(in: directory).filter { fnmatch(name, $0, FNM_PERIOD) == 0 }.map { "\(directory)/\($0)" }
     }
 
     /// Makes a directory and those above it.

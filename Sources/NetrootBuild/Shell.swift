@@ -15,6 +15,8 @@ public struct Shell: Sendable {
     public let shipped: ShippedFiles
     /// The version of netroot, for the manifest.
     public let version: String
+    /// Whether each command is shown on standard error.
+    public var echo = false
 
     public init(label: Label, command: [String], live: Bool, shipped: ShippedFiles, version: String) {
         self.label = label
@@ -54,7 +56,7 @@ public struct Shell: Sendable {
         let started = JSON.timestamp()
         let draft = try store.begin()
         do {
-            let runner = CommandRunner(log: draft.log)
+            let runner = CommandRunner(log: draft.log, echo: echo)
             try await progress.step("copy generation \(base.number)") {
                 try await runner.run(
                     Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", base.root, draft.root])
@@ -91,7 +93,7 @@ public struct Shell: Sendable {
     }
 
     private func edit(_ current: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
-        let runner = CommandRunner(log: current.log)
+        let runner = CommandRunner(log: current.log, echo: echo)
         let before = try await BootFingerprint.of(current.root)
         let termination = try await enter(current.root)
         var manifest = current.manifest

@@ -1,27 +1,48 @@
 import NIOCore
 
 extension ByteBuffer {
-    /// Writes a node's `fattr3` (RFC 1813, 2.6), 84 bytes in one go.
+    /// Writes a node's `fattr3`.
     mutating func writeAttributes(_ index: UInt32, of table: borrowing FileTable, fileSystem: UInt64) {
         let node = table.nodes[Int(index)]
         let owner = table.owners[Int(node.owner)]
-        let mode = UInt32(node.mode)
-        let type = NFSFileType(mode: mode)
-        let isDevice = type == .blockDevice || type == .characterDevice
-        let modified = Self.time(node.modified)
-        let changed = Self.time(node.changed)
-        writeMultipleIntegers(
-            type.rawValue, mode & 0o7777, UInt32(node.links), owner.user, owner.group, isDevice ? 0 : node.size,
-            UInt64(node.blocks) * 512)
-        writeMultipleIntegers(
-            isDevice ? Self.deviceMajor(node.size) : 0, isDevice ? Self.deviceMinor(node.size) : 0, fileSystem,
-            node.inode, modified, modified, changed)
+        writeItems(atMost: XDRCursor.attributesSize) { $0.put(node, owner, fileSystem: fileSystem) }
     }
 
     /// Writes a `post_op_attr` that has attributes.
     mutating func writeOptionalAttributes(_ index: UInt32, of table: borrowing FileTable, fileSystem: UInt64) {
-        writeInteger(1, as: UInt32.self)
-        writeAttributes(index, of: table, fileSystem: fileSystem)
+        let node = table.nodes[Int(index)]
+        let owner = table.owners[Int(node.owner)]
+        writeItems(atMost: 4 + XDRCursor.attributesSize) { cursor in
+            cursor.put(1 as UInt32)
+            cursor.put(node, owner, fileSystem: fileSystem)
+        }
+    }
+}
+
+extension XDRCursor {
+    /// Bytes of a `fattr3`.
+    static let attributesSize = 84
+
+    /// A node's `fattr3` (RFC 1813, 2.6).
+    mutating func put(_ node: FileNode, _ owner: Owner, fileSystem: UInt64) {
+        let mode = UInt32(node.mode)
+        let type = NFSFileType(mode: mode)
+        let isDevice = type == .blockDevice || type == .characterDevice
+        put(type.rawValue)
+        put(mode & 0o7777)
+        put(UInt32(node.links))
+        put(owner.user)
+        put(owner.group)
+        put(isDevice ? 0 : node.size)
+        put(UInt64(node.blocks) * 512)
+        put(isDevice ? Self.deviceMajor(node.size) : 0)
+        put(isDevice ? Self.deviceMinor(node.size) : 0)
+        put(fileSystem)
+        put(node.inode)
+        let modified = Self.time(node.modified)
+        put(modified)
+        put(modified)
+        put(Self.time(node.changed))
     }
 
     /// `nfstime3`, seconds and nanoseconds, in one word.

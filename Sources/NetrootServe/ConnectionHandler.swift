@@ -9,10 +9,16 @@ final class LoopScratch {
         replies = ByteBufferAllocator().buffer(capacity: 64 << 10)
     }
 
-    /// An empty buffer. One that a connection still holds is left to it.
-    func reset() {
+    /// The buffer, empty, to be put back. Should writing to a connection lead to another connection's
+    /// turn, that one gets an empty buffer of its own.
+    func take() -> ByteBuffer {
+        defer { replies = Self.none }
+        // A connection that was closed in the middle of a batch leaves replies behind, which are nobody else's.
         replies.clear()
+        return replies
     }
+
+    private static let none = ByteBuffer()
 }
 
 /// One client's connection: records in, replies out, and the limits on both.
@@ -20,7 +26,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = IOData
 
-    private var service: NFSService
+    private let service: NFSService
     private var records: RecordAssembler
     private let scratch: LoopScratch
     private let limits: NFSLimits
@@ -83,7 +89,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Answers what has come, in batches.
     private func process(_ context: ChannelHandlerContext) {
         guard !isPaused, !isAsking, !isClosed else { return }
-        scratch.reset()
+        // Out of the shared place, so that it is written to without a look at who else holds it.
+        var replies = scratch.take()
+        defer { scratch.replies = replies }
         var isIncomplete = false
         loop: while !isIncomplete {
             switch records.next() {
@@ -94,27 +102,28 @@ final class ConnectionHandler: ChannelInboundHandler {
             case .record(let buffer, let offset, let count):
                 recordStart = nil
                 var reader = XDRReader(buffer, offset: offset, count: count)
-                switch service.answer(&reader, into: &scratch.replies, mayAsk: true) {
+                switch service.answer(&reader, into: &replies, mayAsk: true) {
                 case .answered: break
                 case .close: return refuse(context)
                 case .ask:
                     ask(XDRReader(buffer, offset: offset, count: count), context)
                     break loop
                 }
-                if scratch.replies.readableBytes >= limits.batchBytes {
-                    send(context)
+                if replies.readableBytes >= limits.batchBytes {
+                    send(&replies, context)
                     if isPaused { break loop }
                 }
             }
         }
-        send(context)
+        send(&replies, context)
         if isIncomplete { watchRecord(context) }
     }
 
-    private func send(_ context: ChannelHandlerContext) {
-        guard scratch.replies.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(.byteBuffer(scratch.replies)), promise: nil)
-        scratch.reset()
+    private func send(_ replies: inout ByteBuffer, _ context: ChannelHandlerContext) {
+        guard replies.readableBytes > 0 else { return }
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(replies)), promise: nil)
+        // One that the connection still holds is left to it: then this makes a new one.
+        replies.clear()
         // The water mark is one byte: not writable means that the kernel has not taken all.
         guard !context.channel.isWritable, !isPaused, !isClosed else { return }
         isPaused = true
@@ -174,10 +183,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func finishAsking(_ reader: XDRReader) {
         isAsking = false
         guard let context, !isClosed else { return }
-        scratch.reset()
         var reader = reader
-        _ = service.answer(&reader, into: &scratch.replies, mayAsk: false)
-        send(context)
+        var replies = scratch.take()
+        _ = service.answer(&reader, into: &replies, mayAsk: false)
+        send(&replies, context)
+        scratch.replies = replies
         process(context)
         if !isPaused, !isAsking { setReading(true, context) }
     }

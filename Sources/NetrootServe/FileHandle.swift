@@ -46,7 +46,17 @@ struct FileHandle: Hashable, Sendable {
 
     /// Writes the handle with its length before it.
     func write(to buffer: inout ByteBuffer) {
-        buffer.writeMultipleIntegers(UInt32(Self.size), Self.magic, export, generation, inode, checksum)
+        buffer.writeItems(atMost: 4 + Self.size) { write(to: &$0) }
+    }
+
+    /// Writes the handle with its length before it.
+    func write(to cursor: inout XDRCursor) {
+        cursor.put(UInt32(Self.size))
+        cursor.put(Self.magic)
+        cursor.put(export)
+        cursor.put(generation)
+        cursor.put(inode)
+        cursor.put(checksum)
     }
 }
 

@@ -1,3 +1,5 @@
+import NIOCore
+
 /// What one client, and all of them together, can make the server spend.
 public struct NFSLimits: Sendable {
     /// The longest request record, in bytes. The longest that a client of a read-only export sends is a WRITE of
@@ -8,7 +10,8 @@ public struct NFSLimits: Sendable {
     /// The longest READ, in bytes; clients negotiate their rsize by it.
     public var readBytes = 1 << 20
     /// The longest WRITE that FSINFO offers, in bytes; it is answered NFS3ERR_ROFS all the same.
-    public var writeBytes = 4 << 10
+    /// libnfs mounts nothing that offers less than 8 KiB.
+    public var writeBytes = 8 << 10
     /// The longest READDIR or READDIRPLUS reply, in bytes.
     public var directoryBytes = 64 << 10
     /// Replies that are gathered before they are sent, in bytes. While the kernel does not take them all, no further
@@ -26,9 +29,9 @@ public struct NFSLimits: Sendable {
     public var providerSeconds = 2
     /// Files and directories of a tree that are kept open.
     public var openFiles = 256
-    /// Event loop threads. One serves some hundred thousand operations a second; a second one costs memory, and gains
-    /// where the tree is not in the page cache.
-    public var threads = 1
+    /// Event loop threads. One serves a hundred thousand operations a second; the second one costs no memory worth
+    /// naming, and goes on where the first waits for a disk.
+    public var threads = min(2, System.coreCount)
 
     /// The defaults, which suit a boot server.
     public init() {}

@@ -16,7 +16,7 @@ public enum NFS {
     public static let mountPathLimit = 1024
 }
 
-/// The procedures of NFS version 3 (RFC 1813, 3.3).
+/// The procedures of NFS version 3 (RFC 1813, 3.3), by their numbers: GETATTR is `getAttributes`, and so on.
 public enum NFSProcedure: UInt32, Sendable, CaseIterable {
     case null = 0
     case getAttributes, setAttributes, lookup, access, readLink, read, write, create, makeDirectory, makeSymlink
@@ -25,13 +25,13 @@ public enum NFSProcedure: UInt32, Sendable, CaseIterable {
 }
 
 /// The procedures of MOUNT version 3 (RFC 1813, 5.2).
-public enum MountProcedure: UInt32, Sendable {
+enum MountProcedure: UInt32, Sendable {
     case null = 0
     case mount, dump, unmount, unmountAll, export
 }
 
 /// `nfsstat3` (RFC 1813, 2.6), as far as a read-only server has use for it.
-public enum NFSStatus: UInt32, Error, Sendable {
+enum NFSStatus: UInt32, Error, Sendable {
     case ok = 0
     case noEntry = 2
     case io = 5
@@ -51,7 +51,7 @@ public enum NFSStatus: UInt32, Error, Sendable {
 }
 
 /// `ftype3` (RFC 1813, 2.6).
-public enum NFSFileType: UInt32, Sendable {
+enum NFSFileType: UInt32, Sendable {
     case regular = 1
     case directory, blockDevice, characterDevice, symlink, socket, fifo
 

@@ -89,10 +89,13 @@ public struct NFSServer: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A client that lost its power does not say goodbye.
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
             // A request has some 200 bytes. Each connection keeps its buffer, so it must be small; it grows with
             // clients that send many requests at a time.
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 32 << 10))
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 32 << 10)
+            )
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1, high: 1))
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in

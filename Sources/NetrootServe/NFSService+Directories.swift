@@ -5,7 +5,7 @@ import NIOCore
 extension NFSService {
     /// READDIR and READDIRPLUS. Cookies: 1 is `.`, 2 is `..`, and an entry's is made of the hash of its name, by which
     /// entries are sorted; they hold for ever, so the cookie verifier is always zero and never looked at.
-    mutating func readDirectory(_ reader: inout XDRReader, _ out: inout ByteBuffer, plus: Bool) throws {
+    func readDirectory(_ reader: inout XDRReader, _ out: inout ByteBuffer, plus: Bool) throws {
         let (tree, inode) = try tree(&reader)
         let cookie = try reader.uint64()
         _ = try reader.uint64()
@@ -30,7 +30,7 @@ extension NFSService {
         }
     }
 
-    mutating func fileSystemStatus(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func fileSystemStatus(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
         try tree.withState { (state) throws(NFSStatus) in
@@ -45,7 +45,7 @@ extension NFSService {
         }
     }
 
-    mutating func fileSystemInformation(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func fileSystemInformation(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
         let read = UInt32(limits.readBytes)
@@ -62,7 +62,7 @@ extension NFSService {
         }
     }
 
-    mutating func pathConfiguration(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func pathConfiguration(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
         try tree.withState { (state) throws(NFSStatus) in
@@ -136,14 +136,17 @@ struct DirectoryListing {
         let named = 24 + (name.count + 3) & ~3
         let size = plus ? named + 4 + 84 + 4 + 4 + FileHandle.size : named
         guard out.writerIndex + size <= end, names >= named || entries == 0 else { return false }
-        let inode = table.nodes[Int(node)].inode
-        out.writeMultipleIntegers(UInt32(1), inode)
-        out.writeXDR(opaque: name)
-        out.writeInteger(cookie)
-        if plus {
-            out.writeOptionalAttributes(node, of: table, fileSystem: tree.fileSystem)
-            out.writeInteger(1, as: UInt32.self)
-            tree.handle(inode).write(to: &out)
+        let attributes = table.nodes[Int(node)]
+        out.writeItems(atMost: size) { cursor in
+            cursor.put(1 as UInt32)
+            cursor.put(attributes.inode)
+            cursor.put(opaque: name)
+            cursor.put(cookie)
+            guard plus else { return }
+            cursor.put(1 as UInt32)
+            cursor.put(attributes, table.owners[Int(attributes.owner)], fileSystem: tree.fileSystem)
+            cursor.put(1 as UInt32)
+            tree.handle(attributes.inode).write(to: &cursor)
         }
         names -= named
         entries += 1

@@ -3,7 +3,7 @@ import NIOCore
 
 /// Procedures on one file (RFC 1813, 3.3.1 to 3.3.6).
 extension NFSService {
-    mutating func getAttributes(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func getAttributes(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
         try tree.withState { (state) throws(NFSStatus) in
@@ -13,7 +13,7 @@ extension NFSService {
         }
     }
 
-    mutating func lookup(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func lookup(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let name = try reader.opaque(limit: limits.recordBytes)
         guard name.count <= NFS.nameLimit else { throw NFSStatus.nameTooLong }
@@ -55,7 +55,7 @@ extension NFSService {
 
     /// What the mode bits give the caller; nothing that writes. With AUTH_SYS the client says who the caller is, so
     /// this is a service to honest clients, which ask before they let a user in, and no protection. READ does not ask.
-    mutating func access(_ call: RPCCall, _ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func access(_ call: RPCCall, _ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let wanted = try reader.uint32()
         let caller = Caller(call, in: reader.buffer)
@@ -70,7 +70,7 @@ extension NFSService {
         }
     }
 
-    mutating func readLink(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func readLink(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
         try tree.withState { (state) throws(NFSStatus) in
@@ -95,7 +95,7 @@ extension NFSService {
         }
     }
 
-    mutating func read(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    func read(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let offset = try reader.uint64()
         let asked = try reader.uint32()

@@ -5,7 +5,7 @@ extension NFSService {
     /// `mountstat3` MNT3ERR_NOENT.
     private static var noSuchExport: UInt32 { 2 }
 
-    mutating func answerMount(
+    func answerMount(
         _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool
     ) throws(XDRError) -> Disposition {
         guard let procedure = MountProcedure(rawValue: call.procedure) else {
@@ -61,7 +61,7 @@ extension NFSService {
     }
 
     /// NFSACL's NULL and GETACL: no file has an ACL. A client needs the answer: without it only root can run anything.
-    mutating func answerACL(_ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer) throws(XDRError) {
+    func answerACL(_ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer) throws(XDRError) {
         guard call.procedure <= 1 else {
             out.writeAccepted(call.transaction, .procedureUnavailable)
             return

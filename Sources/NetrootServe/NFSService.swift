@@ -12,7 +12,7 @@ enum Disposition {
 
 /// Answers calls: the programs NFS, MOUNT and NFSACL (RFC 1813, 5531). It holds what a connection's calls share, and
 /// belongs to that connection.
-struct NFSService {
+final class NFSService {
     let exports: ExportList
     let limits: NFSLimits
     let counters: NFSCounters
@@ -27,7 +27,7 @@ struct NFSService {
 
     /// Answers one record.
     /// - Parameter mayAsk: whether the provider of exports can still be asked for a name that is not known.
-    mutating func answer(_ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool) -> Disposition {
+    func answer(_ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool) -> Disposition {
         let call: RPCCall
         do throws(RPCError) {
             call = try RPCCall(from: &reader)
@@ -50,7 +50,7 @@ struct NFSService {
         return .answered
     }
 
-    private mutating func dispatch(
+    private func dispatch(
         _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool
     ) throws(XDRError) -> Disposition {
         guard call.rpcVersion == RPC.version else {
@@ -86,7 +86,7 @@ struct NFSService {
     }
 
     /// Answers one NFS procedure behind the reply's header; what fails is answered with its status and failure body.
-    private mutating func answerNFS(
+    private func answerNFS(
         _ procedure: NFSProcedure, _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer
     ) throws(XDRError) {
         let start = out.writerIndex
@@ -123,7 +123,7 @@ struct NFSService {
     }
 
     /// Reads a handle and finds the tree that it belongs to.
-    mutating func tree(_ reader: inout XDRReader) throws -> (ServedTree, UInt64) {
+    func tree(_ reader: inout XDRReader) throws -> (ServedTree, UInt64) {
         guard let handle = try FileHandle.read(from: &reader) else { throw NFSStatus.badHandle }
         if let last, last.pathHash == handle.export, last.export.generation == handle.generation {
             return (last, handle.inode)

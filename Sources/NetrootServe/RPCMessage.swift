@@ -15,7 +15,7 @@ public enum RPC {
 }
 
 /// How the server took an accepted call: `accept_stat` (RFC 5531, 9).
-public enum RPCAcceptStatus: UInt32, Sendable {
+enum RPCAcceptStatus: UInt32, Sendable {
     case success = 0
     case programUnavailable = 1
     case programMismatch = 2
@@ -25,7 +25,7 @@ public enum RPCAcceptStatus: UInt32, Sendable {
 }
 
 /// Why a record is no call that can be answered.
-public enum RPCError: Error, Equatable, Sendable {
+enum RPCError: Error, Equatable, Sendable {
     /// The header is cut or has a length that no header has.
     case malformed
     /// A REPLY, or a `msg_type` that does not exist: who sends one to a server is no client.
@@ -33,26 +33,26 @@ public enum RPCError: Error, Equatable, Sendable {
 }
 
 /// The header of a call (RFC 5531, 9).
-public struct RPCCall: Sendable, Equatable {
+struct RPCCall: Sendable, Equatable {
     /// The transaction identifier that the reply repeats.
-    public let transaction: UInt32
+    let transaction: UInt32
     /// The RPC version; anything but 2 is answered with RPC_MISMATCH.
-    public let rpcVersion: UInt32
+    let rpcVersion: UInt32
     /// The program, for example 100003 for NFS.
-    public let program: UInt32
+    let program: UInt32
     /// The program's version.
-    public let version: UInt32
+    let version: UInt32
     /// The procedure.
-    public let procedure: UInt32
+    let procedure: UInt32
     /// The flavor of the credential; 1 is AUTH_SYS (RFC 5531, 8.1 and appendix A).
-    public let credentialFlavor: UInt32
+    let credentialFlavor: UInt32
     /// Where the credential's body lies.
-    public let credential: XDRReader.Opaque
+    let credential: XDRReader.Opaque
 
     /// Reads a header, credentials and verifier included, and leaves the reader at the arguments. The server offers
     /// what it offers to everybody, so the credentials' contents are read by ACCESS alone.
     /// - Throws: `.notACall`, `.malformed`.
-    public init(from reader: inout XDRReader) throws(RPCError) {
+    init(from reader: inout XDRReader) throws(RPCError) {
         do {
             transaction = try reader.uint32()
             guard try reader.uint32() == RPC.call else { throw RPCError.notACall }

@@ -134,17 +134,20 @@ struct TreeState: ~Copyable {
         return record
     }
 
-    /// The valid node of an entry, which may be another name of it than the one last met.
+    /// Validates the node of an entry. Where its last known name is gone, the entry is another name of it.
     mutating func validate(_ entry: DirectoryEntry, in parent: UInt32, now: UInt32) throws(NFSStatus) {
-        if table.nodes[Int(entry.node)].links == 0 {
+        do throws(NFSStatus) {
+            try validate(entry.node, now: now)
+        } catch {
+            guard error == .stale else { throw error }
             let maximumAge = maximumAge
             table.update(entry.node) { node in
                 node.parent = parent
                 node.name = entry.name
                 node.checked = now &- maximumAge
             }
+            try validate(entry.node, now: now)
         }
-        try validate(entry.node, now: now)
     }
 
     /// The valid node with that inode number.

@@ -14,6 +14,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var origin: Origin
     /// The recipe.
     public var recipe: RecipeFile
+    /// One SHA-256 over what netroot itself laid into the root; nil in manifests of before it was recorded.
+    public var shipped: String?
     /// The kernel, and the initramfs that belongs to it.
     public var kernel: Kernel
     /// The installed packages, sorted by name.
@@ -116,7 +118,7 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     public init(
         label: String, generation: Int, format: String, readWrite: Bool, origin: Origin, recipe: RecipeFile,
-        kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String, steps: [Step]
+        shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String, steps: [Step]
     ) {
         self.label = label
         self.generation = generation
@@ -124,6 +126,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         self.readWrite = readWrite
         self.origin = origin
         self.recipe = recipe
+        self.shipped = shipped
         self.kernel = kernel
         self.packages = packages
         self.netroot = netroot

@@ -7,11 +7,14 @@ import SystemPackage
 public struct CommandRunner: Sendable {
     /// Where the output of commands goes, appended; nil: it is kept only for the error message.
     public let log: String?
+    /// Whether each command is shown on standard error before it runs.
+    public let echo: Bool
     /// The environment of every command: the caller's with a fixed locale and a complete PATH.
     private let environment: Environment
 
-    public init(log: String? = nil) {
+    public init(log: String? = nil, echo: Bool = false) {
         self.log = log
+        self.echo = echo
         environment = Environment.inherit.updating([
             "LC_ALL": "C.UTF-8", "LANGUAGE": nil, "PATH": Self.searchPath, "DEBIAN_FRONTEND": "noninteractive",
         ])
@@ -34,7 +37,9 @@ public struct CommandRunner: Sendable {
         }
         let sink = try openLog(log)
         defer { close(sink.rawValue) }
-        try write(line: "+ " + command.argv.joined(separator: " "), to: sink)
+        let line = "+ " + command.argv.joined(separator: " ")
+        if echo { FileWriter.standardError.write(line + "\n") }
+        try write(line: line, to: sink)
         let start = lseek(sink.rawValue, 0, SEEK_END)
         let result = try await started(command) {
             try await Subprocess.run(
@@ -50,12 +55,14 @@ public struct CommandRunner: Sendable {
     }
 
     /// Runs to the end and returns standard output.
-    /// - Parameter limit: the most bytes that are kept; more is an error.
+    /// - Parameters:
+    ///   - input: what it reads from standard input.
+    ///   - limit: the most bytes that are kept; more is an error.
     /// - Throws: `CommandError`, `CancellationError`.
-    public func capture(_ command: Command, limit: Int = 16 << 20) async throws -> String {
+    public func capture(_ command: Command, input: [UInt8] = [], limit: Int = 16 << 20) async throws -> String {
         let result = try await started(command) {
             try await Subprocess.run(
-                configuration(command), input: .none, output: .string(limit: limit), error: .string(limit: 1 << 20))
+                configuration(command), input: .array(input), output: .string(limit: limit), error: .string(limit: 1 << 20))
         }
         try Task.checkCancellation()
         guard result.terminationStatus.isSuccess else {

@@ -25,14 +25,16 @@ struct BuildCommand: AsyncParsableCommand {
     func run() async throws {
         let label = try options.load()
         let given = cache ?? getenv("NETROOT_CACHE").map { String(cString: $0) }
-        let build = Build(
+        var build = Build(
             label: label, cache: try CommonOptions.absolute(given ?? "/var/cache/netroot"),
             shipped: try ShippedFiles.locate(), version: Netroot.version)
+        build.echo = options.common.verbose
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
             return
         }
-        let generation = try await Interruption.cancelling { try await build.run(progress: Progress()) }
+        let ready = build
+        let generation = try await Interruption.cancelling { try await ready.run(progress: Progress()) }
         FileWriter.standardOutput.write(Report.built(label.name, generation))
     }
 }
@@ -61,9 +63,11 @@ struct ShellCommand: AsyncParsableCommand {
             progress.note(
                 "warning: --live edits the generation that clients use; they may see stale file handles until reboot")
         }
-        let shell = Shell(
+        var shell = Shell(
             label: label, command: command, live: live, shipped: try ShippedFiles.locate(), version: Netroot.version)
-        let outcome = try await Interruption.cancelling { try await shell.run(progress: progress) }
+        shell.echo = options.common.verbose
+        let ready = shell
+        let outcome = try await Interruption.cancelling { try await ready.run(progress: progress) }
         FileWriter.standardOutput.write(Report.shell(label.name, outcome))
         if case .dropped = outcome { throw ExitCode(ExitStatus.failed.rawValue) }
         if case .edited(_, let termination, _) = outcome, termination != .exited(0) {

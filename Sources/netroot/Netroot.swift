@@ -14,8 +14,13 @@ struct Netroot: AsyncParsableCommand {
               netroot startnfs debian12       a QEMU machine boots it by PXE
               netroot test debian12           the same, proved by the guest
 
-            Exit status: 0 done, 1 it failed, 64 usage or configuration, 69 a tool or service is missing,
-            75 locked by another run, 130 interrupted.
+            Exit status:
+              0    done
+              1    it failed
+              64   the command line, the hosts file or the recipe is wrong
+              69   a tool or service is missing
+              75   locked by another run
+              130  interrupted, and undone
             """,
         version: version,
         subcommands: [
@@ -29,7 +34,7 @@ struct Netroot: AsyncParsableCommand {
     /// Parses and runs; every error ends with its own exit status.
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(verbFirst(Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -51,6 +56,19 @@ struct Netroot: AsyncParsableCommand {
             let usage = status == .validationFailure
             fail(message.isEmpty ? "netroot: \(error)" : message, usage ? .usage : .failed)
         }
+    }
+
+    /// The arguments with the options that stand before the verb, `--hosts FILE` and `-v`, put behind it, where the
+    /// verbs declare them.
+    static func verbFirst(_ arguments: [String]) -> [String] {
+        var options: [String] = []
+        var rest = arguments[...]
+        while let option = rest.first, option.hasPrefix("--hosts") || option == "-v" || option == "--verbose" {
+            options.append(rest.removeFirst())
+            if option == "--hosts", let value = rest.popFirst() { options.append(value) }
+        }
+        guard let verb = rest.popFirst() else { return arguments }
+        return [verb] + options + rest
     }
 
     private static func fail(_ message: String, _ status: ExitStatus) -> Never {

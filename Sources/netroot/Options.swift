@@ -8,7 +8,7 @@ struct CommonOptions: ParsableArguments {
     @Option(name: .long, help: "The hosts file (default: $NETROOT_HOSTS, ./hosts.conf, /etc/netroot/hosts.conf).")
     var hosts: String?
 
-    @Flag(name: .shortAndLong, help: "Say more on standard error.")
+    @Flag(name: .shortAndLong, help: "Show the commands that are run.")
     var verbose = false
 
     /// Reads the hosts file.

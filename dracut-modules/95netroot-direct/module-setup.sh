@@ -14,6 +14,8 @@ depends() {
 install() {
     inst_multiple cat ip modprobe rm sleep true
     inst_hook pre-udev 10 "$moddir/direct.sh"
+    # dracut's nfs module runs chown _rpc:root, and complains on the console where the group has no name.
+    grep -qs '^root:' "$initdir/etc/group" || echo 'root:x:0:' >> "$initdir/etc/group"
     # What dracut's init starts in udevd's place where the root is mounted before udev would be needed.
     mkdir -p "$initdir/usr/lib/netroot"
     ln -s ../../bin/true "$initdir/usr/lib/netroot/systemd-udevd"

@@ -146,6 +146,7 @@ rootovl_show_layers() {
         && umount /run/netroot/image \
         && umount /run/netroot/tmpfs \
         || rootovl_die "the layers cannot be mounted at /live/image and /live/cow"
+    rm -d /run/netroot/image /run/netroot/tmpfs
 }
 
 mkdir -p /run/netroot

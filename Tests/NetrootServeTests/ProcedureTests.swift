@@ -1,0 +1,291 @@
+import Glibc
+import NIOCore
+import Testing
+
+@testable import NetrootServe
+
+/// Tests with servers run one after the other: their clients block a thread each.
+@Suite(.serialized) struct ServerTests {}
+
+extension ServerTests {
+    @Suite(.serialized) struct ProcedureTests {
+        @Test func attributesAreThoseOnDisk() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                for (name, type) in [("etc/hostname", 1), ("etc", 2), ("sbin", 5), ("fifo", 7)] as [(String, UInt32)] {
+                    var status = stat()
+                    #expect(lstat(tree.path + "/" + name, &status) == 0)
+                    let attributes = try client.attributes(try client.walk(name, from: root))
+                    #expect(attributes.type == type)
+                    #expect(attributes.mode == UInt32(status.st_mode) & 0o7777)
+                    #expect(attributes.links == UInt32(status.st_nlink))
+                    #expect(attributes.user == status.st_uid && attributes.group == status.st_gid)
+                    #expect(attributes.size == UInt64(status.st_size))
+                    #expect(attributes.used == UInt64(status.st_blocks) * 512)
+                    #expect(attributes.inode == UInt64(status.st_ino))
+                    let modified = UInt64(status.st_mtim.tv_sec) << 32 | UInt64(status.st_mtim.tv_nsec)
+                    #expect(attributes.modified == modified)
+                }
+                #expect(server.statistics[.getAttributes] == 4)
+            }
+        }
+
+        @Test func lookupFindsNamesAndDots() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                let etc = try client.lookup("etc", in: root)
+                #expect(try client.lookup("..", in: etc) == root)
+                #expect(try client.lookup(".", in: etc) == etc)
+                #expect(try client.lookup("..", in: root) == root)
+                let first = try client.lookup("hostname", in: etc)
+                #expect(try client.lookup("hostname2", in: etc) == first)
+                #expect(try client.attributes(first).links == 2)
+                for name in ["absent", "etc/hostname", "../outside", "...", "hostname/"] {
+                    #expect(throws: NFSStatus.noEntry) { try client.lookup(name, in: etc) }
+                }
+                #expect(throws: NFSStatus.nameTooLong) {
+                    try client.lookup(String(repeating: "a", count: 256), in: etc)
+                }
+                #expect(throws: NFSStatus.invalid) { try client.lookup("", in: etc) }
+                #expect(throws: NFSStatus.notDirectory) { try client.lookup("x", in: first) }
+            }
+        }
+
+        @Test func symlinksAreGivenAndNeverFollowed() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                for (name, target) in [
+                    ("sbin", "usr/sbin"), ("escape", "../../outside"), ("escape-absolute", tree.outside),
+                ] {
+                    let link = try client.lookup(name, in: root)
+                    var reader = try client.call(5) { $0.write(handle: link) }
+                    try reader.status()
+                    _ = try reader.optionalAttributes()
+                    #expect(try reader.string() == target)
+                    #expect(throws: NFSStatus.notDirectory) { try client.lookup("secret", in: link) }
+                    #expect(throws: NFSStatus.invalid) { try client.read(link, offset: 0, count: 10) }
+                }
+                let file = try client.walk("etc/hostname", from: root)
+                var reader = try client.call(5) { $0.write(handle: file) }
+                #expect(throws: NFSStatus.invalid) { try reader.status() }
+            }
+        }
+
+        @Test func readGivesTheBytes() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                let file = try client.walk("usr/lib/systemd/systemd", from: root)
+                let whole = Array(String(repeating: "systemd\n", count: 40_000).utf8)
+                let all = try client.read(file, offset: 0, count: 1 << 20)
+                #expect(all.bytes == whole && all.isEnd)
+                let middle = try client.read(file, offset: 1001, count: 333)
+                #expect(middle.bytes == Array(whole[1001..<1334]) && !middle.isEnd)
+                let last = try client.read(file, offset: 319_990, count: 333)
+                #expect(last.bytes == Array(whole[319_990...]) && last.isEnd)
+                for offset in [320_000, 320_001, UInt64.max] {
+                    let beyond = try client.read(file, offset: offset, count: 10)
+                    #expect(beyond.bytes.isEmpty && beyond.isEnd)
+                }
+                let none = try client.read(file, offset: 0, count: 0)
+                #expect(none.bytes.isEmpty && !none.isEnd)
+                #expect(throws: NFSStatus.isDirectory) { try client.read(root, offset: 0, count: 1) }
+                let fifo = try client.lookup("fifo", in: root)
+                #expect(throws: NFSStatus.invalid) { try client.read(fifo, offset: 0, count: 1) }
+                #expect(server.statistics.bytesRead == UInt64(320_000 + 333 + 10))
+            }
+        }
+
+        @Test(arguments: [false, true])
+        func directoriesAreListedOnceEach(plus: Bool) async throws {
+            let tree = try TestTree.sample()
+            let export = tree.export()
+            var cookie: UInt64 = 0
+            var names: [String] = []
+            // A new server for each reply: cookies outlive it.
+            for _ in 0..<200 {
+                var isEnd = false
+                try await withServer([export]) { server in
+                    let client = try RawClient(port: server.port)
+                    let many = try client.walk("many", from: try client.mount("/x"))
+                    let page = try Self.page(client, many, cookie, size: 8192, plus: plus)
+                    names += page.names
+                    cookie = page.cookie
+                    isEnd = page.isEnd
+                }
+                if isEnd { break }
+            }
+            #expect(names.count == 502)
+            #expect(Set(names) == Set((0..<500).map { "file-\($0)" } + [".", ".."]))
+        }
+
+        /// One reply's names, its last cookie and whether it was the last.
+        static func page(_ client: RawClient, _ handle: [UInt8], _ cookie: UInt64, size: UInt32, plus: Bool) throws
+            -> (names: [String], cookie: UInt64, isEnd: Bool)
+        {
+            var reader = try client.call(plus ? 17 : 16) { buffer in
+                buffer.write(handle: handle)
+                buffer.writeMultipleIntegers(cookie, UInt64(0), size)
+                if plus { buffer.writeInteger(size) }
+            }
+            #expect(reader.remaining <= Int(size))
+            try reader.status()
+            _ = try reader.optionalAttributes()
+            _ = try reader.uint64()
+            var names: [String] = []
+            var cookie = cookie
+            while try reader.bool() {
+                let inode = try reader.uint64()
+                names.append(try reader.string())
+                cookie = try reader.uint64()
+                guard plus else { continue }
+                let attributes = try reader.optionalAttributes()
+                #expect(attributes?.inode == inode)
+                #expect(try reader.bool())
+                let entry = try reader.handle()
+                if names.count == 3 { #expect(try client.attributes(entry) == attributes) }
+            }
+            return (names, cookie, try reader.bool())
+        }
+
+        @Test func aListThatCannotHoldOneEntryIsTooSmall() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                for plus in [false, true] {
+                    #expect(throws: NFSStatus.tooSmall) { try Self.page(client, root, 0, size: 100, plus: plus) }
+                }
+                let empty = try Self.page(client, try client.lookup("empty", in: root), 0, size: 4096, plus: false)
+                #expect(empty.names == [".", ".."] && empty.isEnd)
+            }
+        }
+
+        @Test func accessFollowsTheModeBits() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                func access(_ name: String, _ user: UInt32) throws -> UInt32 {
+                    let handle = try client.walk(name, from: root)
+                    var reader = try client.call(4, user: user) { buffer in
+                        buffer.write(handle: handle)
+                        buffer.writeInteger(UInt32(0x3F))
+                    }
+                    try reader.status()
+                    _ = try reader.optionalAttributes()
+                    return try reader.uint32()
+                }
+                let mine = getuid()
+                #expect(try access("etc", 4711) == 1 | 2)
+                #expect(try access("etc/shadow", 4711) == 0)
+                #expect(try access("etc/shadow", mine) == 1)
+                #expect(try access("etc/shadow", 0) == 1)
+                #expect(try access("usr/lib/systemd/systemd", 4711) == 1 | 32)
+                #expect(try access("usr/lib/systemd/systemd", 0) == 1 | 32)
+            }
+        }
+
+        @Test func everythingThatWritesIsRefused() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                let bodies: [UInt32: Int] = [2: 2, 7: 2, 8: 2, 9: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 4, 15: 3, 21: 2]
+                for (procedure, words) in bodies {
+                    var reader = try client.call(procedure) { $0.write(handle: root) }
+                    #expect(throws: NFSStatus.readOnly) { try reader.status() }
+                    #expect(reader.remaining == words * 4, "procedure \(procedure)")
+                    for _ in 0..<words { #expect(try !reader.bool()) }
+                }
+            }
+        }
+
+        @Test func theFileSystemIsDescribed() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                for (procedure, bytes) in [(18, 52), (19, 48), (20, 24)] as [(UInt32, Int)] {
+                    var reader = try client.call(procedure) { $0.write(handle: root) }
+                    try reader.status()
+                    _ = try reader.optionalAttributes()
+                    #expect(reader.remaining == bytes)
+                    if procedure == 19 { #expect(try reader.uint32() == 1 << 20) }
+                }
+            }
+        }
+
+        @Test func getACLAnswersWithTheMaskAndNoEntries() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x")
+                #expect(try client.call(0, program: NFS.aclProgram).remaining == 0)
+                var reader = try client.call(1, program: NFS.aclProgram, user: 1000) { buffer in
+                    buffer.write(handle: root)
+                    buffer.writeInteger(UInt32(0xF))
+                }
+                try reader.status()
+                #expect(try reader.optionalAttributes() != nil)
+                #expect(try reader.uint32() == 0xF)
+                #expect(reader.remaining == 16)
+                for _ in 0..<4 { #expect(try reader.uint32() == 0) }
+            }
+        }
+
+        @Test func mountKnowsItsExportsOnly() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export("/x/y")]) { server in
+                let client = try RawClient(port: server.port)
+                let root = try client.mount("/x/y")
+                #expect(try client.mount("/x/y//") == root)
+                #expect(try client.mount("/") == root)
+                for path in ["/x", "/x/y/etc", "/x/y/..", "", tree.path, "/x/../x/y"] {
+                    #expect(throws: NFSStatus.noEntry) { try client.mount(path) }
+                }
+                var reader = try client.call(5, program: NFS.mountProgram)
+                #expect(try reader.bool())
+                #expect(try reader.string() == "/x/y")
+                #expect(try !reader.bool())
+                #expect(try !reader.bool())
+                for procedure in [0, 4] as [UInt32] {
+                    #expect(try client.call(procedure, program: NFS.mountProgram).remaining == 0)
+                }
+                #expect(try client.call(2, program: NFS.mountProgram).remaining == 4)
+                #expect(try client.call(3, program: NFS.mountProgram) { $0.writeXDR(string: "/x/y") }.remaining == 0)
+            }
+        }
+
+        @Test func whatIsNotThereIsAnsweredAsRPCSays() async throws {
+            let tree = try TestTree.sample()
+            try await withServer([tree.export()]) { server in
+                let client = try RawClient(port: server.port)
+                func accepted(_ procedure: UInt32, _ program: UInt32, _ version: UInt32) throws -> UInt32 {
+                    var reader = try client.reply(procedure, program: program, version: version)
+                    #expect(try reader.uint32() == 0)
+                    _ = try reader.uint64()
+                    return try reader.uint32()
+                }
+                #expect(try accepted(0, 100_000, 2) == 1)
+                #expect(try accepted(0, NFS.program, 4) == 2)
+                #expect(try accepted(0, NFS.mountProgram, 1) == 2)
+                #expect(try accepted(22, NFS.program, 3) == 3)
+                #expect(try accepted(6, NFS.mountProgram, 3) == 3)
+                #expect(try accepted(2, NFS.aclProgram, 3) == 3)
+                #expect(try accepted(1, NFS.program, 3) == 4)
+                var reader = try client.reply(0, rpcVersion: 3)
+                #expect(try reader.uint32() == 1)
+                #expect(try reader.uint32() == 0)
+                #expect(try reader.uint32() == 2)
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import Glibc
+
+@testable import NetrootServe
+
+/// A tree under /tmp that goes with its owner.
+final class TestTree {
+    let path: String
+    /// A directory beside it, of which no client may see anything.
+    let outside: String
+    private let base: String
+
+    init() throws {
+        var template = Array("/tmp/netroot-serve-XXXXXX".utf8CString)
+        guard let name = mkdtemp(&template) else { throw TestFailure(description: "mkdtemp: errno \(errno)") }
+        base = String(cString: name)
+        path = base + "/root"
+        outside = base + "/outside"
+        for directory in [path, outside] { mkdir(directory, 0o755) }
+        try write("/../outside/secret", "not for clients")
+    }
+
+    deinit { Self.remove(base) }
+
+    /// A small root: what the probe looks for, hard links, symlinks within and without, and many names.
+    static func sample() throws -> TestTree {
+        let tree = try TestTree()
+        for directory in ["/etc", "/usr", "/usr/sbin", "/usr/lib", "/usr/lib/systemd", "/many", "/empty"] {
+            try tree.directory(directory)
+        }
+        try tree.write("/usr/lib/os-release", "ID=test\n")
+        try tree.write("/usr/lib/systemd/systemd", String(repeating: "systemd\n", count: 40_000), mode: 0o755)
+        try tree.write("/etc/hostname", "client\n")
+        try tree.write("/etc/shadow", "root:*\n", mode: 0o640)
+        try tree.write("/zero", "")
+        tree.link("/etc/hostname", "/etc/hostname2")
+        tree.symlink("/lib/systemd/systemd", "/usr/sbin/init")
+        tree.symlink("usr/sbin", "/sbin")
+        tree.symlink("usr/lib", "/lib")
+        tree.symlink("../usr/lib/os-release", "/etc/os-release")
+        tree.symlink("../../outside", "/escape")
+        tree.symlink(tree.outside, "/escape-absolute")
+        mkfifo(tree.path + "/fifo", 0o600)
+        for number in 0..<500 { try tree.write("/many/file-\(number)", "\(number)") }
+        return tree
+    }
+
+    func directory(_ name: String) throws {
+        guard mkdir(path + name, 0o755) == 0 else { throw TestFailure(description: "mkdir \(name): errno \(errno)") }
+    }
+
+    func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws {
+        let descriptor = open(path + name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw TestFailure(description: "open \(name): errno \(errno)") }
+        defer { close(descriptor) }
+        fchmod(descriptor, mode)
+        var text = text
+        let written = text.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        guard written == text.utf8.count else { throw TestFailure(description: "write \(name): errno \(errno)") }
+    }
+
+    func link(_ from: String, _ to: String) { _ = Glibc.link(path + from, path + to) }
+
+    func symlink(_ target: String, _ name: String) { _ = Glibc.symlink(target, path + name) }
+
+    func remove(_ name: String) { Self.remove(path + name) }
+
+    func export(_ name: String = "/x", generation: UInt32 = 1) -> Export {
+        Export(path: name, directory: path, generation: generation)
+    }
+
+    private static func remove(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        if status.st_mode & S_IFMT == S_IFDIR, let stream = opendir(path) {
+            var names: [String] = []
+            while let entry = readdir(stream) {
+                names.append(
+                    withUnsafeBytes(of: &entry.pointee.d_name) {
+                        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                    })
+            }
+            closedir(stream)
+            for name in names where name != "." && name != ".." { remove(path + "/" + name) }
+            rmdir(path)
+        } else {
+            unlink(path)
+        }
+    }
+}
+
+/// Serves for the time of `body`, and stops whatever happens.
+func withServer(
+    _ exports: [Export], provider: ExportProvider? = nil, limits: NFSLimits = NFSLimits(), port: Int = 0,
+    _ body: (NFSServer) async throws -> Void
+) async throws {
+    let server = try await NFSServer.start(exports: exports, provider: provider, port: port, limits: limits)
+    do {
+        try await body(server)
+    } catch {
+        try await server.stop()
+        throw error
+    }
+    try await server.stop()
+}
+
+/// VmRSS of this process, in bytes.
+func residentBytes() throws -> Int {
+    guard let file = fopen("/proc/self/statm", "re") else { throw TestFailure(description: "/proc/self/statm") }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    guard fgets(&line, 256, file) != nil else { throw TestFailure(description: "/proc/self/statm") }
+    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
+        separator: " ")
+    guard words.count > 1, let pages = Int(words[1]) else { throw TestFailure(description: "/proc/self/statm") }
+    return pages * 4096
+}
