@@ -83,7 +83,14 @@ struct KernelPair: Sendable {
     /// Opens the initramfs and checks that it belongs to the kernel and holds what an NFS client needs.
     /// - Throws: `BuildError.badInitramfs`.
     func verify(_ path: String, version: String) async throws {
-        let initramfs = try await Initramfs.open(path)
+        let initramfs: Initramfs
+        do {
+            initramfs = try await Initramfs.open(path)
+        } catch let error as InitramfsError {
+            throw BuildError.badInitramfs(reason: error.description, log: log)
+        } catch let error as NewcError {
+            throw BuildError.badInitramfs(reason: error.description, log: log)
+        }
         if let reason = Self.reasonToReject(initramfs.contents, version: version) {
             throw BuildError.badInitramfs(reason: reason, log: log)
         }

@@ -86,7 +86,8 @@ public struct Shell: Sendable {
                 return .published(try await store.publish(draft, manifest: manifest))
             }
         } catch {
-            let kept = try await Task { try await store.abandon(draft, keepingLog: true, CommandRunner()) }.value
+            let keepsLog = !(error is CancellationError)
+            let kept = try await Task { try await store.abandon(draft, keepingLog: keepsLog, CommandRunner()) }.value
             throw (error as? CommandError)?.loggedIn(kept) ?? error
         }
     }

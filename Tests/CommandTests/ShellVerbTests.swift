@@ -67,7 +67,7 @@ extension Builds {
             let before = try await scratch.snapshot(except: ["netroots/a/.lock", "netroots/a/failed-build.log"])
             for (edit, words) in [
                 ("rm /boot/vmlinuz-*", "the root has no kernel"), ("rm /usr/bin/dracut; touch /boot/x", "has no dracut"),
-                ("echo > /etc/dracut.conf.d/x.conf; echo > /fake.cpio", "initramfs"),
+                ("echo > /etc/dracut.conf.d/x.conf; echo > /fake.cpio", "initramfs is not fit to boot"),
             ] {
                 expectError(try await shell(edit), .failed, [words])
                 #expect(
