@@ -99,6 +99,10 @@ if direct_applies && direct_mount; then
     # What dracut's own way would leave behind, and its later hooks look for.
     : > "/tmp/net.$netif.did-setup"
     : > "/tmp/net.$netif.up"
+    # PXELINUX's BOOTIF= makes dracut wait for the card by its address as well.
+    if direct_word=$(getarg BOOTIF=); then
+        : > "/tmp/net.$(fix_bootif "$direct_word").did-setup"
+    fi
     rm -f /lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh /var/lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh
     # dracut's init would now start udev, let it look at every device and wait: there is nothing left to find.
     # shellcheck disable=SC2034  # dracut's init reads it
