@@ -81,6 +81,9 @@ public struct BootCheckRun: Sendable {
         let archive = session.directory + "/check.cpio"
         let size = try sideLoad(publicKey: try await login.makeKey(), hostname: boot.hostname).write(toFile: archive)
         note("\(label.name): generation \(generation.number), side-load \(size) bytes")
+        if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
+            note("generation \(current) is current but not installed; netroot installnfs \(label.name)")
+        }
         let served = try await boot.serve(generation)
         do {
             let tftp = try boot.makeTFTPRoot(in: session, generation, served: served, appending: [archive])

@@ -26,7 +26,7 @@ struct ConsoleWatch: Sendable {
         "rootovl: FATAL:", "Kernel panic - not syncing", "dracut: FATAL:", "FATAL: Kernel too old",
         "No bootable device", "Could not find kernel image", "Failed to load ldlinux.c32",
         "Could not mount root", "Cannot find init!", "Can't mount root filesystem", "Entering emergency mode",
-        "PXE-E", "You are in emergency mode",
+        "PXE-E", "You are in emergency mode", "Could not boot.",
     ]
 
     /// Reads what was added since the last call.

@@ -1,10 +1,11 @@
 import Glibc
 public import NetrootConfig
+import NetrootImage
 import NetrootStore
 import NetrootSystem
 
 /// Who serves a root.
-public enum NFSServerKind: String, Sendable, CaseIterable {
+public enum NFSServerKind: String, Codable, Sendable, CaseIterable {
     /// netroot's own server: NFS and MOUNT on one port.
     case netroot
     /// The kernel's nfsd, with rpcbind.
@@ -30,14 +31,8 @@ public struct PXELinuxFiles: Sendable {
 public struct InstallNFS: Sendable {
     /// The label.
     public let label: Label
-    /// The server's address as the clients see it; QEMU's user network has the host at 10.0.2.2.
-    public var address = "10.0.2.2"
-    /// The port of netroot's own server.
-    public var port = 2049
-    /// Who serves.
-    public var server = NFSServerKind.netroot
-    /// Who may mount the export (exports(5)).
-    public var clients = ["*"]
+    /// What the entry and the export say.
+    public var options: InstallOptions
     /// Whether the label becomes what a client boots without being asked.
     public var makeDefault = true
     /// The folder that the export goes to as well; nil: only beside the generations.
@@ -45,7 +40,12 @@ public struct InstallNFS: Sendable {
     /// The boot loader.
     public var loader = PXELinuxFiles()
 
-    public init(label: Label) { self.label = label }
+    /// - Parameter options: nil takes those of the last install, or the defaults.
+    /// - Throws: `SystemError`, `DecodingError`.
+    public init(label: Label, options: InstallOptions? = nil) throws {
+        self.label = label
+        self.options = try options ?? InstallOptions.last(label) ?? InstallOptions()
+    }
 
     /// The paths of a label's boot files, relative to the TFTP root.
     static func bootDirectory(_ label: String, _ generation: Int) -> String { "netroot/\(label)/\(generation)" }
@@ -63,10 +63,26 @@ public struct InstallNFS: Sendable {
 
     static func configPath(_ label: Label) -> String { label.tftpboot + "/pxelinux.cfg/default" }
 
+    /// Plans, and makes the changes under a lock on the TFTP root, so that two installs keep each other's entries.
+    /// - Throws: as `plan`; `LockedError`, `CommandError`.
+    public func run() async throws -> InstallPlan {
+        try requireWritable()
+        _ = try await plan()
+        try Files.makeDirectory(label.tftpboot)
+        let lock = try FileLock(
+            path: label.tftpboot + "/.netroot.lock", subject: "TFTPBOOT \(label.tftpboot)",
+            verb: "installnfs \(label.name)")
+        defer { withExtendedLifetime(lock) {} }
+        let plan = try await plan()
+        try await plan.apply()
+        return plan
+    }
+
     /// What has to change; nothing is changed yet.
     /// - Throws: `MissingError`, `StoreError`, `BootError`, `SystemError`, and the renderers' errors.
     public func plan() async throws -> InstallPlan {
         try loader.require()
+        if label.rw, options.server == .netroot { throw BootError.readWriteNeedsKernelServer(label: label.name) }
         let store = LabelStore(label: label)
         let generation = try store.current()
         try requireWritable()
@@ -76,22 +92,42 @@ public struct InstallNFS: Sendable {
         let files = Self.bootDirectory(label.name, generation.number)
         try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
         try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")
+        let site = try await addSiteFiles(to: &plan, directory: files)
+        try plan.write(InstallOptions.path(label), Array(try JSON.text(options).utf8))
+        // Before the entry: a client that boots at this moment finds its root exported.
+        try addExport(to: &plan, generations: try store.numbers().map { try store.generation($0) })
         let path = Self.configPath(label)
         let old = try PXELinuxConfig(bytes: Files.exists(path) ? try Files.read(path) : [])
         let entry = PXELinuxEntry(
             label: label.name, title: "\(label.name), generation \(generation.number)",
-            kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"],
+            kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"] + site,
             commandLine: try commandLine(root: generation.root).rendered())
         try plan.write(path, try old.replacing(entry, makeDefault: makeDefault).bytes)
-        try addExport(to: &plan, generations: try store.numbers().map { try store.generation($0) })
         try removeStale(from: &plan, keeping: Set(try store.numbers()).union([generation.number]))
         try plan.requireWritable()
         return plan
     }
 
+    /// Site archives beside the initramfs: a file as it is, a directory packed to lie over the root.
+    /// - Returns: their paths in the TFTP root, in order.
+    private func addSiteFiles(to plan: inout InstallPlan, directory: String) async throws -> [String] {
+        var names: [String] = []
+        for (number, source) in options.append.enumerated() {
+            let name = "\(directory)/site-\(number + 1).cpio"
+            if Files.isDirectory(source) {
+                let archive = try NewcArchive(directory: source, prefix: "netroot/overlay")
+                try plan.write("\(label.tftpboot)/\(name)", try archive.bytes(), isText: false)
+            } else {
+                try await plan.copy(source, to: "\(label.tftpboot)/\(name)")
+            }
+            names.append(name)
+        }
+        return names
+    }
+
     private func commandLine(root: String) -> KernelCommandLine {
         KernelCommandLine(
-            root: NFSRoot(server: address, path: root, port: server == .netroot ? port : nil),
+            root: NFSRoot(server: options.address, path: root, port: options.server == .netroot ? options.port : nil),
             address: .dhcp, nameserver: nil, rw: label.rw, overlaySize: label.overlaySize, debug: label.debug,
             virtualMachine: false, extra: label.extraCommandLine)
     }
@@ -99,7 +135,7 @@ public struct InstallNFS: Sendable {
     /// One line a generation: a client that runs an older one keeps its root.
     private func addExport(to plan: inout InstallPlan, generations: [Generation]) throws {
         let exports = ExportsFile(
-            label: label.name, directories: generations.map(\.root), clients: clients, rw: label.rw)
+            label: label.name, directories: generations.map(\.root), clients: options.clients, rw: label.rw)
         let text = Array(try exports.rendered().utf8)
         try plan.write("\(label.netroot)/\(exports.fileName)", text)
         guard let exportsDirectory else { return }

@@ -9,6 +9,8 @@ public struct InstallPlan: Sendable, Equatable {
         case copy(source: String, target: String, bytes: Int64)
         /// A text is written; `old` is what is there now.
         case write(path: String, old: [UInt8]?, new: [UInt8])
+        /// A file is written that nobody reads as text.
+        case generate(path: String, new: [UInt8])
         /// A directory that nothing names any more is removed.
         case remove(path: String)
     }
@@ -30,12 +32,12 @@ public struct InstallPlan: Sendable, Equatable {
 
     /// Adds a text unless the file has it.
     /// - Throws: `SystemError`.
-    mutating func write(_ path: String, _ text: [UInt8]) throws {
+    mutating func write(_ path: String, _ text: [UInt8], isText: Bool = true) throws {
         let old = Files.exists(path) ? try Files.read(path) : nil
         if old == text {
             unchanged.append(path)
         } else {
-            changes.append(.write(path: path, old: old, new: text))
+            changes.append(isText ? .write(path: path, old: old, new: text) : .generate(path: path, new: text))
         }
     }
 
@@ -50,7 +52,7 @@ public struct InstallPlan: Sendable, Equatable {
             let path =
                 switch change {
                 case .copy(_, let target, _): target
-                case .write(let path, _, _): path
+                case .write(let path, _, _), .generate(let path, _): path
                 case .remove(let path): path
                 }
             var place = Self.parent(path)
@@ -76,7 +78,7 @@ public struct InstallPlan: Sendable, Equatable {
         for change in changes {
             switch change {
             case .copy(let source, let target, _): try await Self.copy(source, target)
-            case .write(let path, _, let new):
+            case .write(let path, _, let new), .generate(let path, let new):
                 try Files.makeDirectory(Self.parent(path))
                 try Files.replace(path, with: new)
             case .remove(let path):
@@ -91,6 +93,8 @@ public struct InstallPlan: Sendable, Equatable {
         let temporary = target + ".netroot-new"
         _ = try await CommandRunner().capture(Command(["cp", "-L", "--reflink=auto", "--", source, temporary]))
         try SystemError.check("protect", temporary, chmod(temporary, 0o644))
+        // The entry that names it is synced too: after a power cut neither may be there without the other.
+        try Files.sync(file: temporary)
         try Files.move(temporary, to: target)
     }
 
@@ -108,6 +112,8 @@ public struct InstallPlan: Sendable, Equatable {
                 text += "\(dryRun ? "would copy" : "copied") \(target) (\(bytes) bytes)\n"
             case .write(let path, let old, let new):
                 text += dryRun ? UnifiedDiff(old: old, new: new, path: path).text : "wrote \(path)\n"
+            case .generate(let path, let new):
+                text += "\(dryRun ? "would write" : "wrote") \(path) (\(new.count) bytes)\n"
             case .remove(let path): text += "\(dryRun ? "would remove" : "removed") \(path)\n"
             }
         }

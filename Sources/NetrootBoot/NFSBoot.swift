@@ -89,14 +89,19 @@ struct NFSBoot: Sendable {
     }
 
     /// The kernel command line for QEMU's user network.
-    func commandLine(_ served: Served) -> KernelCommandLine {
-        KernelCommandLine(
+    func commandLine(_ served: Served) throws -> KernelCommandLine {
+        try KernelCommandLine(
             root: served.root,
             address: .fixed(
                 address: Machine.guestAddress, gateway: Machine.hostAddress, netmask: Machine.netmask,
                 hostname: hostname, interface: "eth0"),
             nameserver: Machine.nameserver, rw: label.rw, overlaySize: label.overlaySize,
-            debug: label.debug, virtualMachine: true, extra: label.extraCommandLine)
+            debug: label.debug, virtualMachine: true, extra: emulation + label.extraCommandLine)
+    }
+
+    /// Under TCG address randomisation scatters the code that QEMU has translated, and boots stall for seconds.
+    private var emulation: [String] {
+        get throws { try Machine.canUseKVM() ? [] : ["norandmaps"] }
     }
 
     /// The guest's name: the label, with what a host name cannot have replaced (RFC 952).
@@ -122,6 +127,8 @@ struct NFSBoot: Sendable {
             bytes += try Files.size(target)
             try Files.replaceLink("\(directory)/\(name)", target: target)
         }
+        let site = try Files.names(in: installed).filter { $0.hasPrefix("site-") }.map { "\(installed)/\($0)" }
+        let more = site + more
         for path in more { bytes += try Files.size(path) }
         for path in more { try Files.replaceLink("\(directory)/\(Self.name(path))", target: path) }
         let entry = PXELinuxEntry(

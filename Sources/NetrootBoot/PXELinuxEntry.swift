@@ -35,7 +35,7 @@ public struct PXELinuxEntry: Sendable, Equatable {
         }
         let initrd = initrds.joined(separator: ",")
         // PXELINUX puts these before the command line itself, and the kernel cuts off what is too much.
-        let whole = "BOOT_IMAGE=\(kernel) initrd=\(initrd) \(commandLine)"
+        let whole = "BOOT_IMAGE=\(kernel) initrd=\(initrd) \(commandLine) BOOTIF=01-00-00-00-00-00-00"
         guard whole.utf8.count <= KernelCommandLine.limit else {
             throw .tooLong(label: label, bytes: whole.utf8.count)
         }
@@ -45,6 +45,8 @@ public struct PXELinuxEntry: Sendable, Equatable {
             "    MENU LABEL \(title)",
             "    KERNEL \(kernel)",
         ] + (initrds.isEmpty ? [] : ["    INITRD \(initrd)"]) + [
+            // BOOTIF=: a machine with several network cards brings up the one that it booted from.
+            "    SYSAPPEND 2",
             "    APPEND \(commandLine)",
             PXELinuxConfig.end + label,
         ]

@@ -51,7 +51,12 @@ public struct StartNFS: Sendable {
                 consoleLog: BootSession.consoleLog(label), terminal: !headless, checkSocket: nil,
                 extra: label.extraQEMU, kvm: try Machine.canUseKVM())
             note("\(label.name): generation \(generation.number), console log \(machine.consoleLog)")
-            note("ssh -p \(sshPort) root@localhost; Ctrl-C ends the machine")
+            if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
+                note("generation \(current) is current but not installed; netroot installnfs \(label.name)")
+            }
+            // A machine makes its host key anew at each boot.
+            note("ssh -p \(sshPort) -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no root@localhost")
+            note("Ctrl-C ends the machine")
             return try await CommandRunner().interact(Command(machine.argv).dyingWithParent)
         }
         try await served.server?.stop()

@@ -31,7 +31,7 @@ struct Customise: Sendable {
     func dracut() throws {
         for name in try Files.names(in: shipped.dracutModules) {
             let source = "\(shipped.dracutModules)/\(name)"
-            if Files.isDirectory(source) {
+            if Files.isDirectory(source), name.first?.isNumber == true {
                 try tree.install(source, at: "usr/lib/dracut/modules.d/\(name)")
             } else if name.hasSuffix(".conf") {
                 try tree.write("etc/dracut.conf.d/\(name)", try Files.text(source))

@@ -57,7 +57,7 @@ public enum ServeError: ReportableError, Equatable {
     public var exitStatus: ExitStatus {
         switch self {
         case .badTarget: .usage
-        case .portInUse, .connectionRefused: .unavailable
+        case .connectionRefused: .unavailable
         default: .failed
         }
     }

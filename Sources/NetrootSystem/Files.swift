@@ -106,7 +106,12 @@ public enum Files {
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
             try makeDirectory(String(path[..<slash]), mode: mode)
         }
-        if mkdir(path, mode_t(mode)) != 0, errno != EEXIST { throw SystemError("make", path, code: errno) }
+        if mkdir(path, mode_t(mode)) != 0 {
+            if errno == EEXIST { return }
+            throw SystemError("make", path, code: errno)
+        }
+        // Whatever the umask: the TFTP server is another user.
+        try SystemError.check("protect", path, chmod(path, mode_t(mode)))
     }
 
     /// The names in a directory, sorted; none where it does not exist.
@@ -125,6 +130,14 @@ public enum Files {
             if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted()
+    }
+
+    /// Flushes a file's content to the disk.
+    /// - Throws: `SystemError`.
+    public static func sync(file: String) throws {
+        let descriptor = try SystemError.check("sync", file, open(file, O_RDONLY | O_CLOEXEC))
+        defer { close(descriptor) }
+        try SystemError.check("sync", file, fsync(descriptor))
     }
 
     /// Flushes a directory's entries to the disk.

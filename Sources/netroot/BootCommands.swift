@@ -10,23 +10,31 @@ struct InstallNFSCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "installnfs", abstract: "Write TFTP root, boot entry and NFS export of the current generation.",
         discussion: """
-            Without --address the entry is for QEMU's user network, where the host is 10.0.2.2.
+            What is not given is as in the label's last install. At first the entry is for QEMU's user network, where
+            the host is 10.0.2.2.
 
             Examples:
               netroot installnfs debian12
               netroot installnfs debian12 --address 192.168.7.1                   clients of `netroot serve`
               netroot installnfs debian12 --address 192.168.7.1 --server kernel --system
+              netroot installnfs debian12 --append /srv/site/debian12             files for the overlay
             """)
 
     @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "The server's address, as the clients reach it.")
-    var address = "10.0.2.2"
-    @Option(name: .long, help: "The port of `netroot serve`.")
-    var port = 2049
-    @Option(name: .long, help: "Who serves the root: netroot, or the kernel's nfsd.")
-    var server = NFSServerKind.netroot
-    @Option(name: .long, help: "Who may mount the export, as exports(5) names clients; may be given again.")
-    var client: [String] = ["*"]
+    @Option(name: .long, help: "The server's address, as the clients reach it (10.0.2.2).")
+    var address: String?
+    @Option(name: .long, help: "The port of `netroot serve` (2049).")
+    var port: Int?
+    @Option(name: .long, help: "Who serves the root: netroot, or the kernel's nfsd (netroot).")
+    var server: NFSServerKind?
+    @Option(name: .long, help: "Who may mount the export of nfsd, as exports(5) names clients (*); may be repeated.")
+    var client: [String] = []
+    @Option(
+        name: .long,
+        help: "A newc archive appended to the initramfs, or a directory laid over the root; may be repeated.")
+    var append: [String] = []
+    @Flag(name: .long, help: "Forget the archives and directories of --append.")
+    var noAppend = false
     @Flag(name: .long, help: "Leave the entry that boots by itself as it is.")
     var noDefault = false
     @Flag(name: .long, help: "Put the export into /etc/exports.d too.")
@@ -35,19 +43,19 @@ struct InstallNFSCommand: AsyncParsableCommand {
     var dryRun = false
 
     func validate() throws {
-        guard (1...65535).contains(port) else { throw ValidationError("--port \(port) is not between 1 and 65535") }
+        try checkPorts(["--port": port])
     }
 
     func run() async throws {
-        var install = InstallNFS(label: try options.load())
-        install.address = address
-        install.port = port
-        install.server = server
-        install.clients = client
+        var install = try InstallNFS(label: try options.load())
+        if let address { install.options.address = address }
+        if let port { install.options.port = port }
+        if let server { install.options.server = server }
+        if !client.isEmpty { install.options.clients = client }
+        if noAppend || !append.isEmpty { install.options.append = try append.map(CommonOptions.absolute) }
         install.makeDefault = !noDefault
         install.exportsDirectory = system ? "/etc/exports.d" : nil
-        let plan = try await install.plan()
-        if !dryRun { try await plan.apply() }
+        let plan = dryRun ? try await install.plan() : try await install.run()
         FileWriter.standardOutput.write(plan.report(dryRun: dryRun))
         if system, !dryRun { FileWriter.standardOutput.write("next: exportfs -ra\n") }
     }
@@ -71,6 +79,8 @@ struct StartNFSCommand: AsyncParsableCommand {
     var server = NFSServerKind.netroot
     @Flag(name: .long, help: "Keep the console off this terminal; its log is kept in any case.")
     var headless = false
+
+    func validate() throws { try checkPorts(["--ssh-port": sshPort]) }
 
     func run() async throws {
         let start = StartNFS(label: try options.load(), sshPort: sshPort, server: server, headless: headless)
@@ -104,6 +114,10 @@ struct TestCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard timeout > 0 else { throw ValidationError("--timeout wants seconds above 0, not \(timeout)") }
+        try checkPorts(["--ssh-port": sshPort, "--nfs-port": nfsPort, "--mount-port": mountPort])
+        guard nfsPort != nil || (mountPort == nil && nfsPath == nil) else {
+            throw ValidationError("--mount-port and --nfs-path want --nfs-port")
+        }
     }
 
     func run() async throws {

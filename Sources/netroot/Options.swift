@@ -19,7 +19,7 @@ struct CommonOptions: ParsableArguments {
             throw HostsFileMissing(candidates: candidates)
         }
         let absolute = try Self.absolute(path)
-        return try HostsFile(text: try Files.text(absolute, limit: 4 << 20), path: absolute)
+        return try HostsFile(bytes: try Files.read(absolute, limit: 4 << 20), path: absolute)
     }
 
     static func absolute(_ path: String) throws -> String {
@@ -30,12 +30,20 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
+/// Throws for a number that is no TCP port.
+func checkPorts(_ ports: [String: Int?]) throws {
+    for (option, port) in ports {
+        guard let port, !(1...65535).contains(port) else { continue }
+        throw ValidationError("\(option) \(port) is not between 1 and 65535")
+    }
+}
+
 /// No hosts file where one was looked for.
 struct HostsFileMissing: ReportableError {
     let candidates: [String]
     var exitStatus: ExitStatus { .usage }
     var description: String {
-        "no hosts file: \(candidates.joined(separator: ", ")) not found; name one with --hosts FILE, see the README"
+        "no hosts file: \(candidates.joined(separator: ", ")) not found; name one with --hosts FILE or $NETROOT_HOSTS"
     }
 }
 

@@ -1,6 +1,7 @@
 import NetrootBoot
 import NetrootBuild
 import NetrootConfig
+import NetrootServe
 import NetrootStore
 import NetrootSystem
 
@@ -67,6 +68,7 @@ enum Report {
             kernel \(generation.manifest.kernel.version), \(generation.manifest.packages.count) packages, \
             \(Progress.decimal(seconds)) s
             \(generation.directory)
+            next: netroot installnfs \(label)
 
             """
     }
@@ -126,6 +128,20 @@ enum Report {
         for (name, value) in report.bytes.sorted(by: { $0.key > $1.key }) { text += "\(value) bytes  \(name)\n" }
         if let console = report.console { text += "console: \(console)\n" }
         return text + "\(report.label): \(report.passed ? "passed" : "FAILED")\n"
+    }
+
+    static func probe(_ report: NFSProbe.Report) -> String {
+        var text = """
+            \(report.server):\(report.path)
+            \(report.entries) entries: \(report.directories) directories, \(report.files) files, \
+            \(report.symlinks) symlinks; \(report.bytes) bytes
+            init: \(report.initPath ?? "none")
+            /etc/os-release: \(report.hasOSRelease ? "there" : "missing")
+
+            """
+        if report.compared > 0 { text += "compared: \(report.compared) files\n" }
+        for difference in report.differences { text += "FAIL  \(difference)\n" }
+        return text + "\(report.passed ? "passed" : "FAILED"), \(Progress.decimal(report.seconds)) s\n"
     }
 
     /// Columns as wide as their widest cell.

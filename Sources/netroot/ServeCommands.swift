@@ -32,3 +32,25 @@ struct ServeCommand: AsyncParsableCommand {
         try await Interruption.cancelling { try await serving.run { FileWriter.standardOutput.write($0 + "\n") } }
     }
 }
+
+struct ProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe", abstract: "Mount an NFS export as a client would, walk it, and check it.",
+        discussion: """
+            Example:
+              netroot probe 127.0.0.1:2049:/srv/netroots/debian12/generations/7/root
+            """)
+
+    @Argument(help: "HOST:PORT:/PATH")
+    var export: String
+    @Option(name: .long, help: "A directory that the export is compared with, by a sample of files.")
+    var tree: String?
+    @OptionGroup var output: JSONOption
+
+    func run() throws {
+        let probe = NFSProbe(target: try NFSTarget(parsing: export), localTree: tree)
+        let report = try probe.run()
+        FileWriter.standardOutput.write(output.json ? try JSON.text(report) : Report.probe(report))
+        if !report.passed { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+}

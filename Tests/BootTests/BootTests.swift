@@ -107,31 +107,60 @@ struct BootTests {
     @Test(.timeLimit(.minutes(8)))
     func aServerThatStopsIsTheReason() async throws {
         let site = try await Site.shared.value
-        let server = try await ServeProcess.start(site, "debian12")
-        let port = server.port
-        async let outcome = site.test("debian12", "--timeout", "240", "--nfs-port", "\(port)")
-        try await site.waitForConsole("debian12", text: "Linux version")
-        try await Task.sleep(for: .seconds(6))
-        try await server.stop()
-        let (report, status) = try await outcome
-        #expect(status == 1)
-        #expect(report.failures == ["boot: the NFS server on port \(port) stopped during the boot"])
-        try await site.expectNothingLeft("debian12", sshPort: 2223)
+        try await ServeProcess.with(site, "debian12") { server in
+            let port = server.port
+            async let outcome = site.test("debian12", "--timeout", "240", "--nfs-port", "\(port)")
+            try await site.waitForConsole("debian12", text: "Linux version")
+            try await server.stop()
+            let (report, status) = try await outcome
+            #expect(status == 1)
+            #expect(report.failures == ["boot: the NFS server on port \(port) stopped during the boot"])
+            try await site.expectNothingLeft("debian12", sshPort: 2223)
+        }
     }
 
     @Test(.timeLimit(.minutes(10)))
     func aClientGoesOnAfterTheServerRestarts() async throws {
         let site = try await Site.shared.value
-        let first = try await ServeProcess.start(site, "debian12")
-        let port = first.port
-        async let outcome = site.test("debian12", "--timeout", "400", "--nfs-port", "\(port)")
-        try await site.waitForConsole("debian12", text: "systemd[1]")
-        try await first.kill()
-        let second = try await ServeProcess.start(site, "debian12", port: port)
-        let (report, status) = try await outcome
-        #expect(report.failures == [])
-        #expect(status == 0)
-        try await second.stop()
+        try await ServeProcess.with(site, "debian12") { first in
+            let port = first.port
+            async let outcome = site.test("debian12", "--timeout", "400", "--nfs-port", "\(port)")
+            try await site.waitForConsole("debian12", text: "rootovl: / is an overlay")
+            try await first.kill()
+            try await ServeProcess.with(site, "debian12", port: port) { second in
+                let (report, status) = try await outcome
+                #expect(report.failures == [])
+                #expect(status == 0)
+                try await second.stop()
+            }
+        }
+    }
+
+    /// The entry as real clients get it: DHCP, and the second of two network cards.
+    @Test(.timeLimit(.minutes(6)))
+    func theInstalledEntryBootsByDHCP() async throws {
+        let site = try await Site.shared.value
+        try await ServeProcess.with(site, "debian12") { server in
+            try await site.run("installnfs", "debian12", "--port", "\(server.port)")
+            let console = site.folder + "/dhcp.log"
+            try await run(["rm", "-f", console])
+            let machine = Command([
+                "qemu-system-x86_64", "-nodefaults", "-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm", "-smp",
+                "2", "-m", "1024", "-display", "none", "-vga", "std", "-netdev", "hubport,id=n1,hubid=5", "-device",
+                "virtio-net-pci,netdev=n1", "-netdev", "user,id=n0,tftp=\(site.tftpboot),bootfile=pxelinux.0",
+                "-device", "virtio-net-pci,netdev=n0,bootindex=1", "-serial", "file:\(console)",
+            ]).dyingWithParent
+            let running = Task { try await CommandRunner().capture(machine) }
+            defer { running.cancel() }
+            try await site.waitForText(in: console, "login: ")
+            let text = try Files.text(console)
+            #expect(text.contains("BOOTIF=01-"))
+            #expect(text.contains("kept for ever"))
+            #expect(text.contains("rootovl: / is an overlay"))
+            running.cancel()
+            _ = await running.result
+            try await site.run("installnfs", "debian12", "--port", "2049")
+        }
     }
 
     private func restore(_ site: Site) async throws {

@@ -7,14 +7,25 @@ struct ServeProcess {
     let process: Process
     let port: Int
 
+    /// Runs `body` with a server, which is gone afterwards, however that ends.
+    static func with(
+        _ site: Site, _ label: String, port: Int = 0, _ body: (ServeProcess) async throws -> Void
+    ) async throws {
+        let server = try await start(site, label, port: port)
+        defer { if server.process.isRunning { server.process.terminate() } }
+        try await body(server)
+    }
+
     /// Starts it and waits until it says its port.
-    static func start(_ site: Site, _ label: String, port: Int = 0) async throws -> ServeProcess {
+    private static func start(_ site: Site, _ label: String, port: Int = 0) async throws -> ServeProcess {
         let process = Process()
         let argv = site.command(["serve", label, "--port", "\(port)"]).argv
         process.executableURL = URL(fileURLWithPath: argv[0])
         process.arguments = Array(argv.dropFirst())
         let pipe = Pipe()
         process.standardOutput = pipe
+        // Not the tests' own: who reads that waits for every process that has it.
+        process.standardError = FileHandle.nullDevice
         try process.run()
         var text = ""
         while !text.contains("\n") {
@@ -43,13 +54,18 @@ struct ServeProcess {
 extension Site {
     /// Waits until the console of the label's machine says something.
     func waitForConsole(_ label: String, text: String) async throws {
-        let path = "\(folder)/netroots/\(label)/console.log"
+        try await waitForText(in: "\(folder)/netroots/\(label)/console.log", text)
+    }
+
+    /// Waits until a file that is written from now on holds a text.
+    func waitForText(in path: String, _ text: String) async throws {
         let began = Date()
         while true {
-            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-            let changed = attributes?[.modificationDate] as? Date ?? .distantPast
-            if changed > began, try Files.text(path).contains(text) { return }
-            try #require(Date().timeIntervalSince(began) < 180, "the console never said '\(text)'")
+            if Files.exists(path) {
+                let changed = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+                if changed ?? .distantPast > began, try Files.text(path).contains(text) { return }
+            }
+            try #require(Date().timeIntervalSince(began) < 180, "\(path) never said '\(text)'")
             try await Task.sleep(for: .milliseconds(200))
         }
     }

@@ -1,0 +1,29 @@
+public import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// What an install says about server, clients and site files; kept beside the generations, so that the next install
+/// of the label says the same unless it is told otherwise.
+public struct InstallOptions: Codable, Sendable, Equatable {
+    /// The server's address as the clients reach it; QEMU's user network has the host at 10.0.2.2.
+    public var address = "10.0.2.2"
+    /// The port of netroot's own server.
+    public var port = 2049
+    /// Who serves.
+    public var server = NFSServerKind.netroot
+    /// Who may mount the export of the kernel's nfsd (exports(5)).
+    public var clients = ["*"]
+    /// newc archives, and directories that are packed into one, appended to the initramfs; absolute paths.
+    public var append: [String] = []
+
+    public init() {}
+
+    static func path(_ label: Label) -> String { label.netroot + "/installnfs.json" }
+
+    /// The options of the last install; nil where there was none.
+    /// - Throws: `SystemError`, `DecodingError`.
+    public static func last(_ label: Label) throws -> InstallOptions? {
+        let path = path(label)
+        return Files.exists(path) ? try JSON.value(InstallOptions.self, from: try Files.read(path)) : nil
+    }
+}
