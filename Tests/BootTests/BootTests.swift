@@ -124,11 +124,11 @@ struct BootTests {
         let site = try await Site.shared.value
         try await ServeProcess.with(site, "debian12") { first in
             let port = first.port
-            async let outcome = site.test("debian12", "--timeout", "400", "--nfs-port", "\(port)")
+            let outcome = Task { try await site.test("debian12", "--timeout", "400", "--nfs-port", "\(port)") }
             try await site.waitForConsole("debian12", text: "rootovl: / is an overlay")
             try await first.kill()
             try await ServeProcess.with(site, "debian12", port: port) { second in
-                let (report, status) = try await outcome
+                let (report, status) = try await outcome.value
                 #expect(report.failures == [])
                 #expect(status == 0)
                 try await second.stop()
