@@ -69,7 +69,7 @@ struct Debootstrap: Sendable {
             return .noNetwork(detail: String(line.drop(while: \.isWhitespace)), log: log)
         }
         // mmdebstrap's and apt-get's own last words only say that something failed.
-        let empty = ["mmdebstrap failed", "setup failed", "apt-get "]
+        let empty = ["mmdebstrap failed", "setup failed", "run_chroot failed", "apt-get "]
         let reason = error.lastLines.first { line in line.hasPrefix("E: ") && !empty.contains(where: line.contains) }
         return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3).prefix(200)), recipe: recipe, log: log) }
     }

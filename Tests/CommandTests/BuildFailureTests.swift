@@ -36,7 +36,8 @@ extension Builds {
             let real = try await Workshop.shared.realBuild()
             try scratch.write(
                 "a.def",
-                "Bootstrap: debootstrap\nOSVersion: bookworm\nMirrorURL: \(real.mirror.url)\nInclude: bash no-such-thing\n")
+                "Bootstrap: debootstrap\nOSVersion: bookworm\nMirrorURL: \(real.mirror.url)\nInclude: bash no-such-thing\n"
+            )
             expectError(
                 try await failed(), .failed, ["\(scratch.path)/a.def", "no package 'no-such-thing'", "Include"])
         }

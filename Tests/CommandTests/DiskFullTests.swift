@@ -48,7 +48,9 @@ extension Builds {
             try scratch.write("a.def", "Bootstrap: debootstrap\nOSVersion: bookworm\n")
             let outcome = try await build(mebibytes: 64)
             #expect(outcome.status == 1)
-            #expect(outcome.message.hasPrefix("netroot: \(scratch.path)/small has ") || outcome.message.contains("/small/a has "))
+            #expect(
+                outcome.message.hasPrefix("netroot: \(scratch.path)/small has ")
+                    || outcome.message.contains("/small/a has "))
             #expect(outcome.message.contains("MiB free, a build needs"))
             #expect(outcome.messageLines.count == 1 && outcome.errors == outcome.message)
             #expect(outcome.output == "generations/7\nold\n7\nroom again\n")

@@ -24,7 +24,8 @@ struct FakeRecipe {
         try scratch.write("\(label).cpio", bytes: try archive())
         let always = [
             hasKernel
-                ? "mkdir -p /lib/modules/\(Self.kernel); echo kernel > /boot/vmlinuz-\(Self.kernel)" : "test ! -e /boot/vml*",
+                ? "mkdir -p /lib/modules/\(Self.kernel); echo kernel > /boot/vmlinuz-\(Self.kernel)"
+                : "test ! -e /boot/vml*",
             hasDracut
                 ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"")
                 : "true",
@@ -74,7 +75,8 @@ struct FakeRecipe {
             modules + "fs/nfs/nfsv3.ko", modules + "fs/overlayfs/overlay.ko", modules + "drivers/net/virtio_net.ko",
         ]
         let names = "base\nnetroot-rootovl\nnfs\n"
-        let entries = files.map { NewcEntry($0, .bytes(Array("x".utf8))) }
+        let entries =
+            files.map { NewcEntry($0, .bytes(Array("x".utf8))) }
             + [NewcEntry("usr/lib/dracut/modules.txt", .bytes(Array(names.utf8)))]
         return try NewcArchive(
             entries: entries.filter { lacking.isEmpty || !String(decoding: $0.path, as: UTF8.self).hasSuffix(lacking) }

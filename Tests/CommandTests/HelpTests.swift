@@ -2,7 +2,9 @@ import NetrootSystem
 import Testing
 
 @Suite struct HelpTests {
-    static let verbs = ["build", "gc", "generations", "installnfs", "list", "rollback", "serve", "shell", "startnfs", "test"]
+    static let verbs = [
+        "build", "gc", "generations", "installnfs", "list", "probe", "rollback", "serve", "shell", "startnfs", "test",
+    ]
 
     @Test func helpOfTheProgramIsGolden() async throws {
         let outcome = try await run([Place.netroot, "--help"])

@@ -36,7 +36,9 @@ extension Builds {
         private func started(waitingIn step: String) async throws -> RunningProgram {
             try recipe(waitingIn: step).write(scratch)
             let program = try scratch.start("build", "a", environment: try await FakeRecipe.environment(scratch))
-            let waits = try await eventually { try !Traces.processes(naming: sleep).filter { !$0.contains("/") }.isEmpty }
+            let waits = try await eventually {
+                try !Traces.processes(naming: sleep).filter { !$0.contains("/") }.isEmpty
+            }
             #expect(waits, "\(step) is reached: \(program.errorsSoFar)")
             return program
         }
@@ -79,7 +81,8 @@ extension Builds {
                 let outcome = try await program.outcome()
                 #expect(outcome.status == 128 + SIGKILL)
                 if step != Self.steps.first {
-                    #expect(outcome.errors.contains("removed \(generations)/.building-2, left by a build that was killed"))
+                    #expect(
+                        outcome.errors.contains("removed \(generations)/.building-2, left by a build that was killed"))
                 }
                 try await expectNoTraces(step)
                 // No other verb takes what is left for a generation.
@@ -103,7 +106,9 @@ extension Builds {
             let program = try scratch.start("build", "a")
             let log = scratch.path + "/netroots/a/generations/.building-2/build.log"
             let dpkgRuns = try await eventually {
-                guard Files.exists(log), try Files.text(log).contains("installing essential packages") else { return false }
+                guard Files.exists(log), try Files.text(log).contains("installing essential packages") else {
+                    return false
+                }
                 return try Traces.processes(naming: "dpkg").contains { $0.contains(scratch.path) }
             }
             #expect(dpkgRuns, "\(program.errorsSoFar)")

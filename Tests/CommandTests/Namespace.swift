@@ -20,8 +20,9 @@ enum Namespace {
     static func hiding(_ programs: [String]) -> [String] {
         // /dev/null is not executable. Debian's /bin is /usr/bin.
         mounting(
-            programs.map { "for d in /usr/local/bin /usr/bin /usr/sbin; do "
-                + "if [ -e $d/\($0) ]; then mount --bind /dev/null $d/\($0); fi; done"
+            programs.map {
+                "for d in /usr/local/bin /usr/bin /usr/sbin; do "
+                    + "if [ -e $d/\($0) ]; then mount --bind /dev/null $d/\($0); fi; done"
             }.joined(separator: "\n"))
     }
 

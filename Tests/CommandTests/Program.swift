@@ -28,7 +28,8 @@ final class RunningProgram: Sendable {
     private let ended: Task<Int32, Never>
 
     /// - Parameter limit: after so many seconds it is killed: no test hangs.
-    init(_ argv: [String], environment: [String: String] = [:], folder working: String? = nil, limit: Int = 240) throws {
+    init(_ argv: [String], environment: [String: String] = [:], folder working: String? = nil, limit: Int = 240) throws
+    {
         let folder = "/tmp/netroot-run-" + UUID().uuidString
         try Files.makeDirectory(folder)
         self.folder = folder

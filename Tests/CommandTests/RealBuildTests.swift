@@ -14,7 +14,9 @@ extension Builds {
         private func text(_ path: String) throws -> String { try Files.text(root + path) }
 
         @Test func stepsAreReportedAndTheGenerationIsNamed() throws {
-            let steps = real.outcome.errors.split(separator: "\n").map { String($0.drop { " .0123456789".contains($0) }) }
+            let steps = real.outcome.errors.split(separator: "\n").map {
+                String($0.drop { " .0123456789".contains($0) })
+            }
             let expected = ["bootstrap", "customise", "%setup", "%files", "%post", "%test", "initramfs", "publish"]
             #expect(steps == expected.map { "s  \($0)" })
             #expect(real.outcome.output.hasPrefix("debian12: generation 1 is current\n"))
@@ -120,7 +122,8 @@ extension Builds {
             let current = try #require(try real.scratch.store("debian12").currentNumber())
             let outcome = try await real.scratch.run("build", "debian12", "--if-changed", limit: 20)
             expectSuccess(outcome)
-            #expect(outcome.output.hasPrefix("debian12: generation \(current) is current, and the recipe has not changed"))
+            #expect(
+                outcome.output.hasPrefix("debian12: generation \(current) is current, and the recipe has not changed"))
             #expect(outcome.errors.isEmpty)
             #expect(try await real.scratch.snapshot() == before)
         }

@@ -66,7 +66,8 @@ extension Builds {
         @Test func anEditThatBreaksTheRootIsRefused() async throws {
             let before = try await scratch.snapshot(except: ["netroots/a/.lock", "netroots/a/failed-build.log"])
             for (edit, words) in [
-                ("rm /boot/vmlinuz-*", "the root has no kernel"), ("rm /usr/bin/dracut; touch /boot/x", "has no dracut"),
+                ("rm /boot/vmlinuz-*", "the root has no kernel"),
+                ("rm /usr/bin/dracut; touch /boot/x", "has no dracut"),
                 ("echo > /etc/dracut.conf.d/x.conf; echo > /fake.cpio", "initramfs is not fit to boot"),
             ] {
                 expectError(try await shell(edit), .failed, [words])
@@ -129,7 +130,9 @@ extension Builds {
             let sleep = "sleep \(Int.random(in: 100_000...999_999))"
             let before = try await scratch.snapshot(except: ["netroots/a/.lock"])
             let program = try scratch.start("shell", "a", "--", "sh", "-c", "\(sleep) & wait")
-            let waits = try await eventually { try !Traces.processes(naming: sleep).filter { !$0.contains("/") }.isEmpty }
+            let waits = try await eventually {
+                try !Traces.processes(naming: sleep).filter { !$0.contains("/") }.isEmpty
+            }
             #expect(waits)
             program.signal(SIGTERM)
             #expect(try await program.outcome().status == 130)

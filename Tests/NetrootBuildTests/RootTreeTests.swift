@@ -103,6 +103,9 @@ import Testing
                 == .unknownPackage(name: "gone", recipe: "/r.def"))
         #expect(explained("Temporary failure resolving 'mirror.example.org'")?.exitStatus == .unavailable)
         #expect(explained("something else") == nil)
+        let release = "The repository 'http://mirror bookwurm Release' does not have a Release file."
+        #expect(
+            explained("E: \(release)") == .bootstrapFailed(reason: release, recipe: "/r.def", log: "/log"))
     }
 }
 
