@@ -90,7 +90,8 @@ public struct BootCheckRun: Sendable {
             let machine = Machine(
                 memory: label.vmMemory, tftp: tftp.directory, sshPort: sshPort,
                 consoleLog: BootSession.consoleLog(label), terminal: false,
-                checkSocket: session.directory + "/check.sock", extra: label.extraQEMU, kvm: try Machine.canUseKVM())
+                checkSocket: session.directory + "/check.sock", endsAtReboot: true, extra: label.extraQEMU,
+                kvm: try Machine.canUseKVM())
             let watch = BootWatch(
                 machine: machine, login: login, user: Self.user, timeout: timeout, server: served.server,
                 runningPort: running?.port, note: note)

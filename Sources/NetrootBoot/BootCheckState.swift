@@ -8,6 +8,8 @@ struct BootCheckState: Sendable {
         case guest(CheckMessage)
         /// A command ran over ssh as this user.
         case loggedIn(user: String)
+        /// The machine ended its first boot and is powered on again.
+        case rebooted
         case machineEnded(Termination)
         case serverGone(String)
         case deadline(hint: String?)
@@ -65,6 +67,8 @@ struct BootCheckState: Sendable {
                 checks.append(BootCheck(name: "sshUser", passed: true, detail: "\(name) logs in"))
             }
             return next()
+        case .rebooted:
+            return firstBootDone ? [] : fail("the machine rebooted or went off before its report was done")
         case .machineEnded(let termination):
             return fail("QEMU ended with \(termination)")
         case .serverGone(let reason):

@@ -59,7 +59,7 @@ struct BootWatch: Sendable {
     /// What events come from, each in a task of its own.
     private func sources(_ commands: AsyncStream<String>) -> [Source] {
         var sources: [Source] = [
-            { feed in feed.yield(.machineEnded(try await runMachine())) },
+            { feed in try await runMachines(feed) },
             { feed in try await watchConsole(feed) },
             { feed in try await watchGuest(commands, feed) },
             { feed in try await logIn(as: "root", feed) },
@@ -82,6 +82,18 @@ struct BootWatch: Sendable {
     private func logIn(as name: String, _ feed: Feed) async throws {
         try await login.waitUntilItAnswers(user: name)
         feed.yield(.loggedIn(user: name))
+    }
+
+    /// The machine, and after its reboot a machine that is powered on anew: QEMU's own reset under TCG leaves a guest
+    /// now and then in an endless storm of timer interrupts.
+    private func runMachines(_ feed: Feed) async throws {
+        let first = try await runMachine()
+        guard first == .exited(0) else {
+            feed.yield(.machineEnded(first))
+            return
+        }
+        feed.yield(.rebooted)
+        feed.yield(.machineEnded(try await runMachine()))
     }
 
     private func runMachine() async throws -> Termination {
@@ -108,6 +120,8 @@ struct BootWatch: Sendable {
     private func watchGuest(_ commands: AsyncStream<String>, _ feed: Feed) async throws {
         guard let socket = machine.checkSocket else { return }
         try await CheckPort(path: socket).run(commands: commands) { feed.yield(.guest($0)) }
+        // The machine after the reboot has a socket of its own, and no commands to wait for.
+        try await CheckPort(path: socket).run(commands: AsyncStream { $0.finish() }) { feed.yield(.guest($0)) }
     }
 
     /// A server that ends during a boot leaves a client that waits for ever; one that is restarted does not.

@@ -17,6 +17,8 @@ struct Machine: Sendable, Equatable {
     var terminal: Bool
     /// The Unix socket of the guest's second serial port (ttyS1); nil: there is none.
     var checkSocket: String?
+    /// Whether QEMU ends when the guest reboots.
+    var endsAtReboot = false
     /// More arguments, from the hosts file.
     var extra: [String]
     /// Whether KVM may be used.
@@ -59,7 +61,7 @@ struct Machine: Sendable, Equatable {
         if terminal {
             argv += ["-chardev", "stdio,id=console,signal=on,logfile=\(Self.escaped(consoleLog)),logappend=off"]
         } else {
-            argv += ["-chardev", "file,id=console,path=\(Self.escaped(consoleLog))"]
+            argv += ["-chardev", "file,id=console,path=\(Self.escaped(consoleLog)),append=on"]
         }
         argv += ["-serial", "chardev:console"]
         if let checkSocket {
@@ -68,6 +70,7 @@ struct Machine: Sendable, Equatable {
                 "-serial", "chardev:check",
             ]
         }
+        if endsAtReboot { argv.append("-no-reboot") }
         return argv + extra
     }
 

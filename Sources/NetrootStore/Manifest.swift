@@ -118,7 +118,8 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     public init(
         label: String, generation: Int, format: String, readWrite: Bool, origin: Origin, recipe: RecipeFile,
-        shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String, steps: [Step]
+        shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String,
+        steps: [Step]
     ) {
         self.label = label
         self.generation = generation

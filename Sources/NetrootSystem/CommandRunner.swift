@@ -62,7 +62,8 @@ public struct CommandRunner: Sendable {
     public func capture(_ command: Command, input: [UInt8] = [], limit: Int = 16 << 20) async throws -> String {
         let result = try await started(command) {
             try await Subprocess.run(
-                configuration(command), input: .array(input), output: .string(limit: limit), error: .string(limit: 1 << 20))
+                configuration(command), input: .array(input), output: .string(limit: limit),
+                error: .string(limit: 1 << 20))
         }
         try Task.checkCancellation()
         guard result.terminationStatus.isSuccess else {

@@ -25,7 +25,8 @@ struct Netroot: AsyncParsableCommand {
         version: version,
         subcommands: [
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
-            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self, ServeCommand.self, ProbeCommand.self,
+            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self, ServeCommand.self,
+            ProbeCommand.self,
         ])
 
     /// The version, as `--version` prints it and the manifest records it.

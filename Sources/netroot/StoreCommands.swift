@@ -53,7 +53,9 @@ struct RollbackCommand: ParsableCommand {
         try store.makeCurrent(target)
         let row = GenerationRow(target, current: true)
         FileWriter.standardOutput.write(
-            output.json ? try JSON.text(row) : "\(label.name): generation \(target.number) is current\nnext: netroot installnfs \(label.name)\n")
+            output.json
+                ? try JSON.text(row)
+                : "\(label.name): generation \(target.number) is current\nnext: netroot installnfs \(label.name)\n")
     }
 }
 

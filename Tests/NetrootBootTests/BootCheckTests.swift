@@ -82,6 +82,7 @@ import Testing
             "the console says: Kernel panic - not syncing: x"
         ),
         (.machineEnded(.exited(1)), "QEMU ended with exit status 1"),
+        (.rebooted, "the machine rebooted or went off before its report was done"),
         (.serverGone("gone"), "gone"),
         (.deadline(hint: "mount.nfs: x"), "no kernel started within 100 s; last on the console: mount.nfs: x"),
         (.guest(.error("aborted line=3")), "the guest's check: aborted line=3"),
