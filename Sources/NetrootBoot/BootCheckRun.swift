@@ -41,6 +41,7 @@ public struct BootCheckRun: Sendable {
     /// A server that runs already; nil: netroot's own.
     public let running: RunningServer?
 
+    /// Nothing is looked at yet; `run` checks and boots.
     public init(label: Label, shipped: ShippedFiles, sshPort: Int, timeout: Int, running: RunningServer?) {
         self.label = label
         self.shipped = shipped

@@ -21,6 +21,7 @@ public enum BootError: ReportableError, Equatable {
     /// The exports cannot be put into the system's folder.
     case exportsNotWritable(path: String, reason: String)
 
+    /// `.usage` for what `RW=Y` rules out, `.unavailable` without a kernel server, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
         case .readWriteNeedsKernelServer, .nothingToCheck: .usage
@@ -29,6 +30,7 @@ public enum BootError: ReportableError, Equatable {
         }
     }
 
+    /// One or two lines: what, where and what to do next.
     public var description: String {
         switch self {
         case .portInUse(let port, let option):

@@ -75,6 +75,7 @@ public struct BootCheck: Codable, Sendable, Equatable {
     /// What was found.
     public let detail: String
 
+    /// A check that has been decided.
     public init(name: String, passed: Bool, detail: String) {
         self.name = name
         self.passed = passed

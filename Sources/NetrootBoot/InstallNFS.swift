@@ -19,6 +19,7 @@ public struct PXELinuxFiles: Sendable {
     /// Its library.
     public var library = "/usr/lib/syslinux/modules/bios/ldlinux.c32"
 
+    /// The paths in Debian's packages.
     public init() {}
 
     func require() throws {

@@ -16,6 +16,7 @@ public struct InstallOptions: Codable, Sendable, Equatable {
     /// newc archives, and directories that are packed into one, appended to the initramfs; absolute paths.
     public var append: [String] = []
 
+    /// For clients of netroot's own server in QEMU's user network, without site files.
     public init() {}
 
     static func path(_ label: Label) -> String { label.netroot + "/installnfs.json" }

@@ -13,6 +13,7 @@ public struct RunningServer: Sendable, Equatable {
     /// The path by which it exports the root; nil: the generation's own.
     public var path: String?
 
+    /// Nothing is asked yet whether it answers.
     public init(port: Int, mountPort: Int? = nil, path: String? = nil) {
         self.port = port
         self.mountPort = mountPort

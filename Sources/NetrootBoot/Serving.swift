@@ -13,6 +13,7 @@ public struct Serving: Sendable {
     /// The TCP port; 0 for any.
     public let port: Int
 
+    /// Nothing is opened yet; `run` serves.
     public init(label: Label, address: String, port: Int) {
         self.label = label
         self.address = address

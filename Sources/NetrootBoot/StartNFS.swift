@@ -14,6 +14,7 @@ public struct StartNFS: Sendable {
     /// Whether the console stays off the terminal.
     public let headless: Bool
 
+    /// Nothing is looked at yet; `run` checks and boots.
     public init(label: Label, sshPort: Int, server: NFSServerKind, headless: Bool) {
         self.label = label
         self.sshPort = sshPort

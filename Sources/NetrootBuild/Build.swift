@@ -18,6 +18,7 @@ public struct Build: Sendable {
     /// The least free space that a build begins with, in MiB.
     static let neededMiB: Int64 = 512
 
+    /// Nothing is looked at yet; `run` checks and builds.
     public init(label: Label, cache: String, shipped: ShippedFiles, version: String) {
         self.label = label
         self.cache = cache

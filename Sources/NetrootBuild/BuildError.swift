@@ -29,6 +29,7 @@ public enum BuildError: ReportableError, Equatable {
     /// A path inside the root leads nowhere, or in circles.
     case badPath(path: String, reason: String)
 
+    /// `.usage` for a file that is not there, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
         case .recipeMissing, .fileMissing: .usage
@@ -37,6 +38,7 @@ public enum BuildError: ReportableError, Equatable {
         }
     }
 
+    /// What, where and what to do next; of a failed section also the end of what it printed.
     public var description: String {
         switch self {
         case .recipeMissing(let path, let label):

@@ -18,6 +18,7 @@ public struct Shell: Sendable {
     /// Whether each command is shown on standard error.
     public var echo = false
 
+    /// Nothing is looked at yet; `run` checks and enters the chroot.
     public init(label: Label, command: [String], live: Bool, shipped: ShippedFiles, version: String) {
         self.label = label
         self.command = command

@@ -70,6 +70,7 @@ public enum StoreError: ReportableError, Equatable {
     /// A generation's directory does not hold a whole generation.
     case damaged(directory: String, reason: String)
 
+    /// `.usage` for a number that there is not, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
         case .empty, .nothingBefore, .damaged: .failed
@@ -77,6 +78,7 @@ public enum StoreError: ReportableError, Equatable {
         }
     }
 
+    /// One line, with what to do next.
     public var description: String {
         switch self {
         case .empty(let label): return "\(label) has no generation yet; netroot build \(label)"

@@ -9,10 +9,12 @@ public struct LabelStore: Sendable, Equatable {
     /// `NETROOT`.
     public let directory: String
 
+    /// The directory that the hosts file gives the label; nothing is made yet.
     public init(label: Label) {
         self.init(label: label.name, directory: label.netroot)
     }
 
+    /// A directory by path; nothing is made yet.
     public init(label: String, directory: String) {
         self.label = label
         self.directory = directory

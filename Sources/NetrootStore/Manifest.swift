@@ -38,6 +38,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         /// The command that the shell ran; nil for an interactive one.
         public var command: [String]?
 
+        /// `base` and `command` belong to a shell.
         public init(verb: String, base: Int? = nil, command: [String]? = nil) {
             self.verb = verb
             self.base = base
@@ -52,6 +53,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         /// Its SHA-256, in hexadecimal.
         public var sha256: String
 
+        /// A file that has been digested; nothing is read.
         public init(path: String, sha256: String) {
             self.path = path
             self.sha256 = sha256
@@ -67,6 +69,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         /// `initrd.img`.
         public var initramfs: Blob
 
+        /// A pair: the initramfs was made for this kernel.
         public init(version: String, vmlinuz: Blob, initramfs: Blob) {
             self.version = version
             self.vmlinuz = vmlinuz
@@ -81,6 +84,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         /// Size in bytes.
         public var bytes: Int64
 
+        /// A file that has been digested; nothing is read.
         public init(sha256: String, bytes: Int64) {
             self.sha256 = sha256
             self.bytes = bytes
@@ -96,6 +100,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         /// Its architecture.
         public var architecture: String
 
+        /// A package as the package manager lists it.
         public init(name: String, version: String, architecture: String) {
             self.name = name
             self.version = version
@@ -110,12 +115,14 @@ public struct Manifest: Codable, Sendable, Equatable {
         /// How long it took.
         public var seconds: Double
 
+        /// A step that has ended.
         public init(name: String, seconds: Double) {
             self.name = name
             self.seconds = seconds
         }
     }
 
+    /// Everything but `schema`, which is always that of this code.
     public init(
         label: String, generation: Int, format: String, readWrite: Bool, origin: Origin, recipe: RecipeFile,
         shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String,

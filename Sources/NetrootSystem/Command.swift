@@ -7,6 +7,7 @@ public struct Command: Sendable, Equatable {
     /// The folder to run in; nil: the caller's.
     public var workingDirectory: String?
 
+    /// Nothing is started yet; `CommandRunner` does that.
     public init(_ argv: [String], environment: [String: String] = [:], workingDirectory: String? = nil) {
         self.argv = argv
         self.environment = environment
@@ -41,6 +42,7 @@ public enum Termination: Sendable, Equatable, CustomStringConvertible {
     /// This signal ended it.
     case signaled(Int32)
 
+    /// `exit status 1` or `signal 9`.
     public var description: String {
         switch self {
         case .exited(let status): "exit status \(status)"
@@ -56,6 +58,7 @@ public enum CommandError: ReportableError, Equatable {
     /// It ended otherwise than with status 0; `lastLines` is the end of what it printed.
     case failed(argv: [String], termination: Termination, lastLines: [String], log: String?)
 
+    /// `.unavailable` for a program that is not there, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
         case .cannotStart: .unavailable
@@ -63,6 +66,7 @@ public enum CommandError: ReportableError, Equatable {
         }
     }
 
+    /// The command, how it ended and the last line that it printed; the log's path on a line of its own.
     public var description: String {
         switch self {
         case .cannotStart(let argv, let reason):

@@ -8,7 +8,9 @@ public struct LockedError: ReportableError, Equatable {
     /// What the holder wrote about itself.
     public let holder: String
 
+    /// Always `.locked`.
     public var exitStatus: ExitStatus { .locked }
+    /// One line that names the holder.
     public var description: String { "\(subject) is locked by \(holder); wait for it, or end it" }
 }
 

@@ -7,6 +7,7 @@ public struct ShippedFiles: Sendable, Equatable {
     /// The folder that holds them.
     public let directory: String
 
+    /// A folder that is known already; `locate` finds it.
     public init(directory: String) { self.directory = directory }
 
     /// Finds the folder from the path of the running program (`/proc/self/exe`).

@@ -10,14 +10,17 @@ public struct SystemError: ReportableError, Equatable {
     /// `errno(3)`.
     public let code: Int32
 
+    /// An error of `code`; read `errno` before another call changes it.
     public init(_ operation: String, _ path: String, code: Int32) {
         self.operation = operation
         self.path = path
         self.code = code
     }
 
+    /// Always `.failed`.
     public var exitStatus: ExitStatus { .failed }
 
+    /// One line: the operation, the path, the system's own words, and advice where there is any.
     public var description: String {
         "cannot \(operation) \(path): \(String(cString: strerror(code)))" + (advice.map { "; \($0)" } ?? "")
     }

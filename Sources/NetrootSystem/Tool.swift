@@ -7,6 +7,7 @@ public struct Tool: Sendable, Equatable {
     /// The Debian package that brings it.
     public let package: String
 
+    /// A program by name; whether it is there, `path` and `require` say.
     public init(_ name: String, package: String) {
         self.name = name
         self.package = package
@@ -45,12 +46,15 @@ public struct MissingError: ReportableError, Equatable {
     /// The Debian packages that bring it.
     public let packages: [String]
 
+    /// Names for the message; each package once.
     public init(things: [String], packages: [String]) {
         self.things = things
         self.packages = packages
     }
 
+    /// Always `.unavailable`.
     public var exitStatus: ExitStatus { .unavailable }
+    /// One line, with the apt-get command that mends it.
     public var description: String {
         "not installed: \(things.joined(separator: ", ")); apt-get install \(packages.joined(separator: " "))"
     }
@@ -61,9 +65,12 @@ public struct PrivilegeError: ReportableError, Equatable {
     /// What needs it.
     public let subject: String
 
+    /// The subject is the command as it was typed: `netroot build`.
     public init(subject: String) { self.subject = subject }
 
+    /// Always `.usage`: nothing was tried.
     public var exitStatus: ExitStatus { .usage }
+    /// One line, with what to do next.
     public var description: String { "\(subject) needs root; run it with sudo" }
 
     /// Throws unless the effective user is root.
