@@ -12,7 +12,7 @@ public struct CommandRunner: Sendable {
     /// The environment of every command: the caller's with a fixed locale and a complete PATH.
     private let environment: Environment
 
-    /// The environment is the caller's but for locale and PATH; the log is made by the first `run`.
+    /// The environment is the caller's but for locale, PATH and `DEBIAN_FRONTEND`; the log is made by the first `run`.
     public init(log: String? = nil, echo: Bool = false) {
         self.log = log
         self.echo = echo

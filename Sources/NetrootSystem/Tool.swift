@@ -46,7 +46,7 @@ public struct MissingError: ReportableError, Equatable {
     /// The Debian packages that bring it.
     public let packages: [String]
 
-    /// Names for the message; each package once.
+    /// Things and packages as they go into the message.
     public init(things: [String], packages: [String]) {
         self.things = things
         self.packages = packages
