@@ -70,7 +70,7 @@ public struct BootCheckRun: Sendable {
             try await Task { try await session.end() }.value
             return report
         } catch {
-            try await Task { try await session.end() }.value
+            await session.end(after: error, note: note)
             throw error
         }
     }
@@ -100,7 +100,7 @@ public struct BootCheckRun: Sendable {
             try await served.server?.stop()
             return report(outcome, generation: generation, tftpBytes: tftp.bytes, console: machine.consoleLog)
         } catch {
-            try await served.server?.stop()
+            await served.end(after: error, note: note)
             throw error
         }
     }

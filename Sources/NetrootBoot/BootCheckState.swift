@@ -31,6 +31,12 @@ struct BootCheckState: Sendable {
     private(set) var seconds: [String: Double] = [:]
     /// Whether the first boot has reported, and its logins are done: the moment to read what was served.
     private(set) var firstBootDone = false
+    /// What the guest must have decided in each boot.
+    static let required: Set<String> = [
+        "multiUser", "noFailedUnits", "overlay", "lowerReadOnly", "upperTmpfs", "noEarlierWrite", "writable",
+        "ordinaryUser", "login", "sshd", "hostname", "resolver", "defaultRoute",
+    ]
+    private var received: [BootCheck] = []
     private var boots: [String] = []
     private var kernelStart: Double?
     private var ended = 0
@@ -82,6 +88,7 @@ struct BootCheckState: Sendable {
         switch message {
         case .begin(let boot, let uptime):
             boots.append(boot)
+            received = []
             if boots.count == 1 { kernelStart = time - uptime }
             if boots.count == 1, let kernelStart { seconds["kernel"] = kernelStart }
             return []
@@ -90,7 +97,12 @@ struct BootCheckState: Sendable {
         case .seconds(let name, let value):
             if boots.count == 1, name != "kernel", let kernelStart { seconds[name] = kernelStart + value }
             return []
-        case .end:
+        case .end(let sent, let failed):
+            guard sent == received.count, failed == received.filter({ !$0.passed }).count else {
+                return fail("the guest sent \(sent) checks, \(failed) failed; \(received.count) arrived")
+            }
+            let missing = Self.required.subtracting(received.map(\.name)).sorted()
+            guard missing.isEmpty else { return fail("the guest left out \(missing.joined(separator: ", "))") }
             ended = boots.count
             return next()
         case .error(let text):
@@ -99,6 +111,7 @@ struct BootCheckState: Sendable {
     }
 
     private mutating func receive(_ check: BootCheck) -> [Action] {
+        received.append(check)
         guard boots.count > 1 else {
             checks.append(check)
             return check.name == "login" && check.passed ? [.logIn] : []

@@ -16,6 +16,10 @@ public enum BootError: ReportableError, Equatable {
     case noKernelServer(reason: String)
     /// A boot check of a label without an overlay.
     case nothingToCheck(label: String)
+    /// The record of what a machine changed on the host cannot be read.
+    case damagedRecord(path: String)
+    /// The options of the last install cannot be read.
+    case damagedOptions(path: String)
     /// QEMU ended at once.
     case machineFailed(termination: Termination, reason: String)
     /// The exports cannot be put into the system's folder.
@@ -48,6 +52,10 @@ public enum BootError: ReportableError, Equatable {
             return "--server kernel: \(reason); apt-get install nfs-kernel-server, or leave --server out"
         case .nothingToCheck(let label):
             return "\(label) has RW=Y: the boot check is for read-only roots with an overlay; set RW=N to test it"
+        case .damagedRecord(let path):
+            return "\(path) cannot be read; look for exports (exportfs -s) that a killed run left, then remove the file"
+        case .damagedOptions(let path):
+            return "\(path) cannot be read; remove it, and give installnfs its options again"
         case .machineFailed(let termination, let reason):
             return "QEMU ended with \(termination): \(reason); see EXTRA_QEMU and VM_MEMORY in the hosts file"
         case .exportsNotWritable(let path, let reason):

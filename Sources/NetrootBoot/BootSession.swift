@@ -29,11 +29,11 @@ struct BootSession: Sendable {
             verb: "\(verb) \(label.name)")
         let recordPath = label.netroot + "/.machine.json"
         if Files.exists(recordPath) {
-            let record = try JSON.value(Record.self, from: try Files.read(recordPath))
+            let record = try readRecord(recordPath)
             try await undo(record)
             note("undid what a killed run left: \(record.directory)")
         }
-        let directory = try runtimeDirectory() + "/\(label.name)-\(getpid())"
+        let directory = try ownRuntimeDirectory() + "/\(label.name)-\(getpid())"
         let record = Record(directory: directory, exports: exports)
         try Files.replace(recordPath, with: Array(try JSON.text(record).utf8), mode: 0o600)
         try Files.makeDirectory(directory)
@@ -52,15 +52,49 @@ struct BootSession: Sendable {
     /// - Throws: `SystemError`, `CommandError`.
     func end() async throws {
         if Files.exists(recordPath) {
-            try await Self.undo(try JSON.value(Record.self, from: try Files.read(recordPath)))
+            try await Self.undo(try Self.readRecord(recordPath))
             try SystemError.check("remove", recordPath, unlink(recordPath))
         }
         withExtendedLifetime(lock) {}
     }
 
+    /// The same after an error, which stays the one that is told; what cannot be undone now, the next run undoes.
+    func end(after error: any Error, note: @Sendable (String) -> Void) async {
+        do {
+            // Not cancelled with the run.
+            try await Task { try await end() }.value
+        } catch let second {
+            note("not undone, the next run will: \(second)")
+        }
+    }
+
+    private static func readRecord(_ path: String) throws -> Record {
+        do {
+            return try JSON.value(Record.self, from: try Files.read(path))
+        } catch is DecodingError {
+            throw BootError.damagedRecord(path: path)
+        }
+    }
+
     private static func undo(_ record: Record) async throws {
         for export in record.exports { try await export.remove() }
+        // The record lies in NETROOT, which may be another user's: only our own directories go by its word.
+        let own = try runtimeDirectory() + "/"
+        let name = record.directory.dropFirst(own.count)
+        guard record.directory.hasPrefix(own), !name.isEmpty, !name.contains("/"), name != ".." else { return }
         _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", record.directory]))
+    }
+
+    /// The same, made where it is missing, and checked to be this user's own and nobody else's to write.
+    private static func ownRuntimeDirectory() throws -> String {
+        let path = try runtimeDirectory()
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw SystemError("make", path, code: errno) }
+        var status = stat()
+        try SystemError.check("read", path, lstat(path, &status))
+        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+            throw SystemError("trust", path, code: EPERM)
+        }
+        return path
     }
 
     /// `/run/netroot`, or the user's own runtime directory: short, since Unix sockets lie in it.
@@ -97,8 +131,9 @@ struct KernelExport: Sendable, Codable, Equatable {
     /// - Throws: `BootError.noKernelServer`, `MissingError`.
     static func requireServer() throws {
         try Tool.require(tools)
-        guard Files.exists("/proc/fs/nfsd/threads") else {
-            throw BootError.noKernelServer(reason: "this kernel has no running nfsd (/proc/fs/nfsd is not there)")
+        let threads = "/proc/fs/nfsd/threads"
+        guard Files.exists(threads), try Files.text(threads).contains(where: { ("1"..."9").contains($0) }) else {
+            throw BootError.noKernelServer(reason: "this kernel has no running nfsd (\(threads))")
         }
     }
 
@@ -112,7 +147,11 @@ struct KernelExport: Sendable, Codable, Equatable {
     /// - Throws: `CommandError`.
     func remove() async throws {
         let active = try await CommandRunner().capture(Command(["exportfs", "-s"]))
-        guard active.split(separator: "\n").contains(where: { $0.hasPrefix(directory + " ") }) else { return }
+        let mine = active.split(separator: "\n").contains { line in
+            let words = line.split(whereSeparator: \.isWhitespace)
+            return words.count > 1 && words[0] == directory && words[1].hasPrefix(client + "(")
+        }
+        guard mine else { return }
         _ = try await CommandRunner().capture(Command(["exportfs", "-u", "\(client):\(directory)"]))
     }
 }

@@ -98,7 +98,7 @@ struct BootWatch: Sendable {
 
     private func runMachine() async throws -> Termination {
         do {
-            _ = try await CommandRunner().capture(Command(machine.argv).dyingWithParent)
+            _ = try await CommandRunner().capture(Command(machine.argv))
             return .exited(0)
         } catch CommandError.failed(_, let termination, let lines, _) {
             if let line = lines.last { note("qemu: \(line)") }

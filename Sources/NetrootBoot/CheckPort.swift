@@ -15,7 +15,17 @@ struct CheckPort: Sendable {
     /// Returns when QEMU closes the socket; cancelling the task ends it.
     /// - Throws: `CancellationError`, NIO's errors.
     func run(commands: AsyncStream<String>, receive: @escaping @Sendable (CheckMessage) -> Void) async throws {
-        let channel = try await connected()
+        do {
+            try await exchange(over: try await connected(), commands: commands, receive: receive)
+        } catch let error as IOError where error.errnoCode == ECONNRESET || error.errnoCode == EPIPE {
+            // QEMU has ended with bytes unread: the end of the line like any other.
+        }
+    }
+
+    private func exchange(
+        over channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, commands: AsyncStream<String>,
+        receive: @escaping @Sendable (CheckMessage) -> Void
+    ) async throws {
         try await channel.executeThenClose { inbound, outbound in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {

@@ -6,8 +6,8 @@ enum CheckMessage: Sendable, Equatable {
     case check(BootCheck)
     /// Seconds since the kernel started.
     case seconds(name: String, value: Double)
-    /// The boot has reported all.
-    case end(checks: Int)
+    /// The boot has reported all: how many checks, and how many of them failed.
+    case end(checks: Int, failed: Int)
     /// The guest's script cannot go on.
     case error(String)
 
@@ -30,8 +30,10 @@ enum CheckMessage: Sendable, Equatable {
             guard let name = fields["name"], let value = fields["value"].flatMap(Double.init) else { return nil }
             self = .seconds(name: name, value: value)
         case "end":
-            guard let count = fields["checks"].flatMap({ Int($0) }) else { return nil }
-            self = .end(checks: count)
+            guard let checks = fields["checks"].flatMap({ Int($0) }),
+                let failed = fields["failed"].flatMap({ Int($0) })
+            else { return nil }
+            self = .end(checks: checks, failed: failed)
         case "error", "aborted":
             self = .error(String(text))
         default:

@@ -29,7 +29,7 @@ struct GuestLogin: Sendable {
                 // Covers the banner too: QEMU accepts before the guest listens.
                 "-o", "ConnectTimeout=3", "-o", "LogLevel=ERROR", "\(user)@127.0.0.1",
             ] + argv
-        ).dyingWithParent
+        )
     }
 
     /// Tries until a command runs in the guest; the caller's deadline ends it by cancellation.

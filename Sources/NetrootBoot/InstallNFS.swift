@@ -67,8 +67,9 @@ public struct InstallNFS: Sendable {
     /// Plans, and makes the changes under a lock on the TFTP root, so that two installs keep each other's entries.
     /// - Throws: as `plan`; `LockedError`, `CommandError`.
     public func run() async throws -> InstallPlan {
-        try requireWritable()
         _ = try await plan()
+        let own = try LabelStore(label: label).lock(verb: "installnfs")
+        defer { withExtendedLifetime(own) {} }
         try Files.makeDirectory(label.tftpboot)
         let lock = try FileLock(
             path: label.tftpboot + "/.netroot.lock", subject: "TFTPBOOT \(label.tftpboot)",
@@ -96,7 +97,7 @@ public struct InstallNFS: Sendable {
         let site = try await addSiteFiles(to: &plan, directory: files)
         try plan.write(InstallOptions.path(label), Array(try JSON.text(options).utf8))
         // Before the entry: a client that boots at this moment finds its root exported.
-        try addExport(to: &plan, generations: try store.numbers().map { try store.generation($0) })
+        try addExport(to: &plan, generations: try store.usable().generations)
         let path = Self.configPath(label)
         let old = try PXELinuxConfig(bytes: Files.exists(path) ? try Files.read(path) : [])
         let entry = PXELinuxEntry(
@@ -104,7 +105,8 @@ public struct InstallNFS: Sendable {
             kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"] + site,
             commandLine: try commandLine(root: generation.root).rendered())
         try plan.write(path, try old.replacing(entry, makeDefault: makeDefault).bytes)
-        try removeStale(from: &plan, keeping: Set(try store.numbers()).union([generation.number]))
+        try removeStale(
+            from: &plan, generation: generation.number, keeping: Set(try store.numbers()).union([generation.number]))
         try plan.requireWritable()
         return plan
     }
@@ -147,11 +149,16 @@ public struct InstallNFS: Sendable {
         try plan.write("\(exportsDirectory)/\(exports.fileName)", text)
     }
 
-    private func removeStale(from plan: inout InstallPlan, keeping: Set<Int>) throws {
+    private func removeStale(from plan: inout InstallPlan, generation: Int, keeping: Set<Int>) throws {
         let directory = "\(label.tftpboot)/netroot/\(label.name)"
         for name in try Files.names(in: directory) {
             guard let number = Int(name), !keeping.contains(number) else { continue }
             plan.remove("\(directory)/\(name)")
+        }
+        let current = "\(directory)/\(generation)"
+        let named = Set((1...max(options.append.count, 1)).prefix(options.append.count).map { "site-\($0).cpio" })
+        for name in try Files.names(in: current) where name.hasPrefix("site-") && !named.contains(name) {
+            plan.remove("\(current)/\(name)")
         }
     }
 

@@ -19,12 +19,27 @@ public struct InstallOptions: Codable, Sendable, Equatable {
     /// For clients of netroot's own server in QEMU's user network, without site files.
     public init() {}
 
+    /// What a file of another version lacks is as by default.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
+        port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
+        server = try values.decodeIfPresent(NFSServerKind.self, forKey: .server) ?? server
+        clients = try values.decodeIfPresent([String].self, forKey: .clients) ?? clients
+        append = try values.decodeIfPresent([String].self, forKey: .append) ?? append
+    }
+
     static func path(_ label: Label) -> String { label.netroot + "/installnfs.json" }
 
     /// The options of the last install; nil where there was none.
-    /// - Throws: `SystemError`, `DecodingError`.
+    /// - Throws: `SystemError`, `BootError.damagedOptions`.
     public static func last(_ label: Label) throws -> InstallOptions? {
         let path = path(label)
-        return Files.exists(path) ? try JSON.value(InstallOptions.self, from: try Files.read(path)) : nil
+        guard Files.exists(path) else { return nil }
+        do {
+            return try JSON.value(InstallOptions.self, from: try Files.read(path))
+        } catch is DecodingError {
+            throw BootError.damagedOptions(path: path)
+        }
     }
 }

@@ -91,7 +91,8 @@ public struct InstallPlan: Sendable, Equatable {
     private static func copy(_ source: String, _ target: String) async throws {
         try Files.makeDirectory(parent(target))
         let temporary = target + ".netroot-new"
-        _ = try await CommandRunner().capture(Command(["cp", "-L", "--reflink=auto", "--", source, temporary]))
+        _ = try await CommandRunner().capture(
+            Command(["cp", "-L", "--remove-destination", "--reflink=auto", "--", source, temporary]))
         try SystemError.check("protect", temporary, chmod(temporary, 0o644))
         // The entry that names it is synced too: after a power cut neither may be there without the other.
         try Files.sync(file: temporary)

@@ -44,6 +44,15 @@ struct NFSBoot: Sendable {
     struct Served: Sendable {
         let root: NFSRoot
         let server: NFSServer?
+
+        /// Stops the server after an error, which stays the one that is told.
+        func end(after error: any Error, note: @Sendable (String) -> Void) async {
+            do {
+                try await server?.stop()
+            } catch let second {
+                note("the NFS server did not stop: \(second)")
+            }
+        }
     }
 
     /// Everything that can be found wrong before anything is changed.
@@ -128,8 +137,9 @@ struct NFSBoot: Sendable {
             bytes += try Files.size(target)
             try Files.replaceLink("\(directory)/\(name)", target: target)
         }
-        let site = try Files.names(in: installed).filter { $0.hasPrefix("site-") }.map { "\(installed)/\($0)" }
-        let more = site + more
+        let installedEntries = try PXELinuxConfig(bytes: try Files.read(InstallNFS.configPath(label)))
+        let site = installedEntries.initrdPaths(of: label.name).dropFirst().map { "\(label.tftpboot)/\($0)" }
+        let more = Array(site) + more
         for path in more { bytes += try Files.size(path) }
         for path in more { try Files.replaceLink("\(directory)/\(Self.name(path))", target: path) }
         let entry = PXELinuxEntry(

@@ -37,9 +37,16 @@ public struct PXELinuxConfig: Sendable, Equatable {
     }
 
     /// The path after KERNEL in a label's section, relative to the TFTP root; nil where there is no section.
-    public func kernelPath(of label: String) -> String? {
+    public func kernelPath(of label: String) -> String? { value(of: "kernel", in: label) }
+
+    /// The paths after INITRD in a label's section, relative to the TFTP root.
+    public func initrdPaths(of label: String) -> [String] {
+        value(of: "initrd", in: label)?.split(separator: ",").map(String.init) ?? []
+    }
+
+    private func value(of keyword: String, in label: String) -> String? {
         guard let section = sections[label] else { return nil }
-        return lines[section].lazy.compactMap { Directive($0) }.first { $0.keyword == "kernel" }?.value
+        return lines[section].lazy.compactMap { Directive($0) }.first { $0.keyword == keyword }?.value
     }
 
     /// The label that boots by itself, whoever wrote it.

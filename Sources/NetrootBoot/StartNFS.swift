@@ -31,11 +31,15 @@ public struct StartNFS: Sendable {
         let hold = try generation.hold()
         let session = try await BootSession.begin(
             label, verb: "startnfs", exports: boot.exports(of: generation), note: note)
-        let result = await Self.caught { try await machine(boot, generation, session, note: note) }
-        // Not cancelled with the run: what was changed is undone after Ctrl-C too.
-        try await Task { try await session.end() }.value
-        withExtendedLifetime(hold) {}
-        let termination = try result.get()
+        defer { withExtendedLifetime(hold) {} }
+        let termination: Termination
+        do {
+            termination = try await machine(boot, generation, session, note: note)
+        } catch {
+            await session.end(after: error, note: note)
+            throw error
+        }
+        try await session.end()
         guard termination == .exited(0) else {
             throw BootError.machineFailed(termination: termination, reason: "it printed the reason above")
         }
@@ -45,26 +49,29 @@ public struct StartNFS: Sendable {
         _ boot: NFSBoot, _ generation: Generation, _ session: BootSession, note: @Sendable (String) -> Void
     ) async throws -> Termination {
         let served = try await boot.serve(generation)
-        let result = await Self.caught {
+        do {
             let tftp = try boot.makeTFTPRoot(in: session, generation, served: served, appending: [])
             let machine = Machine(
                 memory: label.vmMemory, tftp: tftp.directory, sshPort: sshPort,
                 consoleLog: BootSession.consoleLog(label), terminal: !headless, checkSocket: nil,
                 extra: label.extraQEMU, kvm: try Machine.canUseKVM())
-            note("\(label.name): generation \(generation.number), console log \(machine.consoleLog)")
-            if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
-                note("generation \(current) is current but not installed; netroot installnfs \(label.name)")
-            }
-            // A machine makes its host key anew at each boot.
-            note("ssh -p \(sshPort) -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no root@localhost")
-            note("Ctrl-C ends the machine")
-            return try await CommandRunner().interact(Command(machine.argv).dyingWithParent)
+            try announce(generation, machine, note: note)
+            let termination = try await CommandRunner().interact(Command(machine.argv))
+            try await served.server?.stop()
+            return termination
+        } catch {
+            await served.end(after: error, note: note)
+            throw error
         }
-        try await served.server?.stop()
-        return try result.get()
     }
 
-    private static func caught<R>(_ body: () async throws -> R) async -> Result<R, any Error> {
-        do { return .success(try await body()) } catch { return .failure(error) }
+    private func announce(_ generation: Generation, _ machine: Machine, note: (String) -> Void) throws {
+        note("\(label.name): generation \(generation.number), console log \(machine.consoleLog)")
+        if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
+            note("generation \(current) is current but not installed; netroot installnfs \(label.name)")
+        }
+        // A machine makes its host key anew at each boot.
+        note("ssh -p \(sshPort) -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no root@localhost")
+        note("Ctrl-C ends the machine")
     }
 }

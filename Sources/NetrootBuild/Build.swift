@@ -59,8 +59,9 @@ public struct Build: Sendable {
         let bytes = try readRecipe()
         _ = try Recipe(bytes: bytes, path: label.recipe)
         let store = LabelStore(label: label)
-        guard try store.currentNumber() != nil else { return nil }
-        let current = try store.current()
+        guard let number = try store.currentNumber(),
+            let current = try store.usable().generations.first(where: { $0.number == number })
+        else { return nil }
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
             manifest.readWrite == label.rw, manifest.shipped == (try await Digest.shipped(shipped)),
@@ -78,7 +79,8 @@ public struct Build: Sendable {
         let tree = RootTree(directory: draft.root)
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
         let scratch = draft.directory + "/scratch"
-        try Files.makeDirectory(scratch)
+        // The recipe's scripts may hold passwords.
+        try Files.makeDirectory(scratch, mode: 0o700)
         // Digested as it was read: somebody may edit it while the build runs.
         let source = Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: bytes))
         let laid = try await Digest.shipped(shipped)
@@ -93,9 +95,13 @@ public struct Build: Sendable {
         if recipe.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
         if !recipe.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
         if recipe.post != nil {
-            let own = try Customise(tree: tree, shipped: shipped).hostIdentity()
+            let customise = Customise(tree: tree, shipped: shipped)
+            let own = try customise.hostIdentity()
             try await progress.step("%post") { try await steps.post() }
-            try Customise(tree: tree, shipped: shipped).removeIdentity(keeping: own)
+            // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
+            for path in try customise.removeIdentity(keeping: own.union(["etc/hostname"])) {
+                progress.note("removed \(path), which %post left: each client makes its own")
+            }
         }
         if recipe.test != nil { try await progress.step("%test") { try await steps.test() } }
         let kernel = try await progress.step("initramfs") {

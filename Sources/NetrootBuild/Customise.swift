@@ -11,7 +11,7 @@ struct Customise: Sendable {
         try tree.install(shipped.rootFiles + "/tree", at: "/")
         for unit in try lines(of: "masked-units") { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
         try tree.link("etc/mtab", to: "../proc/self/mounts")
-        try removeIdentity(keeping: [])
+        _ = try removeIdentity(keeping: [])
         try withoutResolver()
     }
 
@@ -22,9 +22,12 @@ struct Customise: Sendable {
 
     /// Removes those files and the machine ID: what a package's script makes while building, all clients would share.
     /// - Parameter keeping: those that the recipe itself brought.
-    func removeIdentity(keeping own: Set<String>) throws {
-        for path in try hostIdentity().subtracting(own) { try tree.remove(path) }
+    /// - Returns: what was removed.
+    func removeIdentity(keeping own: Set<String>) throws -> [String] {
+        let removed = try hostIdentity().subtracting(own).sorted()
+        for path in removed { try tree.remove(path) }
         try tree.write("etc/machine-id", "")
+        return removed
     }
 
     /// The dracut modules and their configuration.

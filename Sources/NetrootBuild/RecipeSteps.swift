@@ -63,7 +63,7 @@ struct RecipeSteps: Sendable {
             // Staged first: the host's symlinks are followed on the host, the root's only inside the root.
             let staged = "\(scratch)/files-\(number)"
             try Files.makeDirectory(staged)
-            try await runner.run(Command(["cp", "-fLR", "--"] + sources + [staged + "/"]).dyingWithParent)
+            try await runner.run(Command(["cp", "-fLR", "--"] + sources + [staged + "/"]))
             let destination = copy.destination ?? copy.source
             let whole = destination.hasPrefix("/") ? destination : "/" + destination
             try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))

@@ -41,11 +41,13 @@ public struct Shell: Sendable {
     /// - Throws: `StoreError`, `LockedError`, `PrivilegeError`, `MissingError`, `BuildError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Outcome {
-        try Tool.require(Debootstrap.tools)
+        try Tool.require(Debootstrap.tools.filter { $0.name != "mmdebstrap" })
         try PrivilegeError.requireRoot("netroot shell")
         let store = LabelStore(label: label)
-        let current = try store.current()
+        _ = try store.current()
         let lock = try store.lock(verb: "shell")
+        // Again: a rollback may have come before the lock.
+        let current = try store.current()
         defer { withExtendedLifetime(lock) {} }
         _ = try await store.removeLeftovers(CommandRunner())
         return live
@@ -61,7 +63,7 @@ public struct Shell: Sendable {
             try await progress.step("copy generation \(base.number)") {
                 try await runner.run(
                     Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", base.root, draft.root])
-                        .dyingWithParent)
+                )
             }
             let before = try await BootFingerprint.of(draft.root)
             let termination = try await enter(draft.root)
@@ -87,9 +89,18 @@ public struct Shell: Sendable {
                 return .published(try await store.publish(draft, manifest: manifest))
             }
         } catch {
+            let failure = error
             let keepsLog = !(error is CancellationError)
-            let kept = try await Task { try await store.abandon(draft, keepingLog: keepsLog, CommandRunner()) }.value
-            throw (error as? CommandError)?.loggedIn(kept) ?? error
+            // Not cancelled with the shell.
+            throw await Task {
+                do {
+                    let kept = try await store.abandon(draft, keepingLog: keepsLog, CommandRunner())
+                    return (failure as? CommandError)?.loggedIn(kept) ?? failure
+                } catch let second {
+                    progress.note("\(draft.directory) is left for the next run to remove: \(second)")
+                    return failure
+                }
+            }.value
         }
     }
 
@@ -151,7 +162,10 @@ struct BootFingerprint: Sendable, Equatable {
         let places = [
             "boot", "lib/modules", "usr/lib/modules", "usr/lib/dracut", "etc/dracut.conf", "etc/dracut.conf.d",
         ]
-        let present = places.filter { Files.exists("\(root)/\($0)") }.map { "\(root)/\($0)" }
+        let tree = RootTree(directory: root)
+        let present = try places.map { try tree.resolve($0) }.filter(Files.exists)
+        // find(1) without a place to begin would walk the working directory.
+        guard !present.isEmpty else { return BootFingerprint(listing: "") }
         let command = Command(["find"] + present + ["-type", "f", "-printf", "%p %s %T@\\n"])
         let lines = try await CommandRunner().capture(command).split(separator: "\n").sorted()
         return BootFingerprint(listing: lines.joined(separator: "\n"))

@@ -37,7 +37,14 @@ public struct HostsFile: Sendable, Equatable {
         for section in sections where !section.isDefault {
             let entries = defaults.merging(section.entries) { _, own in own }
             let values = HostsValues(file: path, base: base, label: section.name, entries: entries)
-            labels.append(try values.label(line: section.line))
+            let label = try values.label(line: section.line)
+            if let other = labels.first(where: { $0.netroot == label.netroot }) {
+                throw ConfigError(
+                    file: path, line: section.line,
+                    problem: "labels '\(other.name)' and '\(label.name)' have the same NETROOT \(label.netroot)",
+                    hint: "put ${label} into it")
+            }
+            labels.append(label)
         }
         self.path = path
         self.labels = labels

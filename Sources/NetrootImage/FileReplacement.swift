@@ -10,11 +10,7 @@ enum FileReplacement {
     static func write<R>(_ path: String, mode: UInt32, _ body: (FileDescriptor) throws -> R) throws -> R {
         let temporary = path + ".netroot-new"
         do {
-            let file = try SystemError.wrap("write", path) {
-                try FileDescriptor.open(
-                    FilePath(temporary), .writeOnly, options: [.create, .truncate, .closeOnExec],
-                    permissions: FilePermissions(rawValue: CInterop.Mode(mode)))
-            }
+            let file = try SystemError.wrap("write", path) { try Files.create(temporary) }
             defer { Glibc.close(file.rawValue) }
             let result = try SystemError.wrap("write", path) { try body(file) }
             try SystemError.check("write", path, fchmod(file.rawValue, mode_t(mode)))

@@ -54,6 +54,11 @@ public final class GenerationHold: Sendable {
     init(_ directory: String) throws {
         descriptor = try SystemError.check("read", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
         guard flock(descriptor, LOCK_SH) == 0 else { throw SystemError("lock", directory, code: errno) }
+        var held = stat()
+        var named = stat()
+        guard fstat(descriptor, &held) == 0, stat(directory, &named) == 0, held.st_ino == named.st_ino else {
+            throw StoreError.damaged(directory: directory, reason: "it was removed at this moment")
+        }
     }
 
     deinit { close(descriptor) }

@@ -47,6 +47,21 @@ public struct LabelStore: Sendable, Equatable {
         try numbers().map { try generation($0) }
     }
 
+    /// The published generations that are whole, ascending, and what is wrong with the others.
+    /// - Throws: `SystemError`.
+    public func usable() throws -> (generations: [Generation], damaged: [StoreError]) {
+        var generations: [Generation] = []
+        var damaged: [StoreError] = []
+        for number in try numbers() {
+            do {
+                generations.append(try generation(number))
+            } catch let error as StoreError {
+                damaged.append(error)
+            }
+        }
+        return (generations, damaged)
+    }
+
     /// One published generation.
     /// - Throws: `StoreError`, `SystemError`.
     public func generation(_ number: Int) throws -> Generation {
@@ -114,8 +129,9 @@ public struct LabelStore: Sendable, Equatable {
         _ = try await CommandRunner().capture(Command(["sync", "--file-system", "--", draft.directory]))
         try Task.checkCancellation()
         let directory = "\(generationsDirectory)/\(draft.number)"
-        try SystemError.check("publish", directory, rename(draft.directory, directory))
+        // First: a full disk must not show after the generation has its name.
         try Files.replace(lastNumberFile, with: Array("\(draft.number)\n".utf8))
+        try SystemError.check("publish", directory, rename(draft.directory, directory))
         try Files.sync(directory: generationsDirectory)
         let generation = try Generation(number: draft.number, directory: directory)
         try makeCurrent(generation)
@@ -158,10 +174,12 @@ public struct LabelStore: Sendable, Equatable {
         var inUse: [Int] = []
         for number in numbers where !spared.contains(number) {
             let directory = "\(generationsDirectory)/\(number)"
-            if try isHeld(directory) {
+            // Kept until it is removed: who wants to hold it meanwhile waits, and then finds it gone.
+            guard let lock = try exclusiveLock(directory) else {
                 inUse.append(number)
                 continue
             }
+            defer { close(lock) }
             // Renamed first: a removal that is killed half way leaves nothing that looks like a generation.
             let doomed = "\(generationsDirectory)/\(Self.draftPrefix)gc-\(number)"
             try SystemError.check("remove", directory, rename(directory, doomed))
@@ -171,12 +189,14 @@ public struct LabelStore: Sendable, Equatable {
         return (removed, inUse)
     }
 
-    private func isHeld(_ directory: String) throws -> Bool {
+    /// The descriptor of a directory that nobody holds; nil where somebody does.
+    private func exclusiveLock(_ directory: String) throws -> Int32? {
         let descriptor = try SystemError.check("read", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        defer { close(descriptor) }
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return false }
-        guard errno == EWOULDBLOCK else { throw SystemError("lock", directory, code: errno) }
-        return true
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+        let code = errno
+        close(descriptor)
+        guard code == EWOULDBLOCK else { throw SystemError("lock", directory, code: code) }
+        return nil
     }
 
     private func remove(_ path: String, _ runner: CommandRunner) async throws {

@@ -19,19 +19,18 @@ public struct Command: Sendable, Equatable {
     ///
     /// The signal follows the end of the thread that spawned the child: swift-subprocess spawns from one worker
     /// thread that lives as long as the process.
-    public var dyingWithParent: Command {
+    var dyingWithParent: Command {
         Command(
             ["setpriv", "--pdeathsig", "KILL", "--"] + argv, environment: environment,
             workingDirectory: workingDirectory)
     }
 
     /// The same command as the first process of new PID and mount namespaces: when it ends, or this process does,
-    /// the kernel ends everything that it started and drops what it mounted.
+    /// the kernel ends everything that it started and drops what it mounted (unshare(1)).
     public var contained: Command {
         Command(
             ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--"] + argv,
-            environment: environment, workingDirectory: workingDirectory
-        ).dyingWithParent
+            environment: environment, workingDirectory: workingDirectory)
     }
 }
 
@@ -95,8 +94,11 @@ public enum CommandError: ReportableError, Equatable {
 
     /// The command without the wrappers that only tie it to this process, and without its long tail.
     static func short(_ argv: [String]) -> String {
-        let inner = argv.lastIndex(of: "--").map { Array(argv[($0 + 1)...]) } ?? argv
-        let line = (inner.isEmpty ? argv : inner).joined(separator: " ")
+        var inner = argv[...]
+        while let first = inner.first, ["setpriv", "unshare"].contains(first), let end = inner.firstIndex(of: "--") {
+            inner = inner[(end + 1)...]
+        }
+        let line = (inner.isEmpty ? argv[...] : inner).joined(separator: " ")
         return line.count > 100 ? line.prefix(99) + "…" : line
     }
 }

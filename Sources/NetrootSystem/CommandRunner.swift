@@ -44,7 +44,7 @@ public struct CommandRunner: Sendable {
         let start = lseek(sink.rawValue, 0, SEEK_END)
         let result = try await started(command) {
             try await Subprocess.run(
-                configuration(command), input: .none,
+                try configuration(command), input: .none,
                 output: .fileDescriptor(sink, closeAfterSpawningProcess: false), error: .combinedWithOutput)
         }
         try Task.checkCancellation()
@@ -63,7 +63,7 @@ public struct CommandRunner: Sendable {
     public func capture(_ command: Command, input: [UInt8] = [], limit: Int = 16 << 20) async throws -> String {
         let result = try await started(command) {
             try await Subprocess.run(
-                configuration(command), input: .array(input), output: .string(limit: limit),
+                try configuration(command), input: .array(input), output: .string(limit: limit),
                 error: .string(limit: 1 << 20))
         }
         try Task.checkCancellation()
@@ -80,8 +80,14 @@ public struct CommandRunner: Sendable {
     /// - Returns: how it ended.
     /// - Throws: `CommandError.cannotStart`, `CancellationError`.
     public func interact(_ command: Command) async throws -> Termination {
-        var configuration = self.configuration(command)
+        var configuration = try self.configuration(command)
         configuration.platformOptions.processGroupID = nil
+        // A program that has changed the terminal's modes gets the time to set them back.
+        configuration.platformOptions.teardownSequence = [
+            .gracefulShutDown(allowedDurationToNextStep: .seconds(3))
+        ]
+        let terminal = TerminalModes()
+        defer { terminal?.restore() }
         let ready = configuration
         let result = try await started(command) {
             try await Subprocess.run(
@@ -92,7 +98,12 @@ public struct CommandRunner: Sendable {
         return Termination(result.terminationStatus)
     }
 
-    private func configuration(_ command: Command) -> Configuration {
+    private func configuration(_ given: Command) throws -> Configuration {
+        let program = given.argv.first ?? ""
+        guard program.contains("/") || Tool(program, package: program).path != nil else {
+            throw CommandError.cannotStart(argv: given.argv, reason: "\(program) is not in \(Self.searchPath)")
+        }
+        let command = given.dyingWithParent
         var options = PlatformOptions()
         // An own process group keeps a terminal's Ctrl-C for netroot, which then undoes things in order.
         options.processGroupID = 0
@@ -102,9 +113,8 @@ public struct CommandRunner: Sendable {
             guard let key = Environment.Key(rawValue: name) else { continue }
             environment = environment.updating([key: value])
         }
-        let program = command.argv.first ?? ""
         return Configuration(
-            executable: program.contains("/") ? .path(FilePath(program)) : .name(program),
+            executable: .name(command.argv[0]),
             arguments: Arguments(Array(command.argv.dropFirst())), environment: environment,
             workingDirectory: command.workingDirectory.map { FilePath($0) }, platformOptions: options)
     }
@@ -149,6 +159,21 @@ public struct CommandRunner: Sendable {
     static func tail(_ text: String) -> [String] {
         text.split(whereSeparator: \.isNewline).map(String.init)
             .filter { !$0.allSatisfy(\.isWhitespace) }.suffix(10)
+    }
+}
+
+/// The modes of the terminal on standard input (termios(3)), to be set back after a program that was killed.
+private struct TerminalModes {
+    private var modes = termios()
+
+    /// Nil where standard input is no terminal.
+    init?() {
+        guard tcgetattr(STDIN_FILENO, &modes) == 0 else { return nil }
+    }
+
+    func restore() {
+        var modes = modes
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &modes)
     }
 }
 

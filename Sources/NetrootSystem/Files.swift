@@ -1,5 +1,5 @@
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// Reading, and replacing so that a reader sees the old content or the new, never a part.
 public enum Files {
@@ -65,9 +65,7 @@ public enum Files {
     public static func replace(_ path: String, with bytes: [UInt8], mode: UInt16 = 0o644) throws {
         let temporary = path + ".netroot-new"
         try SystemError.wrap("write", path) {
-            let file = try FileDescriptor.open(
-                FilePath(temporary), .writeOnly, options: [.create, .truncate, .closeOnExec],
-                permissions: FilePermissions(rawValue: CModeT(mode)))
+            let file = try create(temporary)
             do {
                 try file.closeAfter {
                     _ = try file.writeAll(bytes)
@@ -81,6 +79,16 @@ public enum Files {
                 throw error
             }
         }
+    }
+
+    /// A new, empty file that only its owner can read. What has the name is removed first, never followed or reused: in a
+    /// root tree somebody may have put a symlink there.
+    /// - Throws: `Errno`.
+    public static func create(_ path: String) throws -> FileDescriptor {
+        if unlink(path) != 0, errno != ENOENT { throw Errno(rawValue: errno) }
+        return try FileDescriptor.open(
+            FilePath(path), .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
+            permissions: [.ownerReadWrite])
     }
 
     /// Points a symlink at a new target in one step (`rename(2)`).
@@ -166,5 +174,3 @@ public enum Files {
         return path
     }
 }
-
-private typealias CModeT = CInterop.Mode

@@ -55,7 +55,10 @@ struct InstallNFSCommand: AsyncParsableCommand {
         if noAppend || !append.isEmpty { install.options.append = try append.map(CommonOptions.absolute) }
         install.makeDefault = !noDefault
         install.exportsDirectory = system ? "/etc/exports.d" : nil
-        let plan = dryRun ? try await install.plan() : try await install.run()
+        let ready = install
+        let plan =
+            dryRun
+            ? try await ready.plan() : try await Interruption.cancelling { try await ready.run() }
         FileWriter.standardOutput.write(plan.report(dryRun: dryRun))
         if system, !dryRun { FileWriter.standardOutput.write("next: exportfs -ra\n") }
     }

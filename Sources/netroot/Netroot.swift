@@ -34,6 +34,8 @@ struct Netroot: AsyncParsableCommand {
 
     /// Parses and runs; every error ends with its own exit status.
     static func main() async {
+        // A reader that went away, as in `netroot … | head`, must not end netroot before it has undone things.
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parseAsRoot(verbFirst(Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {

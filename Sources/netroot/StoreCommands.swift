@@ -47,9 +47,9 @@ struct RollbackCommand: ParsableCommand {
     func run() throws {
         let label = try options.load()
         let store = LabelStore(label: label)
-        let target = try store.rollbackTarget(generation)
         let lock = try store.lock(verb: "rollback")
         defer { withExtendedLifetime(lock) {} }
+        let target = try store.rollbackTarget(generation)
         try store.makeCurrent(target)
         let row = GenerationRow(target, current: true)
         FileWriter.standardOutput.write(
@@ -84,7 +84,10 @@ struct GCCommand: AsyncParsableCommand {
         let lock = try store.lock(verb: "gc")
         defer { withExtendedLifetime(lock) {} }
         let installed = try InstallNFS.installedGeneration(label)
-        let result = try await store.collect(keep: keep, keeping: installed.map { [$0] } ?? [], CommandRunner())
+        let keep = keep
+        let result = try await Interruption.cancelling {
+            try await store.collect(keep: keep, keeping: installed.map { [$0] } ?? [], CommandRunner())
+        }
         let row = CollectedRow(
             label: label.name, removed: result.removed, inUse: result.inUse, kept: try store.numbers())
         FileWriter.standardOutput.write(output.json ? try JSON.text(row) : Report.collected(row))

@@ -149,7 +149,7 @@ struct BootTests {
                 "2", "-m", "1024", "-display", "none", "-vga", "std", "-netdev", "hubport,id=n1,hubid=5", "-device",
                 "virtio-net-pci,netdev=n1", "-netdev", "user,id=n0,tftp=\(site.tftpboot),bootfile=pxelinux.0",
                 "-device", "virtio-net-pci,netdev=n0,bootindex=1", "-serial", "file:\(console)",
-            ]).dyingWithParent
+            ])
             let running = Task { try await CommandRunner().capture(machine) }
             defer { running.cancel() }
             try await site.waitForText(in: console, "login: ")

@@ -15,7 +15,7 @@ import Testing
                 == .check(BootCheck(name: "x", passed: false, detail: "")))
         #expect(
             CheckMessage(line: "NETROOT-CHECK 1 seconds name=root value=9.25") == .seconds(name: "root", value: 9.25))
-        #expect(CheckMessage(line: "NETROOT-CHECK 1 end checks=13 failed=0") == .end(checks: 13))
+        #expect(CheckMessage(line: "NETROOT-CHECK 1 end checks=13 failed=0") == .end(checks: 13, failed: 0))
         #expect(CheckMessage(line: "NETROOT-CHECK 1 aborted line=7") == .error("aborted line=7"))
     }
 
@@ -33,12 +33,12 @@ import Testing
         _ state: inout BootCheckState, id: String, failing: String? = nil, at time: Double
     ) -> [[BootCheckState.Action]] {
         var actions = [state.receive(.guest(.begin(boot: id, uptime: 20)), at: time)]
-        for name in ["multiUser", "overlay", "noEarlierWrite", "login"] {
+        for name in BootCheckState.required.sorted() {
             let check = BootCheck(name: name, passed: name != failing, detail: "")
             actions.append(state.receive(.guest(.check(check)), at: time))
         }
         actions.append(state.receive(.guest(.seconds(name: "root", value: 5)), at: time))
-        actions.append(state.receive(.guest(.end(checks: 4)), at: time))
+        actions.append(state.receive(.guest(.end(checks: 13, failed: failing == nil ? 0 : 1)), at: time))
         return actions
     }
 
@@ -94,6 +94,22 @@ import Testing
         #expect(!state.passed)
         #expect(state.receive(.deadline(hint: nil), at: 60) == [], "the first reason stays")
         #expect(state.checks.count == 1)
+    }
+
+    @Test func aReportThatLostALineFails() {
+        var state = BootCheckState(user: "u", timeout: 100)
+        _ = state.receive(.guest(.begin(boot: "1", uptime: 20)), at: 30)
+        _ = state.receive(.guest(.check(BootCheck(name: "overlay", passed: true, detail: ""))), at: 30)
+        #expect(state.receive(.guest(.end(checks: 2, failed: 1)), at: 30) == [.finish])
+        #expect(state.checks.last?.detail == "the guest sent 2 checks, 1 failed; 1 arrived")
+    }
+
+    @Test func aCheckThatWasNotMadeFails() {
+        var state = BootCheckState(user: "u", timeout: 100)
+        _ = state.receive(.guest(.begin(boot: "1", uptime: 20)), at: 30)
+        _ = state.receive(.guest(.check(BootCheck(name: "overlay", passed: true, detail: ""))), at: 30)
+        #expect(state.receive(.guest(.end(checks: 1, failed: 0)), at: 30) == [.finish])
+        #expect(state.checks.last?.detail.hasPrefix("the guest left out defaultRoute, hostname") == true)
     }
 
     @Test func aDeadlineSaysWhatIsWaitedFor() {
