@@ -136,12 +136,15 @@ struct BootTests {
         }
     }
 
-    /// The entry as real clients get it: DHCP, and the second of two network cards.
+    /// The entry as real clients get it: DHCP, the second of two network cards, and site files of `--append`.
     @Test(.timeLimit(.minutes(6)))
     func theInstalledEntryBootsByDHCP() async throws {
         let site = try await Site.shared.value
         try await ServeProcess.with(site, "debian12") { server in
-            try await site.run("installnfs", "debian12", "--port", "\(server.port)")
+            let files = site.folder + "/site-files"
+            try Files.makeDirectory(files + "/etc")
+            try Files.replace(files + "/etc/issue", with: Array("laid over by site files\n".utf8))
+            try await site.run("installnfs", "debian12", "--port", "\(server.port)", "--append", files)
             let console = site.folder + "/dhcp.log"
             try await run(["rm", "-f", console])
             let machine = Command([
@@ -157,9 +160,10 @@ struct BootTests {
             #expect(text.contains("BOOTIF=01-"))
             #expect(text.contains("kept for ever"))
             #expect(text.contains("rootovl: / is an overlay"))
+            #expect(text.contains("laid over by site files"))
             running.cancel()
             _ = await running.result
-            try await site.run("installnfs", "debian12", "--port", "2049")
+            try await site.run("installnfs", "debian12", "--port", "2049", "--no-append")
         }
     }
 
