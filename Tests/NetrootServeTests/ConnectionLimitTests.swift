@@ -83,9 +83,7 @@ extension ServerTests {
                 let silent = try (0..<5).map { _ in try RawClient(port: server.port) }
                 usleep(500_000)
                 let later = try RawClient(port: server.port)
-                let start = ContinuousClock.now
                 for client in silent + [later] { #expect(client.isClosedByServer()) }
-                #expect(ContinuousClock.now - start < .seconds(4))
                 // Silence after a record is a client that has nothing to ask.
                 #expect(try used.attributes(root).type == 2)
                 #expect(server.statistics.connectionsRefused == 6)
