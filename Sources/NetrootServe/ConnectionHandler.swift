@@ -4,8 +4,10 @@ import NIOCore
 /// connection that does not read, before the next connection has its turn.
 final class LoopScratch {
     var replies: ByteBuffer
+    let connections: LoopConnections
 
-    init() {
+    init(_ limits: NFSLimits) {
+        connections = LoopConnections(limits)
         replies = ByteBufferAllocator().buffer(capacity: 64 << 10)
     }
 
@@ -42,6 +44,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// When the client last took all that was there for it.
     private var pauseStart: NIODeadline?
     private var hasRead = false
+    /// When the connection was opened, and whether a whole record has come since.
+    let opened = NIODeadline.now()
+    private(set) var hasCalled = false
+    /// The turn of the last whole record, or of the opening.
+    private(set) var lastUse: UInt64 = 0
+    /// Where `LoopConnections` has this connection; nil when it no longer counts as open.
+    var place: Int?
 
     init(service: NFSService, scratch: LoopScratch) {
         self.service = service
@@ -53,11 +62,22 @@ final class ConnectionHandler: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         service.counters.countOpened()
+        lastUse = scratch.connections.nextTurn()
+        scratch.connections.add(self, on: context.eventLoop)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         isClosed = true
         self.context = nil
+        leave()
+        // Deadlines that are still to come keep the handler, not what it held.
+        records = RecordAssembler(recordBytes: limits.recordBytes, fragments: limits.fragments)
+    }
+
+    /// Counts as open no longer.
+    private func leave() {
+        guard place != nil else { return }
+        scratch.connections.remove(self)
         service.counters.countClosed()
     }
 
@@ -101,6 +121,8 @@ final class ConnectionHandler: ChannelInboundHandler {
                 return refuse(context)
             case .record(let buffer, let offset, let count):
                 recordStart = nil
+                lastUse = scratch.connections.nextTurn()
+                hasCalled = true
                 var reader = XDRReader(buffer, offset: offset, count: count)
                 switch service.answer(&reader, into: &replies, mayAsk: true) {
                 case .answered: break
@@ -192,9 +214,15 @@ final class ConnectionHandler: ChannelInboundHandler {
         if !isPaused, !isAsking { setReading(true, context) }
     }
 
+    /// Closes the connection for something that its client did, or did not do.
+    func refuse() {
+        if let context { refuse(context) }
+    }
+
     private func refuse(_ context: ChannelHandlerContext) {
         guard !isClosed else { return }
         isClosed = true
+        leave()
         service.counters.countRefused()
         context.close(promise: nil)
     }

@@ -16,13 +16,29 @@ final class ExportList: Sendable {
     private let state: Mutex<State>
     private let provider: ExportProvider?
     private let limits: NFSLimits
+    private let descriptors: DescriptorCache
+    private let onFirstUse: (@Sendable (Export) -> Void)?
     private let log: Logger
 
-    init(_ trees: [ServedTree], provider: ExportProvider?, limits: NFSLimits, log: Logger) {
+    /// Reads the trees.
+    /// - Throws: `.unreadableExport`.
+    init(
+        _ exports: [Export], provider: ExportProvider?, onFirstUse: (@Sendable (Export) -> Void)?, limits: NFSLimits,
+        log: Logger
+    ) throws(ServeError) {
+        descriptors = DescriptorCache(limit: limits.openFiles)
+        var trees: [ServedTree] = []
+        for export in exports { trees.append(try ServedTree(export, limits: limits, descriptors: descriptors)) }
         state = Mutex(State(trees: trees))
         self.provider = provider
+        self.onFirstUse = onFirstUse
         self.limits = limits
         self.log = log
+    }
+
+    /// A client has named the tree: called once for a connection and a tree, and not for every call.
+    func use(_ tree: ServedTree) {
+        if let onFirstUse { tree.use(first: onFirstUse) }
     }
 
     /// The tree that a handle belongs to.
@@ -87,7 +103,7 @@ final class ExportList: Sendable {
                     continue
                 }
                 do throws(ServeError) {
-                    trees.append(try ServedTree(export, limits: limits))
+                    trees.append(try ServedTree(export, limits: limits, descriptors: descriptors))
                 } catch {
                     log.error("\(error)")
                 }

@@ -17,8 +17,11 @@ public struct NFSLimits: Sendable {
     /// Replies that are gathered before they are sent, in bytes. While the kernel does not take them all, no further
     /// request of that client is read: what one can make the server hold is this and one reply more.
     public var batchBytes = 64 << 10
-    /// The most connections at a time; one more is closed as soon as it is accepted.
+    /// The most connections at a time; for one more the longest idle one is closed, and its client connects again when
+    /// it has something to ask.
     public var connections = 4096
+    /// Seconds from the opening of a connection to the end of its first record.
+    public var firstRecordSeconds = 30
     /// Seconds from the first byte of a record to its last.
     public var recordSeconds = 10
     /// Seconds in which a client must take the replies that wait for it.
@@ -27,7 +30,7 @@ public struct NFSLimits: Sendable {
     public var attributeSeconds = 3
     /// Seconds between two questions to the provider of exports.
     public var providerSeconds = 2
-    /// Files and directories of a tree that are kept open.
+    /// Files and directories that are kept open, of all trees together, the trees' roots among them.
     public var openFiles = 256
     /// Event loop threads. One serves a hundred thousand operations a second; the second one costs no memory worth
     /// naming, and goes on where the first waits for a disk.

@@ -20,18 +20,19 @@ public struct NFSServer: Sendable {
     ///   - provider: asked for the exports of now when a client names one that is not known.
     ///   - address: a numeric address of this machine.
     ///   - port: the TCP port; 0 for any that is free.
+    ///   - onFirstUse: called once for each export, when MNT or a handle first names it and before that is answered. It
+    ///     runs on a thread that serves clients, and must not take long.
     ///   - limits: what clients can make the server spend.
     ///   - log: where trees that cannot be read are told of.
     /// - Throws: `.noExports`, `.unreadableExport`, `.portInUse`, `.cannotListen`, `.resource`.
     public static func start(
         exports: [Export], provider: ExportProvider? = nil, address: String = "127.0.0.1", port: Int = 2049,
-        limits: NFSLimits = .init(), log: Logger = Logger(label: "netroot.nfs")
+        onFirstUse: (@Sendable (Export) -> Void)? = nil, limits: NFSLimits = .init(),
+        log: Logger = Logger(label: "netroot.nfs")
     ) async throws(ServeError) -> NFSServer {
         guard !exports.isEmpty else { throw .noExports }
         let limits = try raiseDescriptorLimit(for: limits)
-        var trees: [ServedTree] = []
-        for export in exports { trees.append(try ServedTree(export, limits: limits)) }
-        let list = ExportList(trees, provider: provider, limits: limits, log: log)
+        let list = try ExportList(exports, provider: provider, onFirstUse: onFirstUse, limits: limits, log: log)
         let counters = NFSCounters()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
         do {
@@ -101,13 +102,14 @@ public struct NFSServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     counters.countAccepted()
-                    guard counters.open < UInt64(limits.connections) else {
+                    let box = scratches.first { $0.0 === channel.eventLoop }?.1
+                    let scratch = box?.value ?? LoopScratch(limits)
+                    box?.value = scratch
+                    // Each loop gets every so-manyth connection, so each has some that can go.
+                    guard counters.open < UInt64(limits.connections) || scratch.connections.closeLongestIdle() else {
                         counters.countRefused()
                         throw ChannelError.ioOnClosedChannel
                     }
-                    let box = scratches.first { $0.0 === channel.eventLoop }?.1
-                    let scratch = box?.value ?? LoopScratch()
-                    box?.value = scratch
                     let service = NFSService(exports: list, limits: limits, counters: counters)
                     try channel.pipeline.syncOperations.addHandler(
                         ConnectionHandler(service: service, scratch: scratch))

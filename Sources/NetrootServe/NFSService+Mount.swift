@@ -21,12 +21,14 @@ extension NFSService {
         case .mount:
             let item = try reader.opaque(limit: NFS.mountPathLimit)
             let path = reader.withBytes(of: item) { String(decoding: $0, as: UTF8.self) }
-            guard let tree = exports.tree(path: path) else {
+            // One that was removed has no clients that could go on with it, and the provider knows better.
+            guard let tree = exports.tree(path: path), tree.isPresent else {
                 if mayAsk, exports.mayAsk || exports.isAsking { return .ask }
                 out.writeAccepted(call.transaction)
                 out.writeInteger(Self.noSuchExport)
                 return .answered
             }
+            exports.use(tree)
             writeRoot(of: tree, call, into: &out)
         case .dump:
             // The server keeps no list of who mounted what: nothing would take a machine off it that was cut off.

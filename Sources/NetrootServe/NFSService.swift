@@ -129,6 +129,7 @@ final class NFSService {
             return (last, handle.inode)
         }
         if let tree = exports.tree(handle) {
+            exports.use(tree)
             last = tree
             return (tree, handle.inode)
         }

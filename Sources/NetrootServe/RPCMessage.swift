@@ -82,9 +82,9 @@ extension ByteBuffer {
         return mark
     }
 
-    /// Sets the record mark at `mark` for what was written since, and `extra` bytes that follow from elsewhere.
-    mutating func endRecord(_ mark: Int, extra: Int = 0) {
-        setInteger(RPC.lastFragment | UInt32(writerIndex - mark - 4 + extra), at: mark)
+    /// Sets the record mark at `mark` for what was written since.
+    mutating func endRecord(_ mark: Int) {
+        setInteger(RPC.lastFragment | UInt32(writerIndex - mark - 4), at: mark)
     }
 
     /// Takes back what was written since `index`.

@@ -32,15 +32,18 @@ final class ServedTree: Sendable {
     /// FNV-1a of the path.
     let pathHash: UInt32
     private let state: Mutex<TreeState>
+    private let isUsed = Mutex(false)
 
     /// Opens the tree and reads all of it.
     /// - Throws: `.unreadableExport`.
-    init(_ export: Export, limits: NFSLimits) throws(ServeError) {
+    init(_ export: Export, limits: NFSLimits, descriptors: DescriptorCache) throws(ServeError) {
         self.export = export
         path = export.normalPath
         pathHash = Self.hash(path)
         do throws(Errno) {
-            state = Mutex(try TreeState.open(directory: export.directory, limits: limits, now: monotonicSeconds()))
+            state = Mutex(
+                try TreeState.open(
+                    directory: export.directory, limits: limits, descriptors: descriptors, now: monotonicSeconds()))
         } catch {
             throw .unreadableExport(path: export.path, directory: export.directory, reason: "\(error)")
         }
@@ -62,6 +65,15 @@ final class ServedTree: Sendable {
     /// Calls `body` with the tables, alone.
     func withState<R>(_ body: (inout TreeState) throws(NFSStatus) -> sending R) throws(NFSStatus) -> R {
         try state.withLock { (state) throws(NFSStatus) in try body(&state) }
+    }
+
+    /// Calls `body` the first time; whoever comes meanwhile waits for it.
+    func use(first body: (Export) -> Void) {
+        isUsed.withLock { isUsed in
+            guard !isUsed else { return }
+            isUsed = true
+            body(export)
+        }
     }
 }
 

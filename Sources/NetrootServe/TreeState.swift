@@ -3,7 +3,7 @@ import Glibc
 /// A tree on disk and what is known of it. All access is under the lock of its `ServedTree`.
 struct TreeState: ~Copyable {
     var table = FileTable()
-    private var descriptors: DescriptorCache
+    private let descriptors: TreeDescriptors
     private let root: OpenFile
     private let device: dev_t
     private let maximumAge: UInt32
@@ -11,20 +11,22 @@ struct TreeState: ~Copyable {
     private static let depthLimit = 256
 
     /// Opens the root of a tree, and reads the whole of it.
-    static func open(directory: String, limits: NFSLimits, now: UInt32) throws(Errno) -> TreeState {
+    static func open(
+        directory: String, limits: NFSLimits, descriptors: DescriptorCache, now: UInt32
+    ) throws(Errno) -> TreeState {
         let descriptor = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Errno.current }
         let root = OpenFile(owning: descriptor)
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Errno.current }
-        var state = TreeState(root: root, status, limits: limits, now: now)
+        var state = TreeState(root: root, status, limits: limits, descriptors: descriptors, now: now)
         try state.readAll(now: now)
         return state
     }
 
-    private init(root: OpenFile, _ status: stat, limits: NFSLimits, now: UInt32) {
+    private init(root: OpenFile, _ status: stat, limits: NFSLimits, descriptors: DescriptorCache, now: UInt32) {
         self.root = root
-        descriptors = DescriptorCache(limit: limits.openFiles)
+        self.descriptors = TreeDescriptors(in: descriptors)
         maximumAge = UInt32(limits.attributeSeconds)
         device = status.st_dev
         let dot = withUnsafeBytes(of: UInt8(ascii: ".")) { table.names.append($0) }

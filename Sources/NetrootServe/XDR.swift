@@ -97,12 +97,6 @@ public struct XDRReader: Sendable {
 }
 
 extension ByteBuffer {
-    /// Writes an XDR boolean (RFC 4506, 4.4).
-    @inlinable
-    public mutating func writeXDR(bool value: Bool) {
-        writeInteger(value ? 1 : 0, as: UInt32.self)
-    }
-
     /// Writes variable-length opaque data or a string: length, bytes, zero padding (RFC 4506, 4.10 and 4.11).
     @inlinable
     public mutating func writeXDR(opaque bytes: UnsafeRawBufferPointer) {

@@ -178,27 +178,6 @@ extension ServerTests {
             }
         }
 
-        @Test func connectionsAreLimited() async throws {
-            let tree = try TestTree.sample()
-            var limits = NFSLimits()
-            limits.connections = 3
-            try await withServer([tree.export()], limits: limits) { server in
-                var clients: [RawClient] = []
-                for _ in 0..<3 {
-                    let client = try RawClient(port: server.port)
-                    _ = try client.mount("/x")
-                    clients.append(client)
-                }
-                let fourth = try RawClient(port: server.port)
-                #expect(fourth.isClosedByServer())
-                #expect(throws: Never.self) { try clients[0].mount("/x") }
-                clients.removeLast()
-                // The server learns of it in its own time.
-                for _ in 0..<100 where server.statistics.connectionsOpen > 2 { usleep(20_000) }
-                #expect(try RawClient(port: server.port).mount("/x").count == FileHandle.size)
-            }
-        }
-
         @Test func aPortInUseIsNamed() async throws {
             let tree = try TestTree.sample()
             try await withServer([tree.export()]) { server in

@@ -90,10 +90,11 @@ final class TestTree {
 
 /// Serves for the time of `body`, and stops whatever happens.
 func withServer(
-    _ exports: [Export], provider: ExportProvider? = nil, limits: NFSLimits = NFSLimits(), port: Int = 0,
-    _ body: (NFSServer) async throws -> Void
+    _ exports: [Export], provider: ExportProvider? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
+    limits: NFSLimits = NFSLimits(), port: Int = 0, _ body: (NFSServer) async throws -> Void
 ) async throws {
-    let server = try await NFSServer.start(exports: exports, provider: provider, port: port, limits: limits)
+    let server = try await NFSServer.start(
+        exports: exports, provider: provider, port: port, onFirstUse: onFirstUse, limits: limits)
     do {
         try await body(server)
     } catch {
