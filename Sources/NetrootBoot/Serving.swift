@@ -20,16 +20,16 @@ public struct Serving: Sendable {
         self.port = port
     }
 
-    /// Serves; the generations that are served are held, so that `gc` leaves them alone.
+    /// Serves all generations; those that a client has used are held, so that `gc` leaves them alone.
     /// - Throws: `StoreError`, `BootError`, `ServeError`, `SystemError`; a cancelled task is the regular end.
-    public func run(say: @Sendable (String) -> Void) async throws {
+    public func run(say: @escaping @Sendable (String) -> Void) async throws {
         if label.rw { throw BootError.readWriteNeedsKernelServer(label: label.name) }
         let store = LabelStore(label: label)
         _ = try store.current()
         let held = HeldGenerations()
         let server = try await NFSServer.start(
-            exports: try held.exports(of: store), provider: { try held.exports(of: store) }, address: address,
-            port: port)
+            exports: try Self.exports(of: store), provider: { try Self.exports(of: store) }, address: address,
+            port: port, onFirstUse: { held.hold($0, of: store, say: say) })
         say("serving \(label.name) on \(server.address), port \(server.port), read-only")
         for path in server.paths { say("export \(path)") }
         do {
@@ -41,19 +41,24 @@ public struct Serving: Sendable {
             withExtendedLifetime(held) {}
         }
     }
-}
-
-/// The generations that a server has offered, each marked as in use.
-private final class HeldGenerations: Sendable {
-    private let holds = Mutex<[Int: GenerationHold]>([:])
 
     /// The exports of all generations that there are, newest first.
-    func exports(of store: LabelStore) throws -> [Export] {
-        let generations = try store.generations()
-        for generation in generations {
-            let hold = try generation.hold()
-            holds.withLock { $0[generation.number] = $0[generation.number] ?? hold }
+    private static func exports(of store: LabelStore) throws -> [Export] {
+        try store.usable().generations.reversed().map(Export.init)
+    }
+}
+
+/// The generations that clients of a server have used, each marked as in use.
+private final class HeldGenerations: Sendable {
+    private let holds = Mutex<[GenerationHold]>([])
+
+    /// Holds the generation of an export until the server ends.
+    func hold(_ export: Export, of store: LabelStore, say: (String) -> Void) {
+        do {
+            let hold = try store.generation(Int(export.generation)).hold()
+            holds.withLock { $0.append(hold) }
+        } catch {
+            say("generation \(export.generation) is used and cannot be held: \(error)")
         }
-        return generations.reversed().map(Export.init)
     }
 }
