@@ -121,7 +121,11 @@ struct BootWatch: Sendable {
         guard let socket = machine.checkSocket else { return }
         try await CheckPort(path: socket).run(commands: commands) { feed.yield(.guest($0)) }
         // The machine after the reboot has a socket of its own, and no commands to wait for.
-        try await CheckPort(path: socket).run(commands: AsyncStream { $0.finish() }) { feed.yield(.guest($0)) }
+        // Again and again: the first QEMU may still accept a connection that ends with it.
+        while true {
+            try await CheckPort(path: socket).run(commands: AsyncStream { $0.finish() }) { feed.yield(.guest($0)) }
+            try await Task.sleep(for: .milliseconds(50))
+        }
     }
 
     /// A server that ends during a boot leaves a client that waits for ever; one that is restarted does not.

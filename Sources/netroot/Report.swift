@@ -16,11 +16,12 @@ struct LabelRow: Encodable {
 
     init(label: Label) throws {
         let store = LabelStore(label: label)
-        let current = try store.currentNumber().map { try store.generation($0) }
+        generation = try store.currentNumber()
+        let current = try store.usable().generations.first { [generation] in $0.number == generation }
         self.label = label.name
         format = label.format.rawValue
-        generation = current?.number
-        kernel = current?.manifest.kernel.version
+        // A damaged generation of one label must not hide the others.
+        kernel = generation == nil ? nil : current?.manifest.kernel.version ?? "damaged"
         built = current?.manifest.finished
         netroot = label.netroot
     }
