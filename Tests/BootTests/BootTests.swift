@@ -93,7 +93,10 @@ struct BootTests {
         try await run([
             "sh", "-ec",
             "cd \(staging) && echo \(module) | cpio --quiet -o -H newc > ../no-overlay.cpio && "
-                + "cp \(initramfs) ../whole.img && cat ../no-overlay.cpio >> ../whole.img && cp ../whole.img \(initramfs)",
+                + "cp \(initramfs) ../whole.img && "
+                // The kernel wants an archive that is not compressed to begin at a multiple of 4 bytes.
+                + "truncate -s %512 ../whole.img && cat ../no-overlay.cpio >> ../whole.img && "
+                + "cp ../whole.img \(initramfs)",
         ])
         let (report, status) = try await site.test("debian12", "--timeout", "180")
         // Installing again mends what differs from the generation.
