@@ -30,9 +30,15 @@ public struct InitramfsContents: Sendable {
         return moduleLists.contains(text) || text.hasSuffix("/modules.builtin")
     }
 
-    /// The kernels that there are modules for, sorted: the names below `lib/modules` and `usr/lib/modules`.
+    /// The kernels that there are modules for, sorted: the names below `lib/modules` and `usr/lib/modules` that hold
+    /// `kernel` or `modules.dep`; dracut's modsign puts a directory `keys` beside them.
     public var kernelVersions: [String] {
-        Set(entries.compactMap { Self.modulePath($0)?.version }).sorted()
+        let found = entries.compactMap { entry -> String? in
+            guard let path = Self.modulePath(entry) else { return nil }
+            let isKernels = path.rest == "kernel" || path.rest.hasPrefix("kernel/") || path.rest == "modules.dep"
+            return isKernels ? path.version : nil
+        }
+        return Set(found).sorted()
     }
 
     /// The dracut modules in it, sorted; empty where dracut did not make it.
