@@ -15,6 +15,8 @@ import Testing
             NewcEntry("usr/lib/modules/6.1.0-1/kernel/drivers/net/virtio-net.ko", .bytes([1])),
             NewcEntry(
                 "usr/lib/modules/6.1.0-1/modules.builtin", .bytes(Array("kernel/fs/overlayfs/over-lay.ko\n".utf8))),
+            // dracut's modsign: a directory beside the kernels'.
+            NewcEntry("usr/lib/modules/keys/site.x509", .bytes([1])),
             NewcEntry("lib", .symlink(Array("usr/lib".utf8))),
         ])
     }
@@ -29,7 +31,7 @@ import Testing
         let path = try scratch.write("initrd", try microcode() + compressed)
         let initramfs = try await Initramfs.open(path) { String(decoding: $0, as: UTF8.self).hasSuffix("nfs.ko.xz") }
         #expect(initramfs.segments.map(\.compression) == [.uncompressed, Compression(rawValue: format)])
-        #expect(initramfs.segments.map(\.entries) == [4, 15])
+        #expect(initramfs.segments.map(\.entries) == [4, 17])
         #expect(initramfs.segments.map(\.offset) == [0, UInt64(try microcode().count)])
         let contents = initramfs.contents
         #expect(contents.kernelVersions == ["6.1.0-1"])
