@@ -16,12 +16,11 @@ struct LabelRow: Encodable {
 
     init(label: Label) throws {
         let store = LabelStore(label: label)
-        generation = try store.currentNumber()
-        let current = try store.usable().generations.first { [generation] in $0.number == generation }
+        let current = try store.currentNumber().map { try store.generation($0) }
+        generation = current?.number
         self.label = label.name
         format = label.format.rawValue
-        // A damaged generation of one label must not hide the others.
-        kernel = generation == nil ? nil : current?.manifest.kernel.version ?? "damaged"
+        kernel = current?.manifest.kernel.version
         built = current?.manifest.finished
         netroot = label.netroot
     }
