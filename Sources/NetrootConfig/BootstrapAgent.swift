@@ -79,7 +79,7 @@ extension RecipeHeader {
             entry.value.blankSeparatedWords.count == 1
         else {
             throw error(
-                entry, "'\(entry.value)' is no URL of a mirror", "such as MirrorURL: http://deb.debian.org/debian")
+                entry, "'\(entry.value)' is no URL of a mirror", "such as MirrorURL: http://mirror.example.org/debian")
         }
         return entry.value
     }

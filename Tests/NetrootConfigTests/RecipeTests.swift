@@ -16,7 +16,7 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe {
             BOOTSTRAP: debootstrap   # the agent
             osversion: bookworm
 
-            MirrorURL: http://deb.debian.org/%{OSVERSION}/%{osversion}
+            MirrorURL: http://mirror.example.org/%{OSVERSION}/%{osversion}
             Include: openssh-server  systemd-sysv,dracut \\
                 netbase
 
@@ -49,7 +49,7 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe {
             recipe.agent
                 == .debootstrap(
                     .init(
-                        suite: "bookworm", mirror: "http://deb.debian.org/bookworm/bookworm",
+                        suite: "bookworm", mirror: "http://mirror.example.org/bookworm/bookworm",
                         include: ["openssh-server", "systemd-sysv", "dracut", "netbase"])))
         #expect(recipe.setup?.text == "touch \"$APPTAINER_ROOTFS/x\"\n")
         #expect(recipe.setup?.line == 10)

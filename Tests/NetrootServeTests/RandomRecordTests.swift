@@ -42,8 +42,8 @@ extension ServerTests {
                 #expect(try witness.attributes(root).inode == before.inode)
                 let file = try witness.walk("etc/hostname", from: root)
                 #expect(try witness.read(file, offset: 0, count: 99).bytes == Array("client\n".utf8))
-                // The other tests run beside it in this process; 1 KiB kept of each record would be above this.
-                #expect(try residentBytes() - start < 160 << 20)
+                // scripts/test runs this suite in a process of its own: other tests beside it would be counted too.
+                #expect(try residentBytes() - start < 32 << 20)
                 let statistics = server.statistics
                 #expect(statistics.totalOperations > 70_000)
                 #expect(statistics.connectionsRefused > 1000)
