@@ -22,8 +22,30 @@ final class RecordingMirror: Sendable {
         }
     }
 
+    /// The host that this machine's own apt takes Debian from.
+    static func upstream() throws -> String {
+        let apt = Process()
+        apt.executableURL = URL(fileURLWithPath: "/usr/bin/apt-get")
+        apt.arguments = ["indextargets", "--format", "$(SITE)", "Created-By: Packages"]
+        let output = Pipe()
+        apt.standardOutput = output
+        try apt.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        apt.waitUntilExit()
+        guard let site = text.firstMatch(of: /http:\/\/([^\/\s]+)\/debian\n/)?.output.1 else {
+            throw MirrorError(sites: text)
+        }
+        return String(site)
+    }
+
+    /// apt's sources name no mirror of Debian by plain HTTP.
+    struct MirrorError: Error {
+        let sites: String
+    }
+
     init() throws {
         listener = try Listener()
+        let upstream = try Self.upstream()
         signal(SIGPIPE, SIG_IGN)
         let socket = listener.descriptor
         let record: @Sendable (String) -> Void = { [self] path in seen.withLock { $0.append(path) } }
@@ -33,21 +55,21 @@ final class RecordingMirror: Sendable {
                 if client < 0 { return }
                 _ = fcntl(client, F_SETFD, FD_CLOEXEC)
                 Thread.detachNewThread {
-                    Self.serve(client, record)
+                    Self.serve(client, upstream, record)
                     close(client)
                 }
             }
         }
     }
 
-    private static func serve(_ client: Int32, _ record: (String) -> Void) {
+    private static func serve(_ client: Int32, _ upstream: String, _ record: (String) -> Void) {
         var pending: [UInt8] = []
         while let request = nextRequest(client, &pending) {
             let words = request.split(separator: " ")
             guard words.count > 1, words[0] == "GET" else { return }
             let path = String(words[1])
             record(path)
-            guard let answer = fetch(path), send(client, answer) else { return }
+            guard let answer = fetch(path, from: upstream), send(client, answer) else { return }
         }
     }
 
@@ -82,10 +104,10 @@ final class RecordingMirror: Sendable {
     }
 
     /// Debian's answer, with a head of our own.
-    private static func fetch(_ path: String) -> [UInt8]? {
-        guard let upstream = connected(to: "deb.debian.org") else { return nil }
+    private static func fetch(_ path: String, from host: String) -> [UInt8]? {
+        guard let upstream = connected(to: host) else { return nil }
         defer { close(upstream) }
-        let request = "GET \(path) HTTP/1.1\r\nHost: deb.debian.org\r\nConnection: close\r\n\r\n"
+        let request = "GET \(path) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"
         guard send(upstream, Array(request.utf8)) else { return nil }
         var answer: [UInt8] = []
         while let more = receive(upstream), !more.isEmpty { answer += more }

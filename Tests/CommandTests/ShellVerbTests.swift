@@ -93,7 +93,7 @@ extension Builds {
         }
 
         @Test func namesAreResolved() async throws {
-            let mirror = "deb.debian.org"
+            let mirror = try RecordingMirror.upstream()
             try #require(
                 try await run(["getent", "hosts", mirror]).status == 0, "this machine cannot resolve \(mirror)")
             expectSuccess(try await shell("getent hosts \(mirror)"))
