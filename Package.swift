@@ -28,18 +28,24 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CNFS", pkgConfig: "libnfs", providers: [.apt(["libnfs-dev"])]),
+        .systemLibrary(name: "CSquashFS", pkgConfig: "libsquashfs1", providers: [.apt(["libsquashfs-dev"])]),
+        // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "NetrootConfig", swiftSettings: strict),
         .target(
             name: "NetrootSystem", dependencies: ["NetrootConfig", subprocess, systemPackage], swiftSettings: strict),
         .target(
-            name: "NetrootImage", dependencies: ["NetrootSystem", subprocess, systemPackage], swiftSettings: strict),
+            name: "NetrootImage",
+            dependencies: ["NetrootConfig", "NetrootSystem", "CSquashFS", "CCrypto", subprocess, systemPackage],
+            swiftSettings: strict),
         .target(name: "NetrootStore", dependencies: ["NetrootConfig", "NetrootSystem"], swiftSettings: strict),
         .target(
             name: "NetrootBuild",
             dependencies: ["NetrootConfig", "NetrootSystem", "NetrootImage", "NetrootStore"],
             swiftSettings: strict),
         .target(
-            name: "NetrootServe", dependencies: ["NetrootSystem", "CNFS", nioCore, nioPosix, logging],
+            name: "NetrootServe",
+            dependencies: ["NetrootSystem", "NetrootImage", "CNFS", nioCore, nioPosix, logging],
             swiftSettings: strict),
         .target(
             name: "NetrootBoot",
@@ -61,13 +67,16 @@ let package = Package(
         .testTarget(name: "NetrootConfigTests", dependencies: ["NetrootConfig"], swiftSettings: strict),
         .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
         .testTarget(
-            name: "NetrootImageTests", dependencies: ["NetrootImage", "NetrootSystem", subprocess, systemPackage],
+            name: "NetrootImageTests",
+            dependencies: ["NetrootConfig", "NetrootImage", "NetrootSystem", subprocess, systemPackage],
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(
             name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"],
             swiftSettings: strict),
-        .testTarget(name: "NetrootServeTests", dependencies: ["NetrootServe"], swiftSettings: strict),
+        .testTarget(
+            name: "NetrootServeTests", dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe"],
+            swiftSettings: strict),
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],
             exclude: ["Golden"], swiftSettings: strict),

@@ -22,7 +22,8 @@ struct HostsValues {
             netroot: try path(.netroot, default: "${base}/netroots/${label}"),
             recipe: try path(.recipe, default: ""),
             tftpboot: try path(.tftpboot, default: "${base}/tftpboot"),
-            format: try format(), rw: try boolean(.rw), debug: try boolean(.debug),
+            format: try format(), transports: try transports(), compression: try compression(),
+            blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try overlaySize())
     }
@@ -33,6 +34,10 @@ struct HostsValues {
             switch key {
             case .netroot, .recipe, .tftpboot: _ = try path(key, default: "")
             case .format: _ = try format()
+            case .transports: _ = try transports()
+            case .compression: _ = try compression()
+            case .blockSize: _ = try blockSize()
+            case .cacheSize: _ = try cacheSize()
             case .rw, .debug: _ = try boolean(key)
             case .extraQEMU, .extraCommandLine: _ = try words(key)
             case .vmMemory: _ = try memory()
@@ -89,12 +94,55 @@ struct HostsValues {
     private func format() throws(ConfigError) -> Label.Format {
         guard let value = try text(.format) else { return .tree }
         if let format = Label.Format(rawValue: value.lowercased()) { return format }
-        let planned = ["squashfs", "initramfs", "uki", "iso"]
+        let planned = ["initramfs", "uki", "iso"]
         if planned.contains(value.lowercased()) {
-            throw error(.format, "'\(value)' is not supported yet", "use tree")
+            throw error(.format, "'\(value)' is not supported yet", "use tree or squashfs")
         }
         let nearest = nearestName(to: value, among: Label.Format.allCases.map(\.rawValue) + planned)
-        throw error(.format, "unknown format '\(value)'", nearest.map { "did you mean '\($0)'?" } ?? "use tree")
+        throw error(
+            .format, "unknown format '\(value)'", nearest.map { "did you mean '\($0)'?" } ?? "use tree or squashfs")
+    }
+
+    /// Names, divided by blanks or commas.
+    private func transports() throws(ConfigError) -> [Transport] {
+        guard let value = try text(.transports) else { return [.nfs] }
+        let names = Transport.allCases.map(\.rawValue)
+        var transports: [Transport] = []
+        for word in value.split(whereSeparator: { $0.isWhitespace || $0 == "," }) {
+            guard let transport = Transport(rawValue: word.lowercased()) else {
+                let nearest = nearestName(to: String(word), among: names)
+                throw error(
+                    .transports, "unknown transport '\(word)'",
+                    nearest.map { "did you mean '\($0)'?" } ?? "use \(names.joined(separator: ", "))")
+            }
+            if transports.contains(transport) { throw error(.transports, "'\(word)' is there twice", "remove one") }
+            transports.append(transport)
+        }
+        guard !transports.isEmpty else { throw error(.transports, "names no transport", "write nfs") }
+        return transports
+    }
+
+    private func compression() throws(ConfigError) -> BlockCompression {
+        guard let value = try text(.compression) else { return .standard }
+        do {
+            return try BlockCompression(parsing: value)
+        } catch { throw self.error(.compression, error.problem, error.hint) }
+    }
+
+    private func blockSize() throws(ConfigError) -> BlockSize {
+        guard let value = try text(.blockSize) else { return .standard }
+        do {
+            return try BlockSize(parsing: value)
+        } catch { throw self.error(.blockSize, error.problem, error.hint) }
+    }
+
+    /// Bytes; 0 keeps no cache.
+    private func cacheSize() throws(ConfigError) -> Int64 {
+        guard let value = try text(.cacheSize) else { return 2 << 30 }
+        guard let bytes = byteCount(value) else {
+            throw error(.cacheSize, "'\(value)' is no size", "write 2g, 512m, or 0 for no cache")
+        }
+        return bytes
     }
 
     private func boolean(_ key: HostsKey) throws(ConfigError) -> Bool {

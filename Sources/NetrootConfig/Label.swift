@@ -4,6 +4,8 @@ public struct Label: Sendable, Equatable {
     public enum Format: String, Sendable, CaseIterable {
         /// The root as a directory.
         case tree
+        /// The root as a squashfs image.
+        case squashfs
     }
 
     /// The section's name: a letter or digit, then letters, digits, `.`, `_`, `-`; at most 63 bytes, since it becomes
@@ -19,6 +21,14 @@ public struct Label: Sendable, Equatable {
     public let tftpboot: String
     /// `FORMAT`.
     public let format: Format
+    /// `TRANSPORTS`: how clients may get the root; none twice, at least one.
+    public let transports: [Transport]
+    /// `COMPRESSION`: how an image's blocks are compressed.
+    public let compression: BlockCompression
+    /// `BLOCK_SIZE`: the block size of an image in bytes.
+    public let blockSize: BlockSize
+    /// `CACHE_SIZE`: the most bytes that the cache of compressed blocks may take.
+    public let cacheSize: Int64
     /// `RW`: the root is mounted read-write, without an overlay.
     public let rw: Bool
     /// `DEBUG`: `rd.debug` and a serial log.
@@ -31,6 +41,19 @@ public struct Label: Sendable, Equatable {
     public let vmMemory: Int
     /// `OVERLAY_SIZE`: the `size=` of the overlay's tmpfs (tmpfs(5)): `50%`, `512m`, `2g`; in lower case.
     public let overlaySize: String
+
+    /// Whether a build packs an image: as the format, or because a transport carries nothing else.
+    public var needsImage: Bool { format == .squashfs || transports.contains { $0 != .nfs } }
+}
+
+/// How a client gets its root.
+public enum Transport: String, Sendable, CaseIterable, Codable {
+    /// NFSv3: files by name, from a tree or an image.
+    case nfs
+    /// Network block device: the blocks of an image.
+    case nbd
+    /// HTTP: the whole image into RAM.
+    case http
 }
 
 /// The keys of a hosts file, as they are documented; a file may write them in any case.
@@ -39,6 +62,10 @@ enum HostsKey: String, CaseIterable {
     case recipe = "RECIPE"
     case tftpboot = "TFTPBOOT"
     case format = "FORMAT"
+    case transports = "TRANSPORTS"
+    case compression = "COMPRESSION"
+    case blockSize = "BLOCK_SIZE"
+    case cacheSize = "CACHE_SIZE"
     case rw = "RW"
     case debug = "DEBUG"
     case extraQEMU = "EXTRA_QEMU"

@@ -12,6 +12,12 @@ public struct Generation: Sendable, Equatable {
 
     /// The root tree.
     public var root: String { directory + "/root" }
+    /// The squashfs image.
+    public var image: String { directory + "/root.squashfs" }
+    /// Whether there is a root tree: a squashfs label's generation has none.
+    public var hasTree: Bool { manifest.format == "tree" }
+    /// Whether there is an image: as the format, or beside the tree for transports that want one.
+    public var hasImage: Bool { manifest.image != nil }
     /// The kernel.
     public var vmlinuz: String { directory + "/vmlinuz" }
     /// The initramfs that belongs to the kernel.
@@ -37,7 +43,8 @@ public struct Generation: Sendable, Equatable {
         self.number = number
         self.directory = directory
         self.manifest = manifest
-        for file in [vmlinuz, initramfs] where !Files.exists(file) {
+        let kept = (hasTree ? [root] : []) + (hasImage ? [image] : [])
+        for file in [vmlinuz, initramfs] + kept where !Files.exists(file) {
             throw StoreError.damaged(directory: directory, reason: "\(file) is missing")
         }
     }

@@ -213,6 +213,8 @@ public struct Draft: Sendable, Equatable {
 
     /// The root tree.
     public var root: String { directory + "/root" }
+    /// The squashfs image.
+    public var image: String { directory + "/root.squashfs" }
     /// The kernel.
     public var vmlinuz: String { directory + "/vmlinuz" }
     /// The initramfs.

@@ -6,8 +6,12 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var label: String
     /// Its number.
     public var generation: Int
-    /// How the root is kept: `tree`.
+    /// How the root is kept: `tree` or `squashfs`.
     public var format: String
+    /// The image, as the format or beside a tree; nil where there is none.
+    public var image: Image?
+    /// The transports that the initramfs can boot by; nil in manifests of before it was recorded, which means nfs.
+    public var transports: [String]?
     /// Whether clients mount it read-write (`RW=Y`); such a generation may change after it was published.
     public var readWrite: Bool
     /// What made it.
@@ -91,6 +95,26 @@ public struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// A squashfs image.
+    public struct Image: Codable, Sendable, Equatable {
+        /// `root.squashfs`.
+        public var file: Blob
+        /// `CODEC` or `CODEC:LEVEL`.
+        public var compression: String
+        /// Bytes.
+        public var blockSize: Int
+        /// What it takes unpacked, in bytes: the sizes of its regular files.
+        public var unpackedBytes: Int64
+
+        /// An image that was packed; nothing is read.
+        public init(file: Blob, compression: String, blockSize: Int, unpackedBytes: Int64) {
+            self.file = file
+            self.compression = compression
+            self.blockSize = blockSize
+            self.unpackedBytes = unpackedBytes
+        }
+    }
+
     /// An installed package.
     public struct Package: Codable, Sendable, Equatable {
         /// Its name.
@@ -124,13 +148,16 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     /// Everything but `schema`, which is always that of this code.
     public init(
-        label: String, generation: Int, format: String, readWrite: Bool, origin: Origin, recipe: RecipeFile,
+        label: String, generation: Int, format: String, image: Image? = nil, transports: [String]? = nil,
+        readWrite: Bool, origin: Origin, recipe: RecipeFile,
         shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String,
         steps: [Step]
     ) {
         self.label = label
         self.generation = generation
         self.format = format
+        self.image = image
+        self.transports = transports
         self.readWrite = readWrite
         self.origin = origin
         self.recipe = recipe

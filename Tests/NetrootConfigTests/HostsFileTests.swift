@@ -88,6 +88,20 @@ private func label(_ lines: String) throws -> Label {
         #expect(try label("OVERLAY_SIZE = \(text)").overlaySize == text.lowercased())
     }
 
+    @Test func imageSettings() throws {
+        let plain = try label("RW = N")
+        #expect(plain.transports == [.nfs] && !plain.needsImage)
+        #expect("\(plain.compression)" == "zstd:9" && plain.blockSize.bytes == 1 << 20 && plain.cacheSize == 2 << 30)
+        #expect(try label("TRANSPORTS = NFS, http nbd").transports == [.nfs, .http, .nbd])
+        #expect(try label("TRANSPORTS = nbd").needsImage)
+        #expect(try label("FORMAT = SquashFS").needsImage)
+        #expect(try label("COMPRESSION = XZ").compression == BlockCompression(parsing: "xz:6"))
+        #expect(try label("COMPRESSION = lz4").compression.level == nil)
+        #expect(try label("BLOCK_SIZE = 128K").blockSize.bytes == 131_072)
+        #expect(try label("BLOCK_SIZE = 4096").blockSize.description == "4k")
+        #expect(try label("CACHE_SIZE = 0").cacheSize == 0)
+    }
+
     @Test func variablesExpandAfterTheSplit() throws {
         let file = try HostsFile(
             text: "[a]\nRECIPE=r\nEXTRA_QEMU = -drive 'file=${base}/x'", path: "/my site/hosts.conf")
@@ -148,7 +162,20 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE = ~/x", 2, ["~"]),
         ("[a]\nRECIPE=x\nRW = maybe", 3, ["RW", "maybe", "Y or N"]),
         ("[a]\nRECIPE=x\nRW = Y # really", 3, ["line of its own"]),
-        ("[a]\nRECIPE=x\nFORMAT = squashfs", 3, ["not supported yet"]),
+        ("[a]\nRECIPE=x\nFORMAT = uki", 3, ["not supported yet"]),
+        ("[a]\nRECIPE=x\nTRANSPORTS = nfs http nfs", 3, ["nfs", "twice"]),
+        ("[a]\nRECIPE=x\nTRANSPORTS = ndb", 3, ["unknown transport 'ndb'", "did you mean 'nbd'"]),
+        ("[a]\nRECIPE=x\nTRANSPORTS = ,", 3, ["no transport"]),
+        ("[a]\nRECIPE=x\nCOMPRESSION = zst:9", 3, ["did you mean 'zstd'"]),
+        ("[a]\nRECIPE=x\nCOMPRESSION = zstd:23", 3, ["no level '23'", "zstd:1 to zstd:22"]),
+        ("[a]\nRECIPE=x\nCOMPRESSION = zstd:", 3, ["no level ''"]),
+        ("[a]\nRECIPE=x\nCOMPRESSION = gzip:0", 3, ["gzip:1 to gzip:9"]),
+        ("[a]\nRECIPE=x\nCOMPRESSION = lz4:9", 3, ["no levels"]),
+        ("[a]\nRECIPE=x\nBLOCK_SIZE = 2m", 3, ["power of two"]),
+        ("[a]\nRECIPE=x\nBLOCK_SIZE = 2048", 3, ["power of two"]),
+        ("[a]\nRECIPE=x\nBLOCK_SIZE = 100k", 3, ["power of two"]),
+        ("[a]\nRECIPE=x\nBLOCK_SIZE = 9999999999999999m", 3, ["power of two"]),
+        ("[a]\nRECIPE=x\nCACHE_SIZE = lots", 3, ["CACHE_SIZE", "2g"]),
         ("[a]\nRECIPE=x\nFORMAT = tre", 3, ["unknown format", "tree"]),
         ("[a]\nRECIPE=x\nVM_MEMORY = 2G", 3, ["2G", "MiB"]),
         ("[a]\nRECIPE=x\nVM_MEMORY = 127", 3, ["127"]),
