@@ -155,7 +155,13 @@ struct NFSBoot: Sendable {
 
 extension Export {
     init(_ generation: Generation) {
-        self.init(path: generation.root, directory: generation.root, generation: UInt32(generation.number))
+        // The path is that of the tree for both: it is what clients mount.
+        let number = UInt32(generation.number)
+        if generation.hasTree {
+            self.init(path: generation.root, directory: generation.root, generation: number)
+        } else {
+            self.init(path: generation.root, image: generation.image, generation: number)
+        }
     }
 }
 

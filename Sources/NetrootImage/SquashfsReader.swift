@@ -148,6 +148,24 @@ public final class SquashfsReader: Sendable {
         return true
     }
 
+    /// Decompresses what `read` needs into the cache; what fails is told by `read`.
+    public func unpack(_ contents: SquashfsFile, at offset: UInt64, count: Int) {
+        guard offset < contents.size else { return }
+        let wanted = Int(min(UInt64(max(0, count)), contents.size - offset))
+        var done = 0
+        while done < wanted {
+            let piece = piece(contents, at: offset + UInt64(done), limit: wanted - done)
+            if piece.packed > 0, !piece.isRaw {
+                do throws(SquashfsReadError) {
+                    _ = try block(at: piece.start, packed: piece.packed)
+                } catch {
+                    return
+                }
+            }
+            done += piece.count
+        }
+    }
+
     /// A part of a file within one block.
     private struct Piece {
         /// The block: its place, its bytes on disk, and those that it has, or has at least, unpacked.
