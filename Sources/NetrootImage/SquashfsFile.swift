@@ -17,6 +17,9 @@ public final class SquashfsFile: Sendable {
 
     static let raw: UInt64 = 1 << 63
 
+    /// Where its blocks begin in the image, in bytes; two equal places are a hole.
+    public var blockPlaces: [UInt64] { places.dropLast().map { $0 & ~Self.raw } }
+
     /// What it takes in memory.
     var bytes: Int { places.count * 8 + 96 }
     var blockCount: Int { places.count - 1 }
