@@ -49,6 +49,18 @@ public struct Generation: Sendable, Equatable {
         }
     }
 
+    /// Reads a published generation by its directory, or by a symlink to it such as `current`.
+    /// - Throws: `StoreError` where it is none, or not whole; `SystemError`.
+    public init(directory: String) throws {
+        guard let resolved = realpath(directory, nil) else { throw SystemError("read", directory, code: errno) }
+        defer { free(resolved) }
+        let path = String(cString: resolved)
+        guard let number = path.split(separator: "/").last.flatMap({ Int($0) }), number > 0 else {
+            throw StoreError.damaged(directory: directory, reason: "a generation's directory has a number as its name")
+        }
+        try self.init(number: number, directory: path)
+    }
+
     /// Marks the generation as in use for as long as the result lives: `gc` leaves it alone.
     /// - Throws: `SystemError`.
     public func hold() throws -> GenerationHold { try GenerationHold(directory) }
