@@ -136,7 +136,8 @@ enum InspectReport {
             let count = archive.archives == 1 ? "1 archive" : "\(archive.archives) archives"
             let how = archive.compression == "none" ? "not compressed" : archive.compression
             lines.append(
-                "at byte \(archive.offset): \(count), \(how), \(archive.entries) entries, \(archive.bytes) bytes unpacked")
+                "at byte \(archive.offset): \(count), \(how), \(archive.entries) entries, \(archive.bytes) bytes unpacked"
+            )
         }
         let tree = row.tree
         lines.append(
@@ -165,7 +166,8 @@ enum InspectReport {
 
     private static func list(_ title: String, _ paths: [TreeAccount.SizedPath]) -> [String] {
         let width = paths.map { "\($0.bytes)".count }.max() ?? 0
-        return paths.isEmpty ? [] : [title] + paths.map { "  \("\($0.bytes)".leftPadded(to: width))  \(printable($0.path))" }
+        return paths.isEmpty
+            ? [] : [title] + paths.map { "  \("\($0.bytes)".leftPadded(to: width))  \(printable($0.path))" }
     }
 
     /// A path from an image must not steer the terminal.

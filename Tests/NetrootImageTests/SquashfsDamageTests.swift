@@ -201,7 +201,8 @@ import Testing
         }
         let directory = try #require(child)
         // Plain metadata: block k of the inode table is at its start + 8194 k, behind two bytes.
-        let place = Int(reader.superblock.inodeTable) + Int(directory.reference >> 16) + 2
+        let place =
+            Int(reader.superblock.inodeTable) + Int(directory.reference >> 16) + 2
             + Int(directory.reference & 0xFFFF)
         let rootPlace = Int(reader.superblock.inodeTable) + Int(root.reference >> 16) + 2 + Int(root.reference & 0xFFFF)
         let rootListing = Array(copy.bytes[(rootPlace + 16)..<(rootPlace + 32)])

@@ -167,7 +167,8 @@ extension ServerTests {
                     try Files.replace(image, with: changed)
                     do {
                         try await withServer(
-                            [Export(path: "/x", image: image, generation: 1)], log: Logger(label: "") { _ in LogLines() }
+                            [Export(path: "/x", image: image, generation: 1)],
+                            log: Logger(label: "") { _ in LogLines() }
                         ) { server in
                             try Self.readAll(server)
                             served += 1
