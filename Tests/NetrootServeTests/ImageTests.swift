@@ -77,6 +77,32 @@ extension ServerTests {
             }
         }
 
+        /// The server ends, and a client goes, while blocks are being decompressed for them.
+        @Test func readsThatNobodyWaitsForDoNoHarm() async throws {
+            let tree = try TestTree.sample()
+            var limits = NFSLimits()
+            limits.imageCacheBytes = 1
+            let export = Export(
+                path: "/x", image: try await tree.image(["-comp", "xz", "-b", "1m", "-no-fragments"]), generation: 1)
+            for round in 0..<20 {
+                try await withServer([export], limits: limits) { server in
+                    for _ in 0..<4 {
+                        let client = try RawClient(port: server.port)
+                        let file = try client.walk("usr/lib/systemd/systemd", from: try client.mount("/x"))
+                        for offset in 0..<16 {
+                            client.send(
+                                RawClient.call(6) { buffer in
+                                    buffer.write(handle: file)
+                                    buffer.writeMultipleIntegers(UInt64(offset) * 1000, UInt32(100))
+                                })
+                        }
+                        // Some stay until the server ends, some go at once.
+                        if round % 2 == 0 { _ = try client.record() }
+                    }
+                }
+            }
+        }
+
         @Test func aDamagedBlockIsAnErrorOfItsFilesAndNotedOnce() async throws {
             let tree = try TestTree.sample()
             let image = try await tree.image(["-comp", "gzip", "-b", "16384", "-no-fragments"])
