@@ -24,10 +24,8 @@ struct BuildCommand: AsyncParsableCommand {
 
     func run() async throws {
         let label = try options.load()
-        let given = cache ?? getenv("NETROOT_CACHE").map { String(cString: $0) }
         var build = Build(
-            label: label, cache: try CommonOptions.absolute(given ?? "/var/cache/netroot"),
-            shipped: try ShippedFiles.locate(), version: Netroot.version)
+            label: label, cache: try cachePath(cache), shipped: try ShippedFiles.locate(), version: Netroot.version)
         build.echo = options.common.verbose
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))

@@ -26,7 +26,7 @@ struct Netroot: AsyncParsableCommand {
         subcommands: [
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
             ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self, ServeCommand.self,
-            ProbeCommand.self,
+            ProbeCommand.self, PackCommand.self,
         ])
 
     /// The version, as `--version` prints it and the manifest records it.
