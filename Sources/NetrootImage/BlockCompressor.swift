@@ -5,6 +5,12 @@ import NetrootConfig
 /// libsquashfs' compressor; for one thread at a time.
 final class BlockCompressor {
     let pointer: UnsafeMutablePointer<sqfs_compressor_t>
+    /// The same for libsquashfs' own writers: refuses a block that does not become smaller. libsquashfs 1.2.0's lz4 does
+    /// not, and unsquashfs takes a block that is larger than its content for damage.
+    var metadata: UnsafeMutablePointer<sqfs_compressor_t> {
+        UnsafeMutableRawPointer(guarded).assumingMemoryBound(to: sqfs_compressor_t.self)
+    }
+    private let guarded: UnsafeMutablePointer<Guarded>
     private let image: String
 
     /// - Parameter image: for messages.
@@ -20,9 +26,26 @@ final class BlockCompressor {
             throw PackError.library(operation: "compress with \(compression) into", image: image, code: code)
         }
         pointer = made
+        guarded = .allocate(capacity: 1)
+        guarded.initialize(to: Guarded(base: made.pointee, inner: made))
+        guarded.pointee.base.do_block = { compressor, input, size, output, room in
+            guard let compressor else { return SQFS_ERROR_ARG_INVALID.rawValue }
+            let inner = UnsafeRawPointer(compressor).assumingMemoryBound(to: Guarded.self).pointee.inner
+            let result = inner.pointee.do_block(inner, input, size, output, room)
+            return result >= Int32(clamping: size) ? 0 : result
+        }
     }
 
-    deinit { sqfs_destroy(pointer) }
+    deinit {
+        guarded.deallocate()
+        sqfs_destroy(pointer)
+    }
+
+    /// A compressor to libsquashfs, with the one that it asks behind it.
+    private struct Guarded {
+        var base: sqfs_compressor_t
+        let inner: UnsafeMutablePointer<sqfs_compressor_t>
+    }
 
     /// Compresses a block.
     /// - Returns: the bytes in `output`; nil where it would not become smaller.

@@ -31,10 +31,10 @@ final class PackMetadata {
         self.compressor = compressor
         self.latest = latest
         output = stream.output
-        inodes = try output.check(sqfs_meta_writer_create(output.file, compressor.pointer, 0))
+        inodes = try output.check(sqfs_meta_writer_create(output.file, compressor.metadata, 0))
         listings = try output.check(
             sqfs_meta_writer_create(
-                output.file, compressor.pointer, UInt32(SQFS_META_WRITER_KEEP_IN_MEMORY.rawValue)))
+                output.file, compressor.metadata, UInt32(SQFS_META_WRITER_KEEP_IN_MEMORY.rawValue)))
         directories = try output.check(
             sqfs_dir_writer_create(listings, UInt32(SQFS_DIR_WRITER_CREATE_EXPORT_TABLE.rawValue)))
         ids = try output.check(sqfs_id_table_create(0))
@@ -68,7 +68,7 @@ final class PackMetadata {
         try output.check("write", sqfs_meta_writer_flush(listings))
         superblock.directory_table_start = output.size
         try output.check("write", sqfs_meta_write_write_to_file(listings))
-        let compressor = compressor.pointer
+        let compressor = compressor.metadata
         try output.check("write", sqfs_frag_table_write(stream.fragments, output.file, &superblock, compressor))
         try output.check(
             "write",

@@ -101,8 +101,9 @@ final class PackTree {
             if relative.count > 4000 {
                 end = relative[..<(relative.startIndex + 4000)].lastIndex(of: UInt8(ascii: "/")) ?? end
             }
-            defer { close(descriptor) }
-            descriptor = try open(relative[..<end], at: descriptor, flags: O_DIRECTORY | O_NOFOLLOW, for: index)
+            let above = descriptor
+            defer { close(above) }
+            descriptor = try open(relative[..<end], at: above, flags: O_DIRECTORY | O_NOFOLLOW, for: index)
             relative = relative[end...].drop { $0 == UInt8(ascii: "/") }
         }
         return descriptor

@@ -127,7 +127,8 @@ public struct SquashfsWriter: Sendable {
             "write",
             sqfs_super_init(
                 &superblock, blockSize.bytes, latest ?? times.max() ?? 0, compression.codec.squashfsID))
-        superblock.flags &= ~UInt16(SQFS_FLAG_NO_DUPLICATES.rawValue)
+        // Whatever libsquashfs calls it: to kernel and unsquashfs the bit says that equal files share their blocks.
+        superblock.flags |= UInt16(SQFS_FLAG_NO_DUPLICATES.rawValue)
         try output.check("write", sqfs_super_write(&superblock, output.file))
         let options = compressor.pointer.pointee.write_options(compressor.pointer, output.file)
         if try output.check("write", options) > 0 {
