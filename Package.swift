@@ -75,7 +75,8 @@ let package = Package(
             name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"],
             swiftSettings: strict),
         .testTarget(
-            name: "NetrootServeTests", dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe"],
+            name: "NetrootServeTests",
+            dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe", "NetrootSystem", logging],
             swiftSettings: strict),
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],

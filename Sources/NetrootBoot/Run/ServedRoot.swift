@@ -72,16 +72,18 @@ struct ServedRoot: Sendable {
 }
 
 extension Export {
+    /// A generation in a form that it has. The path is the same for both: it is what the client mounts.
     init(_ generation: Generation, form: RootForm) {
         switch form {
-        case .tree: self.init(generation)
-        case .squashfs: self.init(generation)
+        case .tree:
+            self.init(path: generation.root, directory: generation.root, generation: UInt32(generation.number))
+        case .squashfs:
+            self.init(path: generation.root, image: generation.image, generation: UInt32(generation.number))
         }
     }
 
-    init(_ generation: Generation) {
-        self.init(path: generation.root, directory: generation.root, generation: UInt32(generation.number))
-    }
+    /// A generation as it is kept: its tree where it has one.
+    init(_ generation: Generation) { self.init(generation, form: generation.hasTree ? .tree : .squashfs) }
 }
 
 /// Starting the servers of one run, on loopback.
