@@ -29,6 +29,8 @@ struct BootCheckState: Sendable {
     private(set) var checks: [BootCheck] = []
     /// Seconds from power-on: `kernel`, `root`, `multiUser`, `ssh`.
     private(set) var seconds: [String: Double] = [:]
+    /// What the guest measured in its first boot, in bytes: `ram` in use, `network` received, `root` read from a device.
+    private(set) var bytes: [String: Int64] = [:]
     /// Whether the first boot has reported, and its logins are done: the moment to read what was served.
     private(set) var firstBootDone = false
     /// What the guest must have decided in each boot.
@@ -96,6 +98,9 @@ struct BootCheckState: Sendable {
             return receive(check)
         case .seconds(let name, let value):
             if boots.count == 1, name != "kernel", let kernelStart { seconds[name] = kernelStart + value }
+            return []
+        case .bytes(let name, let value):
+            if boots.count == 1 { bytes[name] = value }
             return []
         case .end(let sent, let failed):
             guard sent == received.count, failed == received.filter({ !$0.passed }).count else {

@@ -6,6 +6,8 @@ enum CheckMessage: Sendable, Equatable {
     case check(BootCheck)
     /// Seconds since the kernel started.
     case seconds(name: String, value: Double)
+    /// A number of bytes that the guest measured: `ram`, `network`, `root`.
+    case bytes(name: String, value: Int64)
     /// The boot has reported all: how many checks, and how many of them failed.
     case end(checks: Int, failed: Int)
     /// The guest's script cannot go on.
@@ -29,6 +31,11 @@ enum CheckMessage: Sendable, Equatable {
         case "seconds":
             guard let name = fields["name"], let value = fields["value"].flatMap(Double.init) else { return nil }
             self = .seconds(name: name, value: value)
+        case "bytes":
+            guard let name = fields["name"], let value = fields["value"].flatMap({ Int64($0) }), value >= 0 else {
+                return nil
+            }
+            self = .bytes(name: name, value: value)
         case "end":
             guard let checks = fields["checks"].flatMap({ Int($0) }),
                 let failed = fields["failed"].flatMap({ Int($0) })
