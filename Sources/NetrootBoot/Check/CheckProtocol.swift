@@ -6,7 +6,7 @@ enum CheckMessage: Sendable, Equatable {
     case check(BootCheck)
     /// Seconds since the kernel started.
     case seconds(name: String, value: Double)
-    /// An amount: `ram` in use, `network` received, `root` read.
+    /// A number of bytes that the guest measured: `ram`, `network`, `root`.
     case bytes(name: String, value: Int64)
     /// The boot has reported all: how many checks, and how many of them failed.
     case end(checks: Int, failed: Int)
@@ -32,7 +32,9 @@ enum CheckMessage: Sendable, Equatable {
             guard let name = fields["name"], let value = fields["value"].flatMap(Double.init) else { return nil }
             self = .seconds(name: name, value: value)
         case "bytes":
-            guard let name = fields["name"], let value = fields["value"].flatMap({ Int64($0) }) else { return nil }
+            guard let name = fields["name"], let value = fields["value"].flatMap({ Int64($0) }), value >= 0 else {
+                return nil
+            }
             self = .bytes(name: name, value: value)
         case "end":
             guard let checks = fields["checks"].flatMap({ Int($0) }),
