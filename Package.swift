@@ -68,7 +68,7 @@ let package = Package(
         .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
         .testTarget(
             name: "NetrootImageTests",
-            dependencies: ["NetrootConfig", "NetrootImage", "NetrootSystem", subprocess, systemPackage],
+            dependencies: ["CSquashFS", "NetrootConfig", "NetrootImage", "NetrootSystem", subprocess, systemPackage],
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(

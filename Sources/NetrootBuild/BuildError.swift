@@ -20,6 +20,8 @@ public enum BuildError: ReportableError, Equatable {
     case noKernel(recipe: String)
     /// The root has no dracut.
     case noDracut(recipe: String)
+    /// The root has not what a transport of the label needs.
+    case transportLacks(transport: String, what: String, package: String, recipe: String)
     /// The bootstrap tool failed; `reason` in its own words.
     case bootstrapFailed(reason: String, recipe: String, log: String)
     /// dracut failed.
@@ -28,11 +30,13 @@ public enum BuildError: ReportableError, Equatable {
     case badInitramfs(reason: String, log: String)
     /// A path inside the root leads nowhere, or in circles.
     case badPath(path: String, reason: String)
+    /// An image cannot be edited in place.
+    case liveImage(label: String, generation: Int)
 
-    /// `.usage` for a file that is not there, `.unavailable` without a mirror, else `.failed`.
+    /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .fileMissing: .usage
+        case .recipeMissing, .fileMissing, .liveImage: .usage
         case .noNetwork: .unavailable
         default: .failed
         }
@@ -63,12 +67,18 @@ public enum BuildError: ReportableError, Equatable {
                 "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"
         case .noDracut(let recipe):
             return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"
+        case .transportLacks(let transport, let what, let package, let recipe):
+            return "\(recipe): the transport \(transport) needs \(what), and the root has none; "
+                + "add \(package) to Include, or take \(transport) out of TRANSPORTS"
         case .dracutFailed(let lines, let log):
             return "dracut failed: \(lines.last ?? "it printed nothing")\nlog: \(log)"
         case .badInitramfs(let reason, let log):
             return "the initramfs is not fit to boot: \(reason)\nlog: \(log)"
         case .badPath(let path, let reason):
             return "\(path) in the root: \(reason)"
+        case .liveImage(let label, let generation):
+            return
+                "generation \(generation) of \(label) has an image, which cannot be edited in place; leave out --live"
         }
     }
 }

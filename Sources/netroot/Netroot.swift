@@ -25,8 +25,9 @@ struct Netroot: AsyncParsableCommand {
         version: version,
         subcommands: [
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
-            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self, ServeCommand.self,
-            ProbeCommand.self, InspectCommand.self,
+            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, InstallNBDCommand.self,
+            StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self, TestCommand.self, ServeCommand.self,
+            ProbeCommand.self, PackCommand.self, InspectCommand.self,
         ])
 
     /// The version, as `--version` prints it and the manifest records it.

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct HelpTests {
     static let verbs = [
-        "build", "gc", "generations", "inspect", "installnfs", "list", "probe", "rollback", "serve", "shell",
+        "build", "gc", "generations", "inspect", "installnfs", "list", "pack", "probe", "rollback", "serve", "shell",
         "startnfs", "test",
     ]
 
