@@ -152,6 +152,8 @@ rootovl_show_layers() {
 mkdir -p /run/netroot
 rootovl_stamp root
 if getargbool 0 rootovl; then
+    # dracut 106's module overlayfs lays an overlay of its own over a live root, and so over ours, right after this hook.
+    rm -f "$hookdir"/pre-pivot/*mount-overlayfs.sh
     rootovl_merge
     rootovl_verify
     rootovl_configure

@@ -13,16 +13,21 @@ public struct BootReport: Codable, Sendable, Equatable {
     public let generation: Int
     /// How the root came to the client.
     public let transport: String
-    /// The firmware that loaded the kernel.
+    /// In which form the root was served: `tree` or `squashfs`.
+    public let form: String
+    /// The firmware of the machine.
     public let firmware: String
+    /// The boot loader.
+    public let loader: String
     /// Whether every check passed.
     public let passed: Bool
     /// The checks, in the order in which they were decided.
     public let checks: [BootCheck]
     /// Seconds from power-on of the first boot: `kernel` started, `root` mounted, `multiUser` reached, `ssh` login.
     public let seconds: [String: Double]
-    /// Bytes of the first boot until ssh: `tftp`, the sizes of the files that the client loads; `root`, what it
-    /// read over NFS.
+    /// Bytes of the first boot: `tftp`, what the client loads over TFTP, and `http`, what its boot loader loads over
+    /// HTTP; `root`, what it read of its root until the reboot; `network`, what its network card received since the
+    /// kernel started; `ram`, the memory in use when it reported.
     public let bytes: [String: Int64]
     /// The console's log where the check failed.
     public let console: String?
@@ -32,6 +37,10 @@ public struct BootReport: Codable, Sendable, Equatable {
 public struct BootCheckRun: Sendable {
     /// The label.
     public let label: Label
+    /// Transport, firmware and boot loader.
+    public let way: BootWay
+    /// The generation; nil: the one that the boot entry of the transport names, and where there is none the current one.
+    public let generation: Int?
     /// The data that netroot ships.
     public let shipped: ShippedFiles
     /// The port on 127.0.0.1 that leads to the guest's ssh.
@@ -42,8 +51,13 @@ public struct BootCheckRun: Sendable {
     public let running: RunningServer?
 
     /// Nothing is looked at yet; `run` checks and boots.
-    public init(label: Label, shipped: ShippedFiles, sshPort: Int, timeout: Int, running: RunningServer?) {
+    public init(
+        label: Label, way: BootWay = BootWay(), generation: Int? = nil, shipped: ShippedFiles, sshPort: Int,
+        timeout: Int, running: RunningServer? = nil
+    ) {
         self.label = label
+        self.way = way
+        self.generation = generation
         self.shipped = shipped
         self.sshPort = sshPort
         self.timeout = timeout
@@ -59,9 +73,9 @@ public struct BootCheckRun: Sendable {
     public func run(note: @escaping @Sendable (String) -> Void) async throws -> BootReport {
         if label.rw { throw BootError.nothingToCheck(label: label.name) }
         try Tool.require(GuestLogin.tools)
-        let probe = NFSBoot(label: label, sshPort: sshPort, source: .embedded)
-        let generation = try probe.check()
-        let boot = NFSBoot(label: label, sshPort: sshPort, source: running.map { .running($0) } ?? .embedded)
+        let boot = NetworkBoot(
+            label: label, way: way, sshPort: sshPort, source: running.map { .running($0) } ?? .embedded)
+        let generation = try boot.check(try number())
         let hold = try generation.hold()
         defer { withExtendedLifetime(hold) {} }
         let session = try await BootSession.begin(label, verb: "test", exports: [], note: note)
@@ -75,33 +89,50 @@ public struct BootCheckRun: Sendable {
         }
     }
 
+    /// The generation that is tested: what clients boot, and before the first install what they would.
+    private func number() throws -> Int? {
+        if let generation { return generation }
+        if try Installed(label).generation(way.transport) != nil { return nil }
+        return try LabelStore(label: label).current().number
+    }
+
     private func run(
-        _ boot: NFSBoot, _ generation: Generation, _ session: BootSession, note: @escaping @Sendable (String) -> Void
+        _ boot: NetworkBoot, _ generation: Generation, _ session: BootSession,
+        note: @escaping @Sendable (String) -> Void
     ) async throws -> BootReport {
         let login = GuestLogin(key: session.directory + "/key", port: sshPort)
         let archive = session.directory + "/check.cpio"
         let size = try sideLoad(publicKey: try await login.makeKey(), hostname: boot.hostname).write(toFile: archive)
-        note("\(label.name): generation \(generation.number), side-load \(size) bytes")
-        if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
-            note("generation \(current) is current but not installed; netroot installnfs \(label.name)")
-        }
-        let served = try await boot.serve(generation)
+        let form = way.actualForm(of: generation)
+        note(
+            "\(label.name): generation \(generation.number), \(way.transport.rawValue) \(form.rawValue), "
+                + "\(way.firmware.rawValue) \(way.actualLoader.rawValue), side-load \(size) bytes")
+        try noteInstalled(generation, note: note)
+        let served = try await boot.serve(generation, in: session, note: note)
         do {
-            let tftp = try boot.makeTFTPRoot(in: session, generation, served: served, appending: [archive])
-            let machine = Machine(
-                memory: label.vmMemory, tftp: tftp.directory, sshPort: sshPort,
-                consoleLog: BootSession.consoleLog(label), terminal: false,
-                checkSocket: session.directory + "/check.sock", endsAtReboot: true, extra: label.extraQEMU,
-                kvm: try Machine.canUseKVM())
+            let files = try await boot.makeBootFiles(in: session, generation, served: served, appending: [archive])
+            let machine = try boot.machine(
+                files, in: session, terminal: false, checkSocket: session.directory + "/check.sock",
+                endsAtReboot: true)
             let watch = BootWatch(
-                machine: machine, login: login, user: Self.user, timeout: timeout, server: served.server,
+                machine: machine, login: login, user: Self.user, timeout: timeout, served: served,
                 runningPort: running?.port, note: note)
             let outcome = try await watch.run()
-            try await served.server?.stop()
-            return report(outcome, generation: generation, tftpBytes: tftp.bytes, console: machine.consoleLog)
+            try await served.stop()
+            return report(outcome, generation: generation, tftpBytes: files.bytes, console: machine.consoleLog)
         } catch {
-            await served.end(after: error, note: note)
+            await served.stop(after: error, note: note)
             throw error
+        }
+    }
+
+    private func noteInstalled(_ generation: Generation, note: (String) -> Void) throws {
+        let installed = try Installed(label).generation(way.transport)
+        if installed == nil { note("not installed yet; netroot install\(way.transport.rawValue) \(label.name)") }
+        if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
+            note(
+                "generation \(current) is current, \(generation.number) is tested; "
+                    + "netroot install\(way.transport.rawValue) \(label.name)")
         }
     }
 
@@ -113,6 +144,7 @@ public struct BootCheckRun: Sendable {
             nameserver=\(Machine.nameserver)
             gateway=\(Machine.hostAddress)
             user=\(Self.user)
+            transport=\(way.transport.rawValue)
 
             """
         let unit = "etc/systemd/system/netroot-check.service"
@@ -136,18 +168,25 @@ public struct BootCheckRun: Sendable {
     ) -> BootReport {
         var checks = outcome.state.checks
         let marker = generation.root + "/var/lib/netroot-check.marker"
-        if outcome.state.firstBootDone {
+        if outcome.state.firstBootDone, generation.hasTree {
             let clean = !Files.exists(marker)
             checks.append(
                 BootCheck(
                     name: "servedTree", passed: clean, detail: clean ? "the write is not in it" : "\(marker) exists"))
         }
         let passed = outcome.state.passed && checks.allSatisfy(\.passed)
-        var bytes = ["tftp": tftpBytes]
+        var bytes = outcome.state.bytes
+        bytes["tftp"] = tftpBytes
         if let root = outcome.rootBytes { bytes["root"] = root }
+        if let http = outcome.httpBytes {
+            if way.actualLoader == .ipxe { bytes["http"] = http.boot }
+            if way.transport == .http { bytes["root"] = http.image }
+        }
         return BootReport(
-            label: label.name, generation: generation.number, transport: "nfs", firmware: "bios", passed: passed,
-            checks: checks, seconds: outcome.state.seconds.filter { Self.timed.contains($0.key) }, bytes: bytes,
+            label: label.name, generation: generation.number, transport: way.transport.rawValue,
+            form: way.actualForm(of: generation).rawValue, firmware: way.firmware.rawValue,
+            loader: way.actualLoader.rawValue, passed: passed, checks: checks,
+            seconds: outcome.state.seconds.filter { Self.timed.contains($0.key) }, bytes: bytes,
             console: passed ? nil : console)
     }
 

@@ -1,14 +1,19 @@
 import Glibc
+import NetrootConfig
 import NetrootSystem
 
-/// A QEMU machine that boots by PXE: firmware of the network card, DHCP and TFTP by QEMU's user network.
+/// A QEMU machine that boots over the network: DHCP and TFTP by QEMU's user network.
 ///
 /// The options are those of qemu(1), QEMU 7.2.
-struct Machine: Sendable, Equatable {
+struct Machine: Sendable {
     /// Memory in MiB.
     var memory: Int
     /// The TFTP root.
     var tftp: String
+    /// What the firmware loads from it: a program, or a script of the iPXE ROM in QEMU's network card.
+    var bootFile = "pxelinux.0"
+    /// UEFI's code and the machine's own copy of its variables; nil: BIOS.
+    var uefi: (code: String, variables: String)?
     /// The port on 127.0.0.1 that leads to the guest's ssh.
     var sshPort: Int
     /// Where the console (ttyS0) is kept.
@@ -51,10 +56,19 @@ struct Machine: Sendable, Equatable {
         // Under TCG `rep stosb` stalls the guest where the processor offers it (FACTS: soft lockups).
         argv += kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
         argv += ["-smp", "2", "-m", "\(memory)", "-boot", "n", "-display", "none", "-vga", "std"]
+        if let uefi {
+            argv += ["-machine", "q35"]
+            for (unit, drive) in ["readonly=on,file=\(Self.escaped(uefi.code))", "file=\(Self.escaped(uefi.variables))"]
+                .enumerated()
+            {
+                argv += ["-drive", "if=pflash,format=raw,unit=\(unit),\(drive)"]
+            }
+        }
         argv += [
             "-netdev",
-            "user,id=n0,tftp=\(Self.escaped(tftp)),bootfile=pxelinux.0,hostfwd=tcp:127.0.0.1:\(sshPort)-:22",
-            "-device", "virtio-net-pci,netdev=n0",
+            "user,id=n0,tftp=\(Self.escaped(tftp)),bootfile=\(bootFile),hostfwd=tcp:127.0.0.1:\(sshPort)-:22",
+            // UEFI has a driver and PXE of its own; the card's iPXE ROM would take over.
+            "-device", "virtio-net-pci,netdev=n0" + (uefi == nil ? "" : ",romfile=,bootindex=1"),
             // Without a source of randomness sshd waits for entropy.
             "-device", "virtio-rng-pci",
         ]
@@ -77,5 +91,24 @@ struct Machine: Sendable, Equatable {
     /// QEMU's option lists end a value at a comma; a doubled one stands for itself.
     static func escaped(_ value: String) -> String {
         value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+    }
+}
+
+extension NetworkBoot {
+    /// The machine that boots these files.
+    /// - Throws: `SystemError`.
+    func machine(
+        _ files: BootFiles, in session: BootSession, terminal: Bool, checkSocket: String?, endsAtReboot: Bool
+    ) throws -> Machine {
+        var uefi: (code: String, variables: String)?
+        if way.firmware == .uefi {
+            let variables = session.directory + "/ovmf-vars.fd"
+            try ovmf.copyVariables(to: variables)
+            uefi = (ovmf.code, variables)
+        }
+        return Machine(
+            memory: label.vmMemory, tftp: files.directory, bootFile: files.bootFile, uefi: uefi, sshPort: sshPort,
+            consoleLog: BootSession.consoleLog(label), terminal: terminal, checkSocket: checkSocket,
+            endsAtReboot: endsAtReboot, extra: label.extraQEMU, kvm: try Machine.canUseKVM())
     }
 }

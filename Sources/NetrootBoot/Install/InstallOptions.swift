@@ -2,16 +2,26 @@ public import NetrootConfig
 import NetrootStore
 import NetrootSystem
 
+/// Who serves an NFS root.
+public enum NFSServerKind: String, Codable, Sendable, CaseIterable {
+    /// netroot's own server: NFS and MOUNT on one port.
+    case netroot
+    /// The kernel's nfsd, with rpcbind.
+    case kernel
+}
+
 /// What an install says about server, clients and site files; kept beside the generations, so that the next install
-/// of the label says the same unless it is told otherwise.
+/// of the label says the same unless it is told otherwise. One set for all of the label's transports.
 public struct InstallOptions: Codable, Sendable, Equatable {
     /// The server's address as the clients reach it; QEMU's user network has the host at 10.0.2.2.
     public var address = "10.0.2.2"
-    /// The port of netroot's own server.
+    /// The port of netroot's own NFS server.
     public var port = 2049
-    /// Who serves.
+    /// The port of nginx: images, and what iPXE loads.
+    public var httpPort = 8080
+    /// Who serves the NFS root.
     public var server = NFSServerKind.netroot
-    /// Who may mount the export of the kernel's nfsd (exports(5)).
+    /// Who may have the root: as exports(5) names clients; addresses and networks only, beside `*`, for NBD and HTTP.
     public var clients = ["*"]
     /// newc archives, and directories that are packed into one, appended to the initramfs; absolute paths.
     public var append: [String] = []
@@ -24,11 +34,13 @@ public struct InstallOptions: Codable, Sendable, Equatable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
         port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
+        httpPort = try values.decodeIfPresent(Int.self, forKey: .httpPort) ?? httpPort
         server = try values.decodeIfPresent(NFSServerKind.self, forKey: .server) ?? server
         clients = try values.decodeIfPresent([String].self, forKey: .clients) ?? clients
         append = try values.decodeIfPresent([String].self, forKey: .append) ?? append
     }
 
+    /// The name is from when NFS was the only transport.
     static func path(_ label: Label) -> String { label.netroot + "/installnfs.json" }
 
     /// The options of the last install; nil where there was none.
@@ -42,4 +54,7 @@ public struct InstallOptions: Codable, Sendable, Equatable {
             throw BootError.damagedOptions(path: path)
         }
     }
+
+    /// The URL of the TFTP root as nginx serves it, without a slash at its end.
+    var httpBase: String { httpPort == 80 ? "http://\(address)" : "http://\(address):\(httpPort)" }
 }

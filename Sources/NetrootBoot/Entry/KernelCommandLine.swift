@@ -1,15 +1,15 @@
 public import NetrootSystem
 
-/// The kernel command line of a client with an NFS root.
+/// The kernel command line of a client without a disk.
 ///
 /// The arguments are the kernel's (Documentation/admin-guide/kernel-parameters.rst), dracut's (dracut.cmdline(7)) and,
-/// `rootovl` and `rootovlsize`, our dracut module's.
+/// `rootovl`, `rootovlsize` and `rd.netroot.*`, our dracut modules'.
 public struct KernelCommandLine: Sendable, Equatable {
     /// The most bytes that an x86 kernel takes: COMMAND_LINE_SIZE without the NUL (arch/x86/include/asm/setup.h).
     public static let limit = 2047
 
     /// What is mounted.
-    public var root: NFSRoot
+    public var root: BootRoot
     /// How the client gets its address.
     public var address: ClientAddress
     /// IPv4; nil leaves the resolver to DHCP or the root.
@@ -27,7 +27,7 @@ public struct KernelCommandLine: Sendable, Equatable {
 
     /// The values as they are named; nothing is checked yet.
     public init(
-        root: NFSRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false, overlaySize: String = "50%",
+        root: BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false, overlaySize: String = "50%",
         debug: Bool = false, virtualMachine: Bool = false, extra: [String] = []
     ) {
         self.root = root
@@ -44,21 +44,34 @@ public struct KernelCommandLine: Sendable, Equatable {
     ///
     /// - Throws: `KernelCommandLineError` for what the syntax cannot hold, and for a text that is too long.
     public func rendered() throws(KernelCommandLineError) -> String {
+        try Self.joined(try arguments())
+    }
+
+    /// The arguments, one an element, unquoted.
+    ///
+    /// - Throws: `KernelCommandLineError` for what the syntax cannot hold, and for a text that is too long.
+    public func arguments() throws(KernelCommandLineError) -> [String] {
         var arguments = try addressArguments()
         if let nameserver { arguments.append("nameserver=" + (try checked(nameserver, "the name server"))) }
-        arguments.append(try rootArgument())
+        arguments += try rootArguments()
         // No overlay over a root that is to be written to.
         arguments += rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try checked(overlaySize, "the overlay's size"))]
         // The last console= is /dev/console; a machine without that port goes on with tty0.
         arguments += ["console=tty0", "console=ttyS0,115200n8"]
         if virtualMachine { arguments.append("mitigations=off") }
         if debug { arguments.append("rd.debug") }
-        for argument in extra { arguments.append(try quoted(argument)) }
-        let text = arguments.joined(separator: " ")
-        guard text.utf8.count <= Self.limit else {
-            throw .tooLong(bytes: text.utf8.count, limit: Self.limit)
-        }
-        return text
+        arguments += extra
+        let bytes = try Self.joined(arguments).utf8.count
+        guard bytes <= Self.limit else { throw .tooLong(bytes: bytes, limit: Self.limit) }
+        return arguments
+    }
+
+    /// Arguments as one text, quoted as the kernel reads them.
+    /// - Throws: `KernelCommandLineError.badValue`.
+    static func joined(_ arguments: [String]) throws(KernelCommandLineError) -> String {
+        var words: [String] = []
+        for argument in arguments { words.append(try quoted(argument)) }
+        return words.joined(separator: " ")
     }
 
     private func addressArguments() throws(KernelCommandLineError) -> [String] {
@@ -76,11 +89,31 @@ public struct KernelCommandLine: Sendable, Equatable {
         }
     }
 
-    private func rootArgument() throws(KernelCommandLineError) -> String {
-        guard root.path.hasPrefix("/") else { throw .badValue("the root's path", root.path) }
-        for port in [root.port, root.mountPort].compactMap({ $0 }) where !(1...65535).contains(port) {
-            throw .badValue("the port", "\(port)")
+    private func rootArguments() throws(KernelCommandLineError) -> [String] {
+        switch root {
+        case .nfs(let root): return [try rootArgument(root)]
+        case .nbd(let root):
+            try checkPort(root.port)
+            let server = try checked(root.server, "the server")
+            let export = try checked(root.export, "the export")
+            let port = root.port == NBDRoot.standardPort ? [] : ["rd.netroot.nbdport=\(root.port)"]
+            return ["root=nbd:\(server):\(export):squashfs:ro", "rd.neednet=1"] + port
+        case .http(let root):
+            let url = root.url.dropFirst("http://".count)
+            guard root.url.hasPrefix("http://"), !url.isEmpty, root.url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+                !root.url.contains(where: { ",\"'\\".contains($0) })
+            else { throw .badValue("the image's URL", root.url) }
+            // The overlay is ours; dracut's live module mounts the image for it.
+            return [
+                "root=live:\(root.url)", "rd.live.image", "rd.live.overlay.overlayfs=1", "rd.neednet=1",
+                "rd.netroot.image=\(root.bytes)",
+            ]
         }
+    }
+
+    private func rootArgument(_ root: NFSRoot) throws(KernelCommandLineError) -> String {
+        guard root.path.hasPrefix("/") else { throw .badValue("the root's path", root.path) }
+        for port in [root.port, root.mountPort].compactMap({ $0 }) { try checkPort(port) }
         var options = ["vers=3", "proto=tcp", "mountproto=tcp"]
         if let port = root.port { options += ["port=\(port)", "mountport=\(root.mountPort ?? port)"] }
         // There is no lock manager before the root is there, and a read-only root needs none.
@@ -90,6 +123,10 @@ public struct KernelCommandLine: Sendable, Equatable {
         let server = try checked(root.server, "the server")
         let path = try checked(root.path, "the root's path")
         return "root=nfs:\(server):\(path):\(options.joined(separator: ","))"
+    }
+
+    private func checkPort(_ port: Int) throws(KernelCommandLineError) {
+        guard (1...65535).contains(port) else { throw .badValue("the port", "\(port)") }
     }
 
     /// A value that stands between separators of `ip=` and `root=`.
@@ -106,7 +143,7 @@ public struct KernelCommandLine: Sendable, Equatable {
     }
 
     /// An argument with blanks gets double quotes around its value (kernel: `next_arg` in lib/cmdline.c).
-    private func quoted(_ argument: String) throws(KernelCommandLineError) -> String {
+    private static func quoted(_ argument: String) throws(KernelCommandLineError) -> String {
         guard !argument.isEmpty,
             argument.unicodeScalars.allSatisfy({ $0 == "\t" || $0.value >= 0x20 && $0.value != 0x7F })
         else { throw .badValue("an extra argument", argument) }

@@ -8,8 +8,8 @@ struct BootWatch: Sendable {
     let user: String
     /// Seconds for everything.
     let timeout: Int
-    /// netroot's own server in this process, where it serves.
-    let server: NFSServer?
+    /// The servers of this run.
+    let served: ServedRoot
     /// The port of a server that ran before.
     let runningPort: Int?
     let note: @Sendable (String) -> Void
@@ -19,6 +19,8 @@ struct BootWatch: Sendable {
         let state: BootCheckState
         /// Bytes read over NFS until the first boot's logins were done.
         let rootBytes: Int64?
+        /// Bytes that nginx had sent of the boot files and of the image by then; nil without nginx.
+        let httpBytes: (boot: Int64, image: Int64)?
     }
 
     /// Boots the machine and returns when there is a verdict; the machine is ended then.
@@ -31,6 +33,7 @@ struct BootWatch: Sendable {
             for source in sources(commands) { group.addTask { await Self.pump(source, into: feed) } }
             var state = BootCheckState(user: user, timeout: timeout)
             var rootBytes: Int64?
+            var httpBytes: (boot: Int64, image: Int64)?
             let start = ContinuousClock.now
             for try await event in events {
                 try Task.checkCancellation()
@@ -41,11 +44,17 @@ struct BootWatch: Sendable {
                         let source: Source = { try await logIn(as: user, $0) }
                         group.addTask { await Self.pump(source, into: feed) }
                     case .reboot:
-                        rootBytes = server.map { Int64($0.statistics.bytesRead) }
+                        rootBytes = served.server.map { Int64($0.statistics.bytesRead) }
+                        if served.accessLog != nil {
+                            httpBytes = (
+                                try served.httpBytes { !$0.hasSuffix(".squashfs") },
+                                try served.httpBytes { $0.hasSuffix(".squashfs") }
+                            )
+                        }
                         note("\(Progress.decimal(time)) s: first boot reported; rebooting")
                         order.yield("reboot")
                     case .finish:
-                        return Outcome(state: state, rootBytes: rootBytes)
+                        return Outcome(state: state, rootBytes: rootBytes, httpBytes: httpBytes)
                     }
                 }
             }
@@ -64,6 +73,7 @@ struct BootWatch: Sendable {
             { feed in try await watchGuest(commands, feed) },
             { feed in try await logIn(as: "root", feed) },
         ]
+        for daemon in served.daemons { sources.append { feed in try await watchDaemon(daemon, feed) } }
         if let runningPort { sources.append { feed in try await watchServer(runningPort, feed) } }
         return sources
     }
@@ -125,6 +135,16 @@ struct BootWatch: Sendable {
         while true {
             try await CheckPort(path: socket).run(commands: AsyncStream { $0.finish() }) { feed.yield(.guest($0)) }
             try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private func watchDaemon(_ daemon: Daemon, _ feed: Feed) async throws {
+        while true {
+            if let ending = try daemon.ending() {
+                feed.yield(.serverGone("\(BootError.serverEnded(daemon, ending, "during the boot"))"))
+                return
+            }
+            try await Task.sleep(for: .milliseconds(500))
         }
     }
 
