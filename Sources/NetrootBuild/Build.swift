@@ -64,7 +64,8 @@ public struct Build: Sendable {
         else { return nil }
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
-            manifest.readWrite == label.rw, Set(manifest.bootTransports) == Set(label.transports), manifest.shipped == (try await Digest.shipped(shipped)),
+            manifest.readWrite == label.rw, Set(manifest.bootTransports) == Set(label.transports),
+            manifest.shipped == (try await Digest.shipped(shipped)),
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes))
         else { return nil }
         return current

@@ -1,7 +1,7 @@
 #!/bin/sh
 # dracut hook (pre-pivot): the read-only root becomes the lower of an overlay whose upper is a tmpfs. See ../README.md.
 # Sourced by dracut's init, or by its dracut-pre-pivot.service.
-# shellcheck disable=SC1091,SC2015
+# shellcheck disable=SC1091,SC2015,SC2154
 
 type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
 . /lib/rootovl-lib.sh
