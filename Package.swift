@@ -72,7 +72,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(
-            name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"],
+            name: "NetrootBuildTests",
+            dependencies: ["NetrootBuild", "NetrootConfig", "NetrootImage", "NetrootStore", "NetrootSystem"],
             swiftSettings: strict),
         .testTarget(
             name: "NetrootServeTests",

@@ -11,8 +11,9 @@ case $netroot in
             http_file=$(readlink /run/initramfs/livedev) || http_file=
             [ -f "$http_file" ] || rootovl_die "$(http_reason "$http_url")"
             http_check_size "$http_file" "$(getarg rd.netroot.image=)" "$http_url"
-            rootovl_fstype /run/rootfsbase > /dev/null && mount --bind /run/rootfsbase "$NEWROOT" \
-                || rootovl_die "the image $http_url cannot be mounted: it is no whole squashfs image"
+            if ! rootovl_fstype /run/rootfsbase > /dev/null || ! mount --bind /run/rootfsbase "$NEWROOT"; then
+                rootovl_die "the image $http_url cannot be mounted: it is no whole squashfs image"
+            fi
             umount /run/rootfsbase
         fi
         ;;

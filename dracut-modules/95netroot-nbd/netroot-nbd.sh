@@ -7,7 +7,7 @@
 nbd_to_var() {
     nbd_server='' nbd_export='' nbd_type=''
     case $1 in
-        nbd:\[* | nbd::* | nbd:*::*) return 1 ;;
+        nbd:\[* | nbd::*) return 1 ;;
         nbd:*:*) ;;
         *) return 1 ;;
     esac

@@ -1,3 +1,4 @@
+import Glibc
 import NetrootConfig
 import NetrootServe
 import NetrootStore
@@ -89,6 +90,8 @@ extension Export {
 /// Starting the servers of one run, on loopback.
 struct RootServers: Sendable {
     let label: Label
+    /// The data that netroot ships.
+    let shipped: ShippedFiles
     /// A directory of this run: configurations, logs of access, pid files.
     let directory: String
     /// The directory with the boot files, which nginx serves.
@@ -120,7 +123,14 @@ struct RootServers: Sendable {
         let config = NBDServerConfig(listen: ("127.0.0.1", port), exports: [export])
         let path = directory + "/nbd-server.conf"
         try Files.replace(path, with: Array(try config.rendered().utf8))
-        let daemon = try await start(["nbd-server", "-n", "-C", path, "-p", directory + "/nbd-server.pid"], name: "nbd-server", port: port)
+        // A PID namespace, since the server and the processes that it forks for clients have to end with netroot.
+        let user = geteuid() == 0 ? [] : ["--user", "--map-current-user"]
+        let argv =
+            ["unshare"] + user + [
+                "--pid", "--fork", "--kill-child=KILL", "--", shipped.libexec + "/nbd-server-foreground",
+            ]
+        let daemon = try await start(
+            argv + [directory + "/nbd-server.pid", "-C", path], name: "nbd-server", port: port)
         return (daemon, port)
     }
 
