@@ -14,10 +14,10 @@ import Testing
         scratch = try ScratchDirectory()
         try Files.makeDirectory(tree)
         for number in 0..<60 {
-            try Files.replace("\(tree)/t\(number)", with: PackSample.text(20_000 + number))
-            try Files.replace("\(tree)/n\(number)", with: PackSample.noise(20_000, seed: UInt64(number)))
+            try PackSample.put("\(tree)/t\(number)", PackSample.text(20_000 + number))
+            try PackSample.put("\(tree)/n\(number)", PackSample.noise(20_000, seed: UInt64(number)))
         }
-        try Files.replace("\(tree)/large", with: PackSample.text(700_000) + PackSample.noise(300_000))
+        try PackSample.put("\(tree)/large", PackSample.text(700_000) + PackSample.noise(300_000))
     }
 
     private func pack(
@@ -56,7 +56,7 @@ import Testing
 
     @Test func oneMoreFileChangesFewBlocks() async throws {
         _ = try await pack()
-        try Files.replace("\(tree)/n30-new", with: PackSample.noise(5000, seed: 99))
+        try PackSample.put("\(tree)/n30-new", PackSample.noise(5000, seed: 99))
         let warm = try await pack("warm")
         #expect(warm.report.blocks - warm.report.cachedBlocks <= 2)
         #expect(try await pack("none", limit: 0).bytes == warm.bytes)
@@ -98,7 +98,7 @@ import Testing
 
     private func reset(_ bytes: [UInt8]) throws {
         for file in try files() { unlink(file) }
-        try Files.replace(blocks + "/1.pack", with: bytes, mode: 0o600)
+        try PackSample.put(blocks + "/1.pack", bytes)
     }
 
     @Test func whatWasNotUsedForLongestGoes() async throws {
@@ -106,9 +106,9 @@ import Testing
         for number in 0..<4 {
             trees.append("\(scratch.path)/tree-\(number)")
             try Files.makeDirectory(trees[number])
-            try Files.replace(trees[number] + "/noise", with: PackSample.noise(1_000_000, seed: UInt64(100 + number)))
-            // Half of it compresses, so that the entries have a size.
-            try Files.replace(trees[number] + "/text", with: PackSample.text(1_000_000 + number))
+            // Compresses a little: what does not has an entry without bytes.
+            let bytes = PackSample.noise(1_000_000, seed: UInt64(100 + number)).map { $0 & 7 }
+            try PackSample.put(trees[number] + "/file", bytes)
         }
         for tree in trees[..<3] { _ = try await pack(tree: tree) }
         // Their sizes differ by a few bytes.
@@ -127,7 +127,7 @@ import Testing
 
     @Test func manyRunsLeaveFewFiles() async throws {
         for number in 0..<70 {
-            try Files.replace("\(tree)/large", with: PackSample.noise(70_000, seed: UInt64(1000 + number)))
+            try PackSample.put("\(tree)/large", PackSample.noise(70_000, seed: UInt64(1000 + number)))
             _ = try await pack()
         }
         #expect(try files().count <= 66)
@@ -142,7 +142,7 @@ import Testing
         #expect(one.bytes == two.bytes && one.report.notes == [] && two.report.notes == [])
         // A process that writes holds its file: it is left alone, even half written.
         let writing = try BlockCacheFile(creatingIn: blocks)
-        try Files.replace(blocks + "/ignored.txt", with: [1])
+        try PackSample.put(blocks + "/ignored.txt", [1])
         #expect(pwrite(writing.descriptor, [1, 2, 3], 3, 0) == 3)
         let third = try await pack("third")
         #expect(third.report.notes == [] && third.report.cachedBlocks == third.report.blocks)
@@ -150,7 +150,7 @@ import Testing
     }
 
     @Test func anUnusableDirectoryIsANote() async throws {
-        try Files.replace(scratch.path + "/cache", with: [])
+        try PackSample.put(scratch.path + "/cache", [])
         let result = try await pack()
         #expect(result.report.notes.count == 1 && result.report.notes[0].contains("block cache is not written"))
         #expect(result.bytes == (try await pack("none", limit: 0)).bytes)

@@ -17,6 +17,13 @@ struct PackSample {
         try attributes()
     }
 
+    /// Writes a new file; not synced, as there are thousands.
+    static func put(_ path: String, _ bytes: [UInt8]) throws {
+        let descriptor = try SystemError.check("make", path, open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o644))
+        defer { close(descriptor) }
+        guard write(descriptor, bytes, bytes.count) == bytes.count else { throw SystemError("write", path, code: errno) }
+    }
+
     /// Bytes that do not compress, the same on every run.
     static func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         var state = seed
@@ -51,33 +58,33 @@ struct PackSample {
             close(descriptor)
         }
         try Files.makeDirectory(path + "/many")
-        for number in 0..<1000 { try Files.replace(path + "/many/\(number)", with: Array("\(number)".utf8)) }
+        for number in 0..<1000 { try Self.put(path + "/many/\(number)", Array("\(number)".utf8)) }
         try Files.makeDirectory(path + "/empty-directory")
         try Files.makeDirectory(path + "/" + String(repeating: "d", count: 255))
     }
 
     private func contents() throws {
-        try Files.replace(path + "/empty", with: [])
+        try Self.put(path + "/empty", [])
         for size in [4096, 131072, 1 << 20] {
-            try Files.replace(path + "/block-\(size)", with: Self.text(size))
-            try Files.replace(path + "/more-\(size)", with: Self.text(size + 1))
-            try Files.replace(path + "/noise-\(size)", with: Self.noise(size + 777, seed: UInt64(size)))
+            try Self.put(path + "/block-\(size)", Self.text(size))
+            try Self.put(path + "/more-\(size)", Self.text(size + 1))
+            try Self.put(path + "/noise-\(size)", Self.noise(size + 777, seed: UInt64(size)))
             var holed = Self.noise(size, seed: 9) + [UInt8](repeating: 0, count: size)
             holed += Self.text(size)
             try sparse(path + "/hole-\(size)", holed, hole: size..<2 * size)
         }
         try sparse(path + "/only-hole", [], hole: 0..<(3 << 20) + 5)
         try sparse(path + "/ends-in-hole", [UInt8](repeating: 7, count: 5000), hole: 5000..<(2 << 20) + 100)
-        try Files.replace(path + "/same-1", with: Self.text(300_000))
-        try Files.replace(path + "/many/same-2", with: Self.text(300_000))
-        try Files.replace(path + "/same-3", with: Self.noise(3_000_000, seed: 4))
-        try Files.replace(path + "/many/same-4", with: Self.noise(3_000_000, seed: 4))
+        try Self.put(path + "/same-1", Self.text(300_000))
+        try Self.put(path + "/many/same-2", Self.text(300_000))
+        try Self.put(path + "/same-3", Self.noise(3_000_000, seed: 4))
+        try Self.put(path + "/many/same-4", Self.noise(3_000_000, seed: 4))
         try SystemError.check("link", path, link(path + "/same-1", path + "/many/linked"))
         try SystemError.check("link", path, link(path + "/same-1", path + "/linked"))
     }
 
     private func sparse(_ file: String, _ bytes: [UInt8], hole: Range<Int>) throws {
-        try Files.replace(file, with: Array(bytes.prefix(hole.lowerBound)))
+        try Self.put(file, Array(bytes.prefix(hole.lowerBound)))
         try SystemError.check("grow", file, truncate(file, max(hole.upperBound, bytes.count)))
         guard bytes.count > hole.upperBound else { return }
         let descriptor = try SystemError.check("write", file, open(file, O_WRONLY))
