@@ -72,10 +72,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(
-            name: "NetrootBuildTests", dependencies: ["NetrootBuild", "NetrootStore", "NetrootSystem"],
+            name: "NetrootBuildTests",
+            dependencies: ["NetrootBuild", "NetrootConfig", "NetrootImage", "NetrootStore", "NetrootSystem"],
             swiftSettings: strict),
         .testTarget(
-            name: "NetrootServeTests", dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe"],
+            name: "NetrootServeTests",
+            dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe", "NetrootSystem", logging],
             swiftSettings: strict),
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],

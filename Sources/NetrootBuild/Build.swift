@@ -65,7 +65,9 @@ public struct Build: Sendable {
         else { return nil }
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
-            manifest.readWrite == label.rw, PackStep.fits(manifest.image, label), manifest.shipped == (try await Digest.shipped(shipped)),
+            manifest.readWrite == label.rw, PackStep.fits(manifest.image, label),
+            Set(manifest.bootTransports) == Set(label.transports),
+            manifest.shipped == (try await Digest.shipped(shipped)),
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes))
         else { return nil }
         return current
@@ -87,16 +89,18 @@ public struct Build: Sendable {
         let laid = try await Digest.shipped(shipped)
         let steps = RecipeSteps(
             recipe: recipe, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
-        let pair = KernelPair(tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog)
+        let pair = KernelPair(
+            tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog,
+            transports: label.transports)
         try await progress.step("bootstrap") { try await bootstrap(recipe, draft: draft, runner: runner) }
         try await progress.step("customise") {
-            try Customise(tree: tree, shipped: shipped).run()
+            try Customise(tree: tree, shipped: shipped, transports: label.transports).run()
             try steps.metadata()
         }
         if recipe.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
         if !recipe.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
         if recipe.post != nil {
-            let customise = Customise(tree: tree, shipped: shipped)
+            let customise = Customise(tree: tree, shipped: shipped, transports: label.transports)
             let own = try customise.hostIdentity()
             try await progress.step("%post") { try await steps.post() }
             // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
@@ -121,7 +125,7 @@ public struct Build: Sendable {
             if label.format == .squashfs { try await PackStep.removeTree(draft) }
             let manifest = Manifest(
                 label: label.name, generation: draft.number, format: label.format.rawValue, image: packed,
-                readWrite: label.rw,
+                transports: label.transports.map(\.rawValue), readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
                 recipe: source, shipped: laid,
                 kernel: try await Digest.kernel(version: kernel, of: draft), packages: packages, netroot: version,

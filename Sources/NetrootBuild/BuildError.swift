@@ -20,6 +20,8 @@ public enum BuildError: ReportableError, Equatable {
     case noKernel(recipe: String)
     /// The root has no dracut.
     case noDracut(recipe: String)
+    /// The root has not what a transport of the label needs.
+    case transportLacks(transport: String, what: String, package: String, recipe: String)
     /// The bootstrap tool failed; `reason` in its own words.
     case bootstrapFailed(reason: String, recipe: String, log: String)
     /// dracut failed.
@@ -65,6 +67,9 @@ public enum BuildError: ReportableError, Equatable {
                 "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"
         case .noDracut(let recipe):
             return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"
+        case .transportLacks(let transport, let what, let package, let recipe):
+            return "\(recipe): the transport \(transport) needs \(what), and the root has none; "
+                + "add \(package) to Include, or take \(transport) out of TRANSPORTS"
         case .dracutFailed(let lines, let log):
             return "dracut failed: \(lines.last ?? "it printed nothing")\nlog: \(log)"
         case .badInitramfs(let reason, let log):

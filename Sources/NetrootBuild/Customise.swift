@@ -1,9 +1,12 @@
+import NetrootConfig
 import NetrootSystem
 
 /// What netroot changes in every root so that it can run without a disk.
 struct Customise: Sendable {
     let tree: RootTree
     let shipped: ShippedFiles
+    /// What the initramfs is to boot by.
+    let transports: [Transport]
 
     /// Lays the dracut modules and netroot's files into the root, masks units, and takes out what is the host's.
     func run() throws {
@@ -30,14 +33,17 @@ struct Customise: Sendable {
         return removed
     }
 
-    /// The dracut modules and their configuration.
+    /// The dracut modules and their configuration: `netroot.conf`, and `netroot-TRANSPORT.conf` of each transport.
     func dracut() throws {
+        let wanted = Set(["netroot.conf"] + transports.map { "netroot-\($0.rawValue).conf" })
         for name in try Files.names(in: shipped.dracutModules) {
             let source = "\(shipped.dracutModules)/\(name)"
             if Files.isDirectory(source), name.first?.isNumber == true {
                 try tree.install(source, at: "usr/lib/dracut/modules.d/\(name)")
-            } else if name.hasSuffix(".conf") {
+            } else if wanted.contains(name) {
                 try tree.write("etc/dracut.conf.d/\(name)", try Files.text(source))
+            } else if name.hasSuffix(".conf") {
+                try tree.remove("etc/dracut.conf.d/\(name)")
             }
         }
     }

@@ -1,3 +1,4 @@
+import NetrootConfig
 import NetrootImage
 import NetrootSystem
 
@@ -9,6 +10,8 @@ struct KernelPair: Sendable {
     /// The recipe's path, for messages.
     let recipe: String
     let log: String
+    /// What the initramfs is to boot by.
+    let transports: [Transport]
 
     /// The newest kernel that has its modules: the version, and the image's path in the root.
     /// - Throws: `BuildError.noKernel`.
@@ -53,12 +56,23 @@ struct KernelPair: Sendable {
         guard try paths.contains(where: { try tree.contains($0) }) else { throw BuildError.noDracut(recipe: recipe) }
     }
 
+    /// Checks that the root has what the transports need, in words that dracut does not have.
+    /// - Throws: `BuildError.transportLacks`.
+    func requireTransports() throws {
+        for transport in transports {
+            guard let need = try TransportNeeds.of(transport).missing(in: tree) else { continue }
+            throw BuildError.transportLacks(
+                transport: transport.rawValue, what: need.name, package: need.package, recipe: recipe)
+        }
+    }
+
     /// Runs the root's dracut once, takes kernel and initramfs out of the root, and checks that they are a pair.
     /// - Returns: the kernel's version.
     /// - Throws: `BuildError`, `SystemError`, `CommandError`.
     func make(vmlinuz: String, initramfs: String) async throws -> String {
         let kernel = try kernel()
         try requireDracut()
+        try requireTransports()
         let inside = "/boot/initrd.img-\(kernel.version)"
         do {
             try await runner.run(inRoot.command(["dracut", "--force", "--kver", kernel.version, inside]))
@@ -80,7 +94,7 @@ struct KernelPair: Sendable {
         return kernel.version
     }
 
-    /// Opens the initramfs and checks that it belongs to the kernel and holds what an NFS client needs.
+    /// Opens the initramfs and checks that it belongs to the kernel and holds what the transports need.
     /// - Throws: `BuildError.badInitramfs`.
     func verify(_ path: String, version: String) async throws {
         let initramfs: Initramfs
@@ -91,13 +105,15 @@ struct KernelPair: Sendable {
         } catch let error as NewcError {
             throw BuildError.badInitramfs(reason: error.description, log: log)
         }
-        if let reason = Self.reasonToReject(initramfs.contents, version: version) {
+        if let reason = Self.reasonToReject(initramfs.contents, version: version, transports: transports) {
             throw BuildError.badInitramfs(reason: reason, log: log)
         }
     }
 
-    /// Why an initramfs cannot boot an NFS root of this kernel version; nil where it can.
-    static func reasonToReject(_ contents: InitramfsContents, version: String) -> String? {
+    /// Why an initramfs cannot boot a root of this kernel version by each of the transports; nil where it can.
+    static func reasonToReject(
+        _ contents: InitramfsContents, version: String, transports: [Transport]
+    ) -> String? {
         let versions = contents.kernelVersions
         guard versions == [version] else {
             let found = versions.isEmpty ? "none" : versions.joined(separator: ", ")
@@ -107,10 +123,12 @@ struct KernelPair: Sendable {
         {
             return "it lacks the overlay module netroot-rootovl"
         }
-        for module in ["nfs", "nfsv3", "overlay"] where !contents.hasKernelModule(module) {
-            return "it lacks the kernel module \(module)"
+        if !contents.hasKernelModule("overlay") { return "it lacks the kernel module overlay" }
+        for transport in transports {
+            if let missing = TransportNeeds.of(transport).missing(in: contents) {
+                return "for the transport \(transport.rawValue) it lacks \(missing)"
+            }
         }
-        if !contents.hasFile(matching: "*/mount.nfs") { return "it lacks mount.nfs (nfs-common)" }
         if !contents.hasFile(matching: "*/kernel/drivers/net/*.ko*") {
             return "it lacks every network driver"
         }

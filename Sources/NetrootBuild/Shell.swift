@@ -155,7 +155,7 @@ public struct Shell: Sendable {
         }
         let pair = KernelPair(
             tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,
-            recipe: base.manifest.recipe.path, log: log)
+            recipe: base.manifest.recipe.path, log: log, transports: base.manifest.bootTransports)
         return try await progress.step("initramfs") { try await pair.make(vmlinuz: vmlinuz, initramfs: initramfs) }
     }
 

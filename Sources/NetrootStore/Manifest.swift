@@ -1,3 +1,5 @@
+public import NetrootConfig
+
 /// What a generation is and how it came to be: `manifest.json`, described in `docs/manifest.md`.
 public struct Manifest: Codable, Sendable, Equatable {
     /// The version of this schema.
@@ -169,4 +171,9 @@ public struct Manifest: Codable, Sendable, Equatable {
         self.finished = finished
         self.steps = steps
     }
+}
+
+extension Manifest {
+    /// The transports that the initramfs can boot by, as recorded; names of a later netroot are left out.
+    public var bootTransports: [Transport] { transports.map { $0.compactMap(Transport.init(rawValue:)) } ?? [.nfs] }
 }

@@ -122,6 +122,15 @@ public enum Files {
         try SystemError.check("protect", path, chmod(path, mode_t(mode)))
     }
 
+    /// A new directory that only this user can read, for files that are gone soon; in `$TMPDIR`, or `/tmp`.
+    /// - Throws: `SystemError`.
+    public static func makeTemporaryDirectory() throws -> String {
+        let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array((place + "/netroot-XXXXXX").utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("make a directory in", place, code: errno) }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// The names in a directory, sorted; none where it does not exist.
     /// - Throws: `SystemError`.
     public static func names(in directory: String) throws -> [String] {

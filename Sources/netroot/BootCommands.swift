@@ -1,66 +1,35 @@
 public import ArgumentParser
 public import NetrootBoot
-import NetrootConfig
+public import NetrootConfig
 import NetrootStore
 import NetrootSystem
 
-extension NFSServerKind: ExpressibleByArgument {}
+extension Transport: ExpressibleByArgument {}
+extension Firmware: ExpressibleByArgument {}
+extension BootLoader: ExpressibleByArgument {}
+extension RootForm: ExpressibleByArgument {}
 
-struct InstallNFSCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "installnfs", abstract: "Write TFTP root, boot entry and NFS export of the current generation.",
-        discussion: """
-            What is not given is as in the label's last install. At first the entry is for QEMU's user network, where
-            the host is 10.0.2.2.
-
-            Examples:
-              netroot installnfs debian12
-              netroot installnfs debian12 --address 192.168.7.1                   clients of `netroot serve`
-              netroot installnfs debian12 --address 192.168.7.1 --server kernel --system
-              netroot installnfs debian12 --append /srv/site/debian12             files for the overlay
-            """)
-
+/// The options of every start verb.
+struct StartArguments: ParsableArguments {
     @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "The server's address, as the clients reach it (10.0.2.2).")
-    var address: String?
-    @Option(name: .long, help: "The port of `netroot serve` (2049).")
-    var port: Int?
-    @Option(name: .long, help: "Who serves the root: netroot, or the kernel's nfsd (netroot).")
-    var server: NFSServerKind?
-    @Option(name: .long, help: "Who may mount the export of nfsd, as exports(5) names clients (*); may be repeated.")
-    var client: [String] = []
-    @Option(
-        name: .long,
-        help: "A newc archive appended to the initramfs, or a directory laid over the root; may be repeated.")
-    var append: [String] = []
-    @Flag(name: .long, help: "Forget the archives and directories of --append.")
-    var noAppend = false
-    @Flag(name: .long, help: "Leave the entry that boots by itself as it is.")
-    var noDefault = false
-    @Flag(name: .long, help: "Put the export into /etc/exports.d too.")
-    var system = false
-    @Flag(name: .long, help: "Print what would change, and change nothing.")
-    var dryRun = false
+    @Option(name: .long, help: "The port on 127.0.0.1 that leads to the guest's ssh.")
+    var sshPort = 2222
+    @Option(name: .long, help: "The machine's firmware: bios or uefi.")
+    var firmware = Firmware.bios
+    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")
+    var loader: BootLoader?
+    @Flag(name: .long, help: "Keep the console off this terminal; its log is kept in any case.")
+    var headless = false
 
-    func validate() throws {
-        try checkPorts(["--port": port])
-    }
+    func validate() throws { try checkPorts(["--ssh-port": sshPort]) }
 
-    func run() async throws {
-        var install = try InstallNFS(label: try options.load())
-        if let address { install.options.address = address }
-        if let port { install.options.port = port }
-        if let server { install.options.server = server }
-        if !client.isEmpty { install.options.clients = client }
-        if noAppend || !append.isEmpty { install.options.append = try append.map(CommonOptions.absolute) }
-        install.makeDefault = !noDefault
-        install.exportsDirectory = system ? "/etc/exports.d" : nil
-        let ready = install
-        let plan =
-            dryRun
-            ? try await ready.plan() : try await Interruption.cancelling { try await ready.run() }
-        FileWriter.standardOutput.write(plan.report(dryRun: dryRun))
-        if system, !dryRun { FileWriter.standardOutput.write("next: exportfs -ra\n") }
+    func run(_ transport: Transport, form: RootForm? = nil, server: NFSServerKind = .netroot) async throws {
+        let start = Start(
+            label: try options.load(),
+            way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
+            shipped: try ShippedFiles.locate(), sshPort: sshPort, server: server, headless: headless)
+        let progress = Progress()
+        try await Interruption.cancelling { try await start.run { progress.note($0) } }
     }
 }
 
@@ -70,43 +39,74 @@ struct StartNFSCommand: AsyncParsableCommand {
         discussion: """
             The console is on this terminal; Ctrl-C ends the machine, and everything that was started with it.
 
-            Example:
+            Examples:
               netroot startnfs debian12
+              netroot startnfs debian12 --firmware uefi
               ssh -p 2222 root@localhost
             """)
 
-    @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "The port on 127.0.0.1 that leads to the guest's ssh.")
-    var sshPort = 2222
+    @OptionGroup var arguments: StartArguments
     @Option(name: .long, help: "Who serves the root: netroot, or the kernel's nfsd.")
     var server = NFSServerKind.netroot
-    @Flag(name: .long, help: "Keep the console off this terminal; its log is kept in any case.")
-    var headless = false
+    @Option(name: .long, help: "What is served where the generation has both: tree or squashfs (as FORMAT says).")
+    var form: RootForm?
 
-    func validate() throws { try checkPorts(["--ssh-port": sshPort]) }
+    func run() async throws { try await arguments.run(.nfs, form: form, server: server) }
+}
 
-    func run() async throws {
-        let start = StartNFS(label: try options.load(), sshPort: sshPort, server: server, headless: headless)
-        let progress = Progress()
-        try await Interruption.cancelling { try await start.run { progress.note($0) } }
-    }
+struct StartNBDCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "startnbd", abstract: "Boot a QEMU machine by PXE from the label's image over NBD.",
+        discussion: "Example:\n  netroot startnbd debian12 --firmware uefi")
+
+    @OptionGroup var arguments: StartArguments
+
+    func run() async throws { try await arguments.run(.nbd) }
+}
+
+struct StartHTTPCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "starthttp", abstract: "Boot a QEMU machine by PXE that fetches the label's image into its RAM.",
+        discussion: "Example:\n  netroot starthttp debian12 --firmware uefi")
+
+    @OptionGroup var arguments: StartArguments
+
+    func run() async throws { try await arguments.run(.http) }
 }
 
 struct TestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "test", abstract: "Boot the label without a display and let the guest decide whether it works.",
         discussion: """
-            Two boots; exit status 0 when every check passed, 1 otherwise.
+            Two boots; exit status 0 when every check passed, 1 otherwise. What is booted is the generation that is
+            installed for the transport, and before the first install the current one. With --all: the current one, by
+            every transport of the label, as tree and as image, by every firmware.
 
-            Example:
+            Examples:
               netroot test debian12 --json
+              netroot test debian12 --transport http --firmware uefi
+              netroot test debian12 --all --junit report.xml
             """)
 
     @OptionGroup var options: LabelOptions
     @OptionGroup var output: JSONOption
+    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd or http.")
+    var transport = Transport.nfs
+    @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (as FORMAT says).")
+    var form: RootForm?
+    @Option(name: .long, help: "The machine's firmware: bios or uefi.")
+    var firmware = Firmware.bios
+    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")
+    var loader: BootLoader?
+    @Option(name: .long, help: "The generation.")
+    var generation: Int?
+    @Flag(name: .long, help: "Test every way, one after another, and print a table.")
+    var all = false
+    @Option(name: .long, help: "Write the results of --all as JUnit XML.")
+    var junit: String?
     @Option(name: .long, help: "The port on 127.0.0.1 that leads to the guest's ssh.")
     var sshPort = 2223
-    @Option(name: .long, help: "The most seconds that the check may take.")
+    @Option(name: .long, help: "The most seconds that a check may take.")
     var timeout = 600
     @Option(name: .long, help: "The port of an NFS server on 127.0.0.1 that serves the root already.")
     var nfsPort: Int?
@@ -121,15 +121,32 @@ struct TestCommand: AsyncParsableCommand {
         guard nfsPort != nil || (mountPort == nil && nfsPath == nil) else {
             throw ValidationError("--mount-port and --nfs-path want --nfs-port")
         }
+        guard nfsPort == nil || (transport == .nfs && !all) else {
+            throw ValidationError("--nfs-port is for --transport nfs")
+        }
+        guard junit == nil || all else { throw ValidationError("--junit wants --all") }
     }
 
     func run() async throws {
-        let check = BootCheckRun(
-            label: try options.load(), shipped: try ShippedFiles.locate(), sshPort: sshPort, timeout: timeout,
-            running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) })
+        let label = try options.load()
+        let shipped = try ShippedFiles.locate()
         let progress = Progress()
+        guard !all else { return try await runAll(label, shipped, progress) }
+        let check = BootCheckRun(
+            label: label, way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
+            generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout,
+            running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) })
         let report = try await Interruption.cancelling { try await check.run { progress.note($0) } }
         FileWriter.standardOutput.write(output.json ? try JSON.text(report) : Report.boot(report))
         if !report.passed { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+
+    private func runAll(_ label: Label, _ shipped: ShippedFiles, _ progress: Progress) async throws {
+        let matrix = BootMatrix(
+            label: label, generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout)
+        let rows = try await Interruption.cancelling { try await matrix.run { progress.note($0) } }
+        if let junit { try Files.replace(junit, with: Array(JUnitReport.xml(label: label.name, rows: rows).utf8)) }
+        FileWriter.standardOutput.write(output.json ? try JSON.text(rows) : Report.matrix(label.name, rows))
+        if rows.isEmpty || !rows.allSatisfy(\.passed) { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 }

@@ -15,7 +15,9 @@ struct BuildCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+    @Option(
+        name: .long,
+        help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
     var cache: String?
     @Flag(
         name: .long,
@@ -51,7 +53,9 @@ struct ShellCommand: AsyncParsableCommand {
     @OptionGroup var options: LabelOptions
     @Flag(name: .long, help: "Edit the current generation in place; running clients may see stale file handles.")
     var live = false
-    @Option(name: .long, help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+    @Option(
+        name: .long,
+        help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
     var cache: String?
     @Argument(parsing: .postTerminator, help: "A command to run instead of an interactive shell.")
     var command: [String] = []

@@ -25,7 +25,8 @@ struct Netroot: AsyncParsableCommand {
         version: version,
         subcommands: [
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
-            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, TestCommand.self, ServeCommand.self,
+            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, InstallNBDCommand.self,
+            StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self, TestCommand.self, ServeCommand.self,
             ProbeCommand.self, PackCommand.self,
         ])
 

@@ -126,7 +126,8 @@ enum Report {
     }
 
     static func boot(_ report: BootReport) -> String {
-        var text = "\(report.label): generation \(report.generation), \(report.transport), \(report.firmware)\n"
+        var text = "\(report.label): generation \(report.generation), \(report.transport) \(report.form), "
+        text += "\(report.firmware) \(report.loader)\n"
         for check in report.checks {
             text += "\(check.passed ? "pass" : "FAIL")  \(check.name.rightPadded(to: 16)) \(check.detail)\n"
         }
@@ -138,6 +139,34 @@ enum Report {
         for (name, value) in report.bytes.sorted(by: { $0.key > $1.key }) { text += "\(value) bytes  \(name)\n" }
         if let console = report.console { text += "console: \(console)\n" }
         return text + "\(report.label): \(report.passed ? "passed" : "FAILED")\n"
+    }
+
+    /// The boots of a label by every way: seconds to root and ssh, MiB, and RAM in use.
+    static func matrix(_ label: String, _ rows: [BootMatrix.Row]) -> String {
+        func seconds(_ value: Double?) -> String { value.map { Progress.decimal($0) } ?? "-" }
+        func mebibytes(_ value: Int64?) -> String { value.map { Progress.decimal(Double($0) / 1_048_576) } ?? "-" }
+        let header = [
+            "TRANSPORT", "ROOT", "FIRMWARE", "LOADER", "RESULT", "KERNEL s", "ROOT s", "SSH s", "BOOT MiB", "ROOT MiB",
+            "RAM MiB",
+        ]
+        let cells = rows.map { row in
+            let bytes = row.report?.bytes ?? [:]
+            let boot = bytes["tftp"].map { $0 + (bytes["http"] ?? 0) }
+            return [
+                row.transport, row.form, row.firmware, row.report?.loader ?? "-", row.passed ? "pass" : "FAIL",
+                seconds(row.report?.seconds["kernel"]), seconds(row.report?.seconds["root"]),
+                seconds(row.report?.seconds["ssh"]), mebibytes(boot), mebibytes(bytes["root"]), mebibytes(bytes["ram"]),
+            ]
+        }
+        var text = table([header] + cells)
+        for row in rows where !row.passed {
+            for failure in row.failures {
+                text += "FAIL  \(row.transport) \(row.form) \(row.firmware): \(failure)\n"
+            }
+            if let console = row.report?.console { text += "console: \(console)\n" }
+        }
+        let passed = rows.filter(\.passed).count
+        return text + "\(label): \(passed) of \(rows.count) passed\n"
     }
 
     static func probe(_ report: NFSProbe.Report) -> String {

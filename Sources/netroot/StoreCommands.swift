@@ -83,10 +83,10 @@ struct GCCommand: AsyncParsableCommand {
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "gc")
         defer { withExtendedLifetime(lock) {} }
-        let installed = try InstallNFS.installedGeneration(label)
+        let installed = try Installed(label).generations
         let keep = keep
         let result = try await Interruption.cancelling {
-            try await store.collect(keep: keep, keeping: installed.map { [$0] } ?? [], CommandRunner())
+            try await store.collect(keep: keep, keeping: installed, CommandRunner())
         }
         let row = CollectedRow(
             label: label.name, removed: result.removed, inUse: result.inUse, kept: try store.numbers())

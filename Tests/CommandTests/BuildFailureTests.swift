@@ -117,12 +117,31 @@ extension Builds {
 
         @Test(arguments: [
             ("overlay.ko", "the kernel module overlay"), ("rootovl.sh", "the overlay module netroot-rootovl"),
-            ("nfsv3.ko", "the kernel module nfsv3"), ("virtio_net.ko", "every network driver"),
-            ("mount.nfs", "mount.nfs"),
+            ("virtio_net.ko", "every network driver"),
         ])
         func anInitramfsThatLacksWhatAClientNeeds(file: String, words: String) async throws {
             expectError(
                 try await failed(FakeRecipe(lacking: file)), .failed, ["not fit to boot: it lacks \(words)"])
+        }
+
+        @Test(arguments: [("nfsv3.ko", "the kernel module nfsv3"), ("mount.nfs", "mount.nfs (nfs-common)")])
+        func anInitramfsThatLacksWhatNFSNeeds(file: String, words: String) async throws {
+            expectError(
+                try await failed(FakeRecipe(lacking: file)), .failed,
+                ["not fit to boot: for the transport nfs it lacks \(words)"])
+        }
+
+        @Test(arguments: [
+            ("nfs", "mount.nfs", "nfs-common"), ("nfs nbd", "nbd-client", "nbd-client"), ("http nfs", "curl", "curl"),
+        ])
+        func aRootWithoutATransportsProgram(transports: String, program: String, package: String) async throws {
+            var recipe = FakeRecipe()
+            recipe.programs.removeAll { $0 == program }
+            try scratch.write(
+                "hosts.conf", try Files.text(scratch.hosts) + "TRANSPORTS = \(transports)\n")
+            expectError(
+                try await failed(recipe), .failed,
+                ["a.def: the transport", "needs \(program), and the root has none; add \(package) to Include"])
         }
 
         @Test func aDracutThatFails() async throws {

@@ -18,18 +18,21 @@ struct FakeRecipe {
     var archiveKernel = FakeRecipe.kernel
     /// What the archive lacks: the entries whose paths end so.
     var lacking = ""
+    /// The programs that the root has for dracut: one a transport.
+    var programs = ["mount.nfs", "nbd-client", "curl"]
 
     /// Writes the recipe of a label, and what it needs, into a scratch folder.
     func write(_ scratch: Scratch, _ label: String = "a") throws {
         try scratch.write("\(label).cpio", bytes: try archive())
-        let always = [
-            hasKernel
-                ? "mkdir -p /lib/modules/\(Self.kernel); echo kernel > /boot/vmlinuz-\(Self.kernel)"
-                : "test ! -e /boot/vml*",
-            hasDracut
-                ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"")
-                : "true",
-        ]
+        let always =
+            [
+                hasKernel
+                    ? "mkdir -p /lib/modules/\(Self.kernel); echo kernel > /boot/vmlinuz-\(Self.kernel)"
+                    : "test ! -e /boot/vml*",
+                hasDracut
+                    ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"")
+                    : "true",
+            ] + programs.map { Self.install($0, "exit 1") }
         var text = "Bootstrap: debootstrap\nOSVersion: bookworm\n\n%files\n    \(label).cpio /fake.cpio\n"
         if !setup.isEmpty { text += "\n%setup\n" + Self.indented(setup) }
         text += "\n%post\n" + Self.indented((always + [post]).joined(separator: "\n"))
@@ -71,10 +74,14 @@ struct FakeRecipe {
     private func archive() throws -> [UInt8] {
         let modules = "usr/lib/modules/\(archiveKernel)/kernel/"
         let files = [
-            "usr/lib/dracut/hooks/pre-pivot/10-rootovl.sh", "usr/sbin/mount.nfs", modules + "fs/nfs/nfs.ko",
+            "usr/lib/dracut/hooks/pre-pivot/10-rootovl.sh", "usr/sbin/mount.nfs", "usr/sbin/nbd-client",
+            "usr/bin/curl", "usr/lib/netroot-nbd.sh", "usr/lib/netroot-http.sh",
+            "usr/lib/dracut/hooks/netroot/10-nbd-port.sh", "usr/lib/dracut/hooks/netroot/10-http-ram.sh",
+            "usr/lib/dracut/hooks/mount/00-http-mount.sh", modules + "drivers/block/nbd.ko",
+            modules + "drivers/block/loop.ko", modules + "fs/squashfs/squashfs.ko", modules + "fs/nfs/nfs.ko",
             modules + "fs/nfs/nfsv3.ko", modules + "fs/overlayfs/overlay.ko", modules + "drivers/net/virtio_net.ko",
         ]
-        let names = "base\nnetroot-rootovl\nnfs\n"
+        let names = "base\ndmsquash-live\nlivenet\nnbd\nnetroot-rootovl\nnfs\n"
         let entries =
             files.map { NewcEntry($0, .bytes(Array("x".utf8))) }
             + [NewcEntry("usr/lib/dracut/modules.txt", .bytes(Array(names.utf8)))]

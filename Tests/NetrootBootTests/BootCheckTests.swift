@@ -15,6 +15,9 @@ import Testing
                 == .check(BootCheck(name: "x", passed: false, detail: "")))
         #expect(
             CheckMessage(line: "NETROOT-CHECK 1 seconds name=root value=9.25") == .seconds(name: "root", value: 9.25))
+        #expect(
+            CheckMessage(line: "NETROOT-CHECK 1 bytes name=ram value=314253312")
+                == .bytes(name: "ram", value: 314_253_312))
         #expect(CheckMessage(line: "NETROOT-CHECK 1 end checks=13 failed=0") == .end(checks: 13, failed: 0))
         #expect(CheckMessage(line: "NETROOT-CHECK 1 aborted line=7") == .error("aborted line=7"))
     }
@@ -22,6 +25,8 @@ import Testing
     @Test(arguments: [
         "", "[    1.0] Linux version", "NETROOT-CHECK 2 end checks=1", "NETROOT-CHECK 1 begin boot=x",
         "NETROOT-CHECK 1 check name=x", "NETROOT-CHECK 1 seconds name=root value=soon", "NETROOT-CHECK 1 frob",
+        "NETROOT-CHECK 1 bytes name=ram", "NETROOT-CHECK 1 bytes name=ram value=1.5",
+        "NETROOT-CHECK 1 bytes value=1", "NETROOT-CHECK 1 bytes name=ram value=-1",
     ])
     func otherLinesAreNone(_ line: String) {
         #expect(CheckMessage(line: line) == nil)
@@ -56,6 +61,15 @@ import Testing
         #expect(state.passed)
         #expect(state.checks.contains { $0.name == "goneAfterReboot" && $0.passed })
         #expect(state.seconds == ["kernel": 10, "root": 15, "ssh": 31])
+    }
+
+    @Test func bytesAreTheFirstBoots() {
+        var state = BootCheckState(user: "u", timeout: 100)
+        _ = state.receive(.guest(.begin(boot: "1", uptime: 20)), at: 30)
+        _ = state.receive(.guest(.bytes(name: "network", value: 5)), at: 30)
+        _ = state.receive(.guest(.begin(boot: "2", uptime: 20)), at: 80)
+        _ = state.receive(.guest(.bytes(name: "network", value: 9)), at: 80)
+        #expect(state.bytes == ["network": 5])
     }
 
     @Test func aFailedCheckEndsWithoutAReboot() {

@@ -2,14 +2,14 @@ import Testing
 
 @testable import NetrootBoot
 
-private func entry(_ label: String, generation: Int = 7) -> PXELinuxEntry {
-    PXELinuxEntry(
-        label: label, kernel: "netroot/\(label)/\(generation)/vmlinuz",
+private func entry(_ label: String, generation: Int = 7) -> BootEntry {
+    BootEntry(
+        name: label, kernel: "netroot/\(label)/\(generation)/vmlinuz",
         initrds: ["netroot/\(label)/\(generation)/initrd.img", "netroot/\(label)/site.img"],
-        commandLine: "ip=dhcp rd.neednet=1 ro rootovl")
+        arguments: ["ip=dhcp", "rd.neednet=1", "ro", "rootovl"])
 }
 
-private func config(_ text: String) throws(PXELinuxConfigError) -> PXELinuxConfig {
+private func config(_ text: String) throws(SharedConfigError) -> PXELinuxConfig {
     try PXELinuxConfig(bytes: Array(text.utf8))
 }
 
@@ -25,13 +25,13 @@ private let handMade =
     @Test func freshFile() throws {
         let one = try config("").replacing(entry("debian12"))
         try expectGolden("pxelinux-fresh", one.text)
-        #expect(one.defaultLabel == "debian12")
+        #expect(one.defaultName == "debian12")
         #expect(one.kernelPath(of: "debian12") == "netroot/debian12/7/vmlinuz")
         #expect(one.kernelPath(of: "debian13") == nil)
         let two = try one.replacing(entry("debian13"), makeDefault: false)
         try expectGolden("pxelinux-two", two.text)
-        #expect(two.labels == ["debian12", "debian13"])
-        #expect(two.defaultLabel == "debian12")
+        #expect(two.names == ["debian12", "debian13"])
+        #expect(two.defaultName == "debian12")
         #expect(try config("\n \r\n").replacing(entry("debian12")) == one)
     }
 
@@ -41,7 +41,7 @@ private let handMade =
         #expect(new.text.hasPrefix("DEFAULT deb\n" + handMade.drop { $0 != "\r\n" }.dropFirst()))
         let kept = try config(handMade).replacing(entry("deb"), makeDefault: false)
         #expect(kept.text.hasPrefix(handMade + "\n\n# netroot begin deb\n"))
-        #expect(kept.defaultLabel == "vesamenu.c32")
+        #expect(kept.defaultName == "vesamenu.c32")
     }
 
     @Test func withoutDefaultLine() throws {
@@ -66,23 +66,23 @@ private let handMade =
         #expect(both.kernelPath(of: "debian") == "netroot/debian/7/vmlinuz")
         #expect(both.kernelPath(of: "deb_nfs") == "netroot/deb_nfs/7/vmlinuz")
         #expect(try both.replacing(entry("deb")).replacing(entry("deb_nfs")) == before)
-        both = try both.removing(label: "deb")
-        #expect(both.labels == ["debian", "deb_nfs"])
-        #expect(both.defaultLabel == "debian")
+        both = try both.removing("deb")
+        #expect(both.names == ["debian", "deb_nfs"])
+        #expect(both.defaultName == "debian")
     }
 
     @Test func removing() throws {
         let one = try config(handMade + "\n").replacing(entry("a"), makeDefault: false)
-        #expect(try one.removing(label: "a").text == handMade + "\n")
-        #expect(try one.removing(label: "b") == one)
+        #expect(try one.removing("a").text == handMade + "\n")
+        #expect(try one.removing("b") == one)
         let made = try config("PROMPT 0\n").replacing(entry("a"))
-        #expect(try made.removing(label: "a").text == "PROMPT 0\n")
+        #expect(try made.removing("a").text == "PROMPT 0\n")
         let local = try config("DEFAULT local\nLABEL local\n").replacing(entry("a"))
-        #expect(try local.removing(label: "a").text == "DEFAULT local\nLABEL local\n")
+        #expect(try local.removing("a").text == "DEFAULT local\nLABEL local\n")
     }
 
     @Test func foreignLabel() throws {
-        #expect(throws: PXELinuxConfigError.foreignLabel(label: "deb_nfs", line: 7)) {
+        #expect(throws: SharedConfigError.foreignEntry(file: PXELinuxConfig.file, entry: "deb_nfs", line: 7)) {
             try config(handMade).replacing(entry("deb_nfs"))
         }
     }
@@ -93,8 +93,8 @@ private let handMade =
         ("# netroot begin a\n# netroot end a\n# netroot begin a\n# netroot end a\n", 3),
     ])
     func brokenMarkers(text: String, line: Int) throws {
-        let error = try #require(throws: PXELinuxConfigError.self) { try config(text) }
-        guard case .brokenMarkers(line, _) = error else {
+        let error = try #require(throws: SharedConfigError.self) { try config(text) }
+        guard case .brokenMarkers(PXELinuxConfig.file, line, _) = error else {
             Issue.record("\(error)")
             return
         }
@@ -105,16 +105,18 @@ private let handMade =
         for path in ["", "/abs", "a b", "a,b", "srv::a", "a\n"] {
             var bad = entry("a")
             bad.kernel = path
-            #expect(throws: PXELinuxConfigError.badValue(what: "path", value: path)) { try empty.replacing(bad) }
+            #expect(throws: SharedConfigError.badValue(file: PXELinuxConfig.file, what: "path", value: path)) {
+                try empty.replacing(bad)
+            }
         }
         var bad = entry("a")
-        bad.commandLine = "a\nb"
-        #expect(throws: PXELinuxConfigError.self) { try empty.replacing(bad) }
+        bad.arguments = ["a\nb"]
+        #expect(throws: SharedConfigError.self) { try empty.replacing(bad) }
         bad = entry("a b")
-        #expect(throws: PXELinuxConfigError.self) { try empty.replacing(bad) }
+        #expect(throws: SharedConfigError.self) { try empty.replacing(bad) }
         bad = entry("a")
-        bad.commandLine = String(repeating: "x", count: 2000)
-        #expect(throws: PXELinuxConfigError.self) { try empty.replacing(bad) }
+        bad.arguments = [String(repeating: "x", count: 2000)]
+        #expect(throws: SharedConfigError.self) { try empty.replacing(bad) }
     }
 
     /// Random files, of pieces that could confuse: replaced twice is replaced once, and all else stays.
@@ -135,16 +137,16 @@ private let handMade =
                 let makeDefault = Bool.random(using: &random)
                 let once = try config.replacing(entry(label), makeDefault: makeDefault)
                 #expect(try once.replacing(entry(label), makeDefault: makeDefault) == once)
-                for other in config.labels where other != label {
+                for other in config.names where other != label {
                     #expect(once.kernelPath(of: other) == config.kernelPath(of: other))
                 }
-                if makeDefault { #expect(once.defaultLabel == label) }
+                if makeDefault { #expect(once.defaultName == label) }
                 config = once
             }
-            #expect(config.labels.sorted() == ["a", "a_nfs", "b"])
+            #expect(config.names.sorted() == ["a", "a_nfs", "b"])
             if !hand.isEmpty { #expect(handLines(config).starts(with: hand)) }
-            for label in config.labels { config = try config.removing(label: label) }
-            #expect(config.labels.isEmpty)
+            for label in config.names { config = try config.removing(label) }
+            #expect(config.names.isEmpty)
         }
     }
 
@@ -152,8 +154,8 @@ private let handMade =
     private func handLines(_ config: PXELinuxConfig) -> [[UInt8]] {
         var inside = false
         return config.bytes.split(separator: 10).map(Array.init).filter { line in
-            if line.starts(with: PXELinuxConfig.begin.utf8) { inside = true }
-            defer { if line.starts(with: PXELinuxConfig.end.utf8) { inside = false } }
+            if line.starts(with: SharedConfig.begin.utf8) { inside = true }
+            defer { if line.starts(with: SharedConfig.end.utf8) { inside = false } }
             let text = String(decoding: line, as: UTF8.self)
             let word = text.lowercased().split(whereSeparator: \.isWhitespace).first
             return !inside && word != nil && word != "default"

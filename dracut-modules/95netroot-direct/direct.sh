@@ -1,7 +1,8 @@
 #!/bin/sh
-# dracut hook (pre-udev): a root=nfs: with one static ip= and a plain interface is mounted here and now: drivers by
-# modalias, address, mount. udev's coldplug, the search for duplicate addresses and rpcbind are left out, which is most
-# of the initramfs's time. In every other case, and with rd.netroot.direct=0, nothing happens: dracut goes its own way.
+# dracut hook (pre-udev): a root=nfs:, root=nbd: or root=live:http:// with one static ip= and a plain interface is mounted
+# here and now: drivers by modalias, address, mount. udev's coldplug, the search for duplicate addresses and rpcbind are
+# left out, which is most of the initramfs's time. In every other case, and with rd.netroot.direct=0, nothing happens:
+# dracut goes its own way.
 # Sourced by dracut's init.
 # shellcheck disable=SC1091,SC2154
 
@@ -11,8 +12,17 @@
 direct_applies() {
     [ -z "$DRACUT_SYSTEMD" ] && getargbool 1 rd.netroot.direct || return 1
     case $netroot in
-        nfs:*) ;;
+        nfs:*) direct_library=/lib/nfs-lib.sh ;;
+        nbd:*) direct_library=/lib/netroot-nbd.sh ;;
+        # livenet's name for root=live:
+        livenet:http://*) direct_library=/lib/netroot-http.sh ;;
         *) return 1 ;;
+    esac
+    [ -e "$direct_library" ] || return 1
+    # shellcheck disable=SC1090
+    . "$direct_library"
+    case $netroot in
+        nbd:*) nbd_to_var "$netroot" || return 1 ;;
     esac
     for direct_word in vlan= bond= bridge= team= ifname= rd.route= rd.znet= rd.break; do
         if getarg "$direct_word" > /dev/null; then return 1; fi
@@ -23,7 +33,6 @@ direct_applies() {
 '* | *\[*) return 1 ;;
     esac
     . /lib/net-lib.sh
-    . /lib/nfs-lib.sh
     ip_to_var "$direct_ip"
     case ${autoconf:-none} in
         none | off | static) ;;
@@ -50,7 +59,10 @@ direct_load_drivers() {
         done
         [ $# -eq 0 ] || modprobe -abq "$@" 2> /dev/null
     done
-    modprobe -abq af_packet nfs nfsv3 2> /dev/null
+    modprobe -abq af_packet 2> /dev/null
+    case $netroot in
+        nfs:*) modprobe -abq nfs nfsv3 2> /dev/null ;;
+    esac
     unset direct_file direct_alias
 }
 
@@ -90,9 +102,15 @@ direct_mount() {
         echo "nameserver $direct_server"
     done > /etc/resolv.conf
 
-    rootovl_say "direct: $netif has $ip, mounting ${netroot#nfs:}"
-    mount_nfs "$netroot" "$NEWROOT" "$netif" \
-        || rootovl_die "the NFS root ${netroot#nfs:} cannot be mounted"
+    rootovl_say "direct: $netif has $ip, mounting ${netroot#*:}"
+    case $netroot in
+        nfs:*)
+            mount_nfs "$netroot" "$NEWROOT" "$netif" \
+                || rootovl_die "the NFS root ${netroot#nfs:} cannot be mounted"
+            ;;
+        nbd:*) nbd_mount "$netroot" "$NEWROOT" ;;
+        livenet:*) http_mount "${netroot#livenet:}" "$NEWROOT" ;;
+    esac
 }
 
 if direct_applies && direct_mount; then
@@ -103,10 +121,15 @@ if direct_applies && direct_mount; then
     if direct_word=$(getarg BOOTIF=); then
         : > "/tmp/net.$(fix_bootif "$direct_word").did-setup"
     fi
+    # The root of these is a device in dracut's eyes, which it waits for.
+    case $netroot in
+        nbd:*) ln -sf nbd0 /dev/root ;;
+        livenet:*) ln -sf null /dev/root ;;
+    esac
     rm -f /lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh /var/lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh
     # dracut's init would now start udev, let it look at every device and wait: there is nothing left to find.
     # shellcheck disable=SC2034  # dracut's init reads it
     systemdutildir=/usr/lib/netroot
     udevadm() { :; }
 fi
-unset direct_word direct_ip direct_wait direct_server
+unset direct_library direct_word direct_ip direct_wait direct_server

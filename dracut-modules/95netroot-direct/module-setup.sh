@@ -1,5 +1,5 @@
 #!/bin/bash
-# dracut module netroot-direct: the short way to an NFS root with a static address, past udev. See ../README.md.
+# dracut module netroot-direct: the short way to a network root with a static address, past udev. See ../README.md.
 
 # Never by itself: netroot.conf names it.
 check() {
@@ -7,12 +7,12 @@ check() {
 }
 
 depends() {
-    echo base network nfs
+    echo base network netroot-rootovl
 }
 
 # shellcheck disable=SC2154  # dracut sets moddir and initdir
 install() {
-    inst_multiple cat ip modprobe rm sleep true
+    inst_multiple cat ip ln modprobe rm sleep true
     inst_hook pre-udev 10 "$moddir/direct.sh"
     # dracut's nfs module runs chown _rpc:root, and complains on the console where the group has no name.
     grep -qs '^root:' "$initdir/etc/group" || echo 'root:x:0:' >> "$initdir/etc/group"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # dracut hook (pre-pivot): the read-only root becomes the lower of an overlay whose upper is a tmpfs. See ../README.md.
 # Sourced by dracut's init, or by its dracut-pre-pivot.service.
-# shellcheck disable=SC1091,SC2015
+# shellcheck disable=SC1091,SC2015,SC2154
 
 type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
 . /lib/rootovl-lib.sh
@@ -152,6 +152,8 @@ rootovl_show_layers() {
 mkdir -p /run/netroot
 rootovl_stamp root
 if getargbool 0 rootovl; then
+    # dracut 106's module overlayfs lays an overlay of its own over a live root, and so over ours, right after this hook.
+    rm -f "$hookdir"/pre-pivot/*mount-overlayfs.sh
     rootovl_merge
     rootovl_verify
     rootovl_configure

@@ -1,0 +1,176 @@
+public import NetrootSystem
+
+/// The kernel command line of a client without a disk.
+///
+/// The arguments are the kernel's (Documentation/admin-guide/kernel-parameters.rst), dracut's (dracut.cmdline(7)) and,
+/// `rootovl`, `rootovlsize` and `rd.netroot.*`, our dracut modules'.
+public struct KernelCommandLine: Sendable, Equatable {
+    /// The most bytes that an x86 kernel takes: COMMAND_LINE_SIZE without the NUL (arch/x86/include/asm/setup.h).
+    public static let limit = 2047
+
+    /// What is mounted.
+    public var root: BootRoot
+    /// How the client gets its address.
+    public var address: ClientAddress
+    /// IPv4; nil leaves the resolver to DHCP or the root.
+    public var nameserver: String?
+    /// Mounts the root read-write, without an overlay.
+    public var rw: Bool
+    /// `size=` of the overlay's tmpfs.
+    public var overlaySize: String
+    /// Makes dracut's scripts trace what they do, on the console.
+    public var debug: Bool
+    /// The client is a virtual machine of ours: no mitigations, which cost much under TCG and protect nothing there.
+    public var virtualMachine: Bool
+    /// Further arguments, one an element, unquoted; they come last and so override the others.
+    public var extra: [String]
+
+    /// The values as they are named; nothing is checked yet.
+    public init(
+        root: BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false,
+        overlaySize: String = "50%",
+        debug: Bool = false, virtualMachine: Bool = false, extra: [String] = []
+    ) {
+        self.root = root
+        self.address = address
+        self.nameserver = nameserver
+        self.rw = rw
+        self.overlaySize = overlaySize
+        self.debug = debug
+        self.virtualMachine = virtualMachine
+        self.extra = extra
+    }
+
+    /// The text, without a line end.
+    ///
+    /// - Throws: `KernelCommandLineError` for what the syntax cannot hold, and for a text that is too long.
+    public func rendered() throws(KernelCommandLineError) -> String {
+        try Self.joined(try arguments())
+    }
+
+    /// The arguments, one an element, unquoted.
+    ///
+    /// - Throws: `KernelCommandLineError` for what the syntax cannot hold, and for a text that is too long.
+    public func arguments() throws(KernelCommandLineError) -> [String] {
+        var arguments = try addressArguments()
+        if let nameserver { arguments.append("nameserver=" + (try checked(nameserver, "the name server"))) }
+        arguments += try rootArguments()
+        // No overlay over a root that is to be written to.
+        arguments += rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try checked(overlaySize, "the overlay's size"))]
+        // The last console= is /dev/console; a machine without that port goes on with tty0.
+        arguments += ["console=tty0", "console=ttyS0,115200n8"]
+        if virtualMachine { arguments.append("mitigations=off") }
+        if debug { arguments.append("rd.debug") }
+        arguments += extra
+        let bytes = try Self.joined(arguments).utf8.count
+        guard bytes <= Self.limit else { throw .tooLong(bytes: bytes, limit: Self.limit) }
+        return arguments
+    }
+
+    /// Arguments as one text, quoted as the kernel reads them.
+    /// - Throws: `KernelCommandLineError.badValue`.
+    static func joined(_ arguments: [String]) throws(KernelCommandLineError) -> String {
+        var words: [String] = []
+        for argument in arguments { words.append(try quoted(argument)) }
+        return words.joined(separator: " ")
+    }
+
+    private func addressArguments() throws(KernelCommandLineError) -> [String] {
+        switch address {
+        case .dhcp: return ["ip=dhcp", "rd.neednet=1"]
+        case .fixed(let address, let gateway, let netmask, let hostname, let interface):
+            // dracut.cmdline(7): client:peer:gateway:netmask:hostname:interface:autoconf, here without a peer.
+            let fields = [
+                try checked(address, "the client's address"), "", try checked(gateway, "the gateway", mayBeEmpty: true),
+                try checked(netmask, "the netmask"), try checked(hostname, "the host name", mayBeEmpty: true),
+                try checked(interface, "the interface"), "none",
+            ]
+            // Without it udev renames the interface that is named here.
+            return ["ip=" + fields.joined(separator: ":")] + (interface.hasPrefix("eth") ? ["net.ifnames=0"] : [])
+        }
+    }
+
+    private func rootArguments() throws(KernelCommandLineError) -> [String] {
+        switch root {
+        case .nfs(let root): return [try rootArgument(root)]
+        case .nbd(let root):
+            try checkPort(root.port)
+            let server = try checked(root.server, "the server")
+            let export = try checked(root.export, "the export")
+            let port = root.port == NBDRoot.standardPort ? [] : ["rd.netroot.nbdport=\(root.port)"]
+            return ["root=nbd:\(server):\(export):squashfs:ro"] + port
+        case .http(let root):
+            let url = root.url.dropFirst("http://".count)
+            guard root.url.hasPrefix("http://"), !url.isEmpty, root.url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+                !root.url.contains(where: { ",\"'\\".contains($0) })
+            else { throw .badValue("the image's URL", root.url) }
+            return ["root=live:\(root.url)", "rd.netroot.image=\(root.bytes)"]
+        }
+    }
+
+    private func rootArgument(_ root: NFSRoot) throws(KernelCommandLineError) -> String {
+        guard root.path.hasPrefix("/") else { throw .badValue("the root's path", root.path) }
+        for port in [root.port, root.mountPort].compactMap({ $0 }) { try checkPort(port) }
+        var options = ["vers=3", "proto=tcp", "mountproto=tcp"]
+        if let port = root.port { options += ["port=\(port)", "mountport=\(root.mountPort ?? port)"] }
+        // There is no lock manager before the root is there, and a read-only root needs none.
+        options.append("nolock")
+        // A generation never changes, so the client need not ask again whether it did (FACTS.md: 1,725 GETATTRs to 0).
+        if !rw { options += ["nocto", "actimeo=86400"] }
+        let server = try checked(root.server, "the server")
+        let path = try checked(root.path, "the root's path")
+        return "root=nfs:\(server):\(path):\(options.joined(separator: ","))"
+    }
+
+    private func checkPort(_ port: Int) throws(KernelCommandLineError) {
+        guard (1...65535).contains(port) else { throw .badValue("the port", "\(port)") }
+    }
+
+    /// A value that stands between separators of `ip=` and `root=`.
+    private func checked(
+        _ value: String, _ what: String, mayBeEmpty: Bool = false
+    ) throws(KernelCommandLineError) -> String {
+        let separators: [Unicode.Scalar] = [":", ",", "\"", "'", "\\"]
+        guard mayBeEmpty || !value.isEmpty,
+            value.unicodeScalars.allSatisfy({
+                $0.value > 0x20 && $0.value != 0x7F && !$0.properties.isWhitespace && !separators.contains($0)
+            })
+        else { throw .badValue(what, value) }
+        return value
+    }
+
+    /// An argument with blanks gets double quotes around its value (kernel: `next_arg` in lib/cmdline.c).
+    private static func quoted(_ argument: String) throws(KernelCommandLineError) -> String {
+        guard !argument.isEmpty,
+            argument.unicodeScalars.allSatisfy({ $0 == "\t" || $0.value >= 0x20 && $0.value != 0x7F })
+        else { throw .badValue("an extra argument", argument) }
+        guard argument.unicodeScalars.contains(where: { $0 == " " || $0 == "\t" }) else { return argument }
+        // The kernel has no escape for a quote inside quotes.
+        guard !argument.contains("\"") else { throw .badValue("an extra argument", argument) }
+        guard let equals = argument.firstIndex(of: "="), !argument[..<equals].contains(" ") else {
+            return "\"\(argument)\""
+        }
+        return "\(argument[...equals])\"\(argument[argument.index(after: equals)...])\""
+    }
+}
+
+/// Why a kernel command line cannot be written.
+public enum KernelCommandLineError: ReportableError, Equatable {
+    /// `what` has a value with a separator, a quote or a blank, or none, or is out of range.
+    case badValue(_ what: String, _ value: String)
+    /// Longer than the kernel takes.
+    case tooLong(bytes: Int, limit: Int)
+
+    /// The exit status of a command that ends with this error.
+    public var exitStatus: ExitStatus { .usage }
+
+    /// One line: what, where and what to do next.
+    public var description: String {
+        switch self {
+        case .badValue(let what, let value):
+            "the kernel command line cannot hold '\(value)' as \(what); use a name without blanks, ',', ':' or quotes"
+        case .tooLong(let bytes, let limit):
+            "the kernel command line has \(bytes) bytes, \(limit) is the most; shorten EXTRA_CMDLINE or the paths"
+        }
+    }
+}

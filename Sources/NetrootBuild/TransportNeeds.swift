@@ -1,0 +1,70 @@
+import NetrootConfig
+import NetrootImage
+
+/// What a transport needs in a root, and then in the initramfs that the root's dracut makes.
+struct TransportNeeds: Sendable, Equatable {
+    /// Something that a package brings.
+    struct Need: Sendable, Equatable {
+        /// The program, kernel module or dracut module.
+        let name: String
+        /// Debian's package (bookworm and trixie).
+        let package: String
+    }
+
+    /// Programs, in `bin` or `sbin`.
+    let programs: [Need]
+    /// Modules of dracut itself.
+    let dracutModules: [Need]
+    /// Kernel modules, as files or built in.
+    let kernelModules: [String]
+    /// Files that our dracut modules put into the initramfs, as patterns of fnmatch(3).
+    let ours: [String]
+
+    /// The needs of a transport; `dracut-modules/` says how they are met.
+    static func of(_ transport: Transport) -> TransportNeeds {
+        switch transport {
+        case .nfs:
+            TransportNeeds(
+                programs: [Need(name: "mount.nfs", package: "nfs-common")],
+                dracutModules: [Need(name: "nfs", package: "dracut-network")], kernelModules: ["nfs", "nfsv3"],
+                ours: [])
+        case .nbd:
+            TransportNeeds(
+                programs: [Need(name: "nbd-client", package: "nbd-client")],
+                dracutModules: [Need(name: "nbd", package: "dracut-network")], kernelModules: ["nbd", "squashfs"],
+                ours: ["*/netroot-nbd.sh", "*/hooks/netroot/*nbd-port.sh"])
+        case .http:
+            TransportNeeds(
+                programs: [Need(name: "curl", package: "curl")],
+                dracutModules: [
+                    Need(name: "livenet", package: "dracut-live"), Need(name: "dmsquash-live", package: "dracut-live"),
+                ], kernelModules: ["loop", "squashfs"],
+                ours: ["*/netroot-http.sh", "*/hooks/netroot/*http-ram.sh", "*/hooks/mount/*http-mount.sh"])
+        }
+    }
+
+    /// What a root lacks before dracut runs; nil where all is there.
+    /// - Throws: `BuildError.badPath`, `SystemError`.
+    func missing(in tree: RootTree) throws -> Need? {
+        for program in programs {
+            let places = ["usr/sbin", "usr/bin", "sbin", "bin"].map { "\($0)/\(program.name)" }
+            guard try places.contains(where: { try tree.contains($0) }) else { return program }
+        }
+        return nil
+    }
+
+    /// What an initramfs lacks, in words; nil where all is there.
+    func missing(in contents: InitramfsContents) -> String? {
+        for module in dracutModules where !contents.hasDracutModule(module.name) {
+            return "dracut's module \(module.name) (\(module.package))"
+        }
+        for module in kernelModules where !contents.hasKernelModule(module) { return "the kernel module \(module)" }
+        for program in programs where !contents.hasFile(matching: "*/\(program.name)") {
+            return "\(program.name) (\(program.package))"
+        }
+        for file in ours where !contents.hasFile(matching: file) {
+            return "\(file.split(separator: "*").last ?? "") of netroot's dracut modules"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import NetrootConfig
+import NetrootImage
+import NetrootStore
+import NetrootSystem
+import Testing
+
+@testable import NetrootBuild
+
+@Suite struct TransportTests {
+    static let version = "6.1.0-test"
+    static let modules = "usr/lib/modules/\(version)/kernel/"
+    static let common = [
+        "usr/lib/dracut/hooks/pre-pivot/05-rootovl.sh", modules + "fs/overlayfs/overlay.ko",
+        modules + "drivers/net/virtio_net.ko",
+    ]
+    static let files: [Transport: [String]] = [
+        .nfs: ["usr/sbin/mount.nfs", modules + "fs/nfs/nfs.ko", modules + "fs/nfs/nfsv3.ko"],
+        .nbd: [
+            "usr/sbin/nbd-client", modules + "drivers/block/nbd.ko.xz", modules + "fs/squashfs/squashfs.ko",
+            "usr/lib/netroot-nbd.sh", "usr/lib/dracut/hooks/netroot/10-nbd-port.sh",
+        ],
+        .http: [
+            "usr/bin/curl", modules + "drivers/block/loop.ko", modules + "fs/squashfs/squashfs.ko.zst",
+            "usr/lib/netroot-http.sh", "var/lib/dracut/hooks/netroot/10-http-ram.sh",
+            "var/lib/dracut/hooks/mount/00-http-mount.sh",
+        ],
+    ]
+    static let dracut: [Transport: [String]] = [.nfs: ["nfs"], .nbd: ["nbd"], .http: ["livenet", "dmsquash-live"]]
+
+    /// An initramfs for these transports without the files whose paths end so, and without a module of dracut.
+    func contents(
+        _ transports: [Transport], lacking: String? = nil, dracutLacking: String? = nil
+    ) async throws -> InitramfsContents {
+        let names = transports.flatMap { Self.dracut[$0] ?? [] }.filter { $0 != dracutLacking } + ["netroot-rootovl"]
+        let files = Set(Self.common + transports.flatMap { Self.files[$0] ?? [] })
+        var entries = files.filter { file in lacking.map { !file.contains($0) } ?? true }.sorted()
+            .map { NewcEntry($0, .bytes([0])) }
+        let list = names.joined(separator: "\n") + "\n"
+        entries.append(NewcEntry("usr/lib/dracut/modules.txt", .bytes(Array(list.utf8))))
+        let path = NSTemporaryDirectory() + "netroot-initramfs-" + UUID().uuidString
+        try Files.replace(path, with: try NewcArchive(entries: entries).bytes(), mode: 0o600)
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: path) } }
+        return try await Initramfs.open(path).contents
+    }
+
+    func reason(_ contents: InitramfsContents, _ transports: [Transport]) -> String? {
+        KernelPair.reasonToReject(contents, version: Self.version, transports: transports)
+    }
+
+    @Test func aWholeInitramfsIsTakenForEachAndForAll() async throws {
+        for transports in Transport.allCases.map({ [$0] }) + [Transport.allCases] {
+            #expect(reason(try await contents(transports), transports) == nil)
+        }
+    }
+
+    @Test(arguments: Transport.allCases)
+    func oneForAnotherTransportIsRefused(_ transport: Transport) async throws {
+        let others = Transport.allCases.filter { $0 != transport }
+        let reason = try #require(reason(try await contents(others), Transport.allCases))
+        #expect(reason.hasPrefix("for the transport \(transport.rawValue) it lacks "))
+    }
+
+    @Test(arguments: [
+        (Transport.nfs, "mount.nfs", "mount.nfs (nfs-common)"), (.nfs, "nfsv3", "the kernel module nfsv3"),
+        (.nbd, "nbd-client", "nbd-client (nbd-client)"), (.nbd, "nbd.ko", "the kernel module nbd"),
+        (.nbd, "nbd-port.sh", "nbd-port.sh of netroot's dracut modules"),
+        (.http, "bin/curl", "curl (curl)"), (.http, "loop.ko", "the kernel module loop"),
+        (.http, "squashfs", "the kernel module squashfs"),
+        (.http, "http-mount", "http-mount.sh of netroot's dracut modules"),
+    ])
+    func whatIsMissingIsNamed(_ transport: Transport, _ file: String, _ words: String) async throws {
+        let found = reason(try await contents([transport], lacking: file), [transport])
+        #expect(found == "for the transport \(transport.rawValue) it lacks \(words)")
+    }
+
+    @Test func aMissingModuleOfDracutNamesItsPackage() async throws {
+        let found = reason(try await contents([.http], dracutLacking: "livenet"), [.http])
+        #expect(found == "for the transport http it lacks dracut's module livenet (dracut-live)")
+    }
+
+    @Test(arguments: Transport.allCases)
+    func aRootWithoutTheProgramIsNamedBeforeDracutRuns(_ transport: Transport) throws {
+        let folder = NSTemporaryDirectory() + "netroot-needs-" + UUID().uuidString
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
+        let tree = RootTree(directory: folder)
+        try Files.makeDirectory(folder + "/usr/bin")
+        let needs = TransportNeeds.of(transport)
+        #expect(try needs.missing(in: tree) == needs.programs[0])
+        try tree.write("usr/bin/\(needs.programs[0].name)", "", mode: 0o755)
+        #expect(try needs.missing(in: tree) == nil)
+    }
+
+    @Test func aRootGetsTheConfigurationOfItsTransportsAndLosesTheOthers() throws {
+        let folder = NSTemporaryDirectory() + "netroot-conf-" + UUID().uuidString
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
+        try Files.makeDirectory(folder + "/dracut-modules")
+        let names = ["netroot.conf"] + Transport.allCases.map { "netroot-\($0.rawValue).conf" }
+        for name in names {
+            try Files.replace("\(folder)/dracut-modules/\(name)", with: Array("\(name)".utf8), mode: 0o644)
+        }
+        let tree = RootTree(directory: folder + "/root")
+        try tree.write("etc/dracut.conf.d/site.conf", "kept")
+        func laid(_ transports: [Transport]) throws -> [String] {
+            try Customise(tree: tree, shipped: ShippedFiles(directory: folder), transports: transports).dracut()
+            return try tree.names(in: "etc/dracut.conf.d")
+        }
+        #expect(try laid([.http, .nfs]) == ["netroot-http.conf", "netroot-nfs.conf", "netroot.conf", "site.conf"])
+        #expect(try laid([.nbd]) == ["netroot-nbd.conf", "netroot.conf", "site.conf"])
+    }
+
+    @Test(arguments: Transport.allCases)
+    func everyTransportHasItsConfiguration(_ transport: Transport) throws {
+        let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path
+        let text = try Files.text("\(checkout)/dracut-modules/netroot-\(transport.rawValue).conf")
+        for module in TransportNeeds.of(transport).dracutModules { #expect(text.contains(" \(module.name) ")) }
+    }
+}

@@ -1,0 +1,104 @@
+#!/bin/sh
+# Functions for a root=live:http://, of the short way (netroot-direct) and of the hooks on dracut's own way; no side
+# effects when sourced. Needs rootovl-lib.sh and dracut-lib.sh.
+
+# What a system needs beside its image until it is up, in MiB: its processes and the upper.
+http_margin=128
+
+# http_size_of_headers: the last Content-Length of HTTP headers on standard input, in bytes; nothing where there is none.
+http_size_of_headers() (
+    size=
+    while read -r name value || [ -n "$name" ]; do
+        case $name in
+            HTTP/*) size= ;;
+            [Cc]ontent-[Ll]ength:)
+                value=${value%"$(printf '\r')"}
+                case $value in
+                    '' | *[!0-9]*) ;;
+                    *) size=$value ;;
+                esac
+                ;;
+        esac
+    done
+    echo "$size"
+)
+
+# http_image_bytes URL: rd.netroot.image= of the kernel command line, else what the server says; nothing where neither knows.
+http_image_bytes() {
+    if http_argument=$(getarg rd.netroot.image=); then
+        case $http_argument in
+            '' | *[!0-9]* | ????????????????*) rootovl_die "rd.netroot.image=$http_argument is not a size in bytes" ;;
+        esac
+        echo "$http_argument"
+    else
+        curl -q -sIL --connect-timeout 10 --max-time 20 "$1" 2> /dev/null | http_size_of_headers
+    fi
+}
+
+# http_available: MemAvailable in MiB, from a file like /proc/meminfo.
+http_available() (
+    while read -r name value _; do
+        if [ "$name" = MemAvailable: ]; then
+            echo "$((value / 1024))"
+            break
+        fi
+    done < "$1"
+)
+
+# http_too_small BYTES MIB: why an image of so many bytes does not fit into so much free RAM; fails where it fits.
+http_too_small() (
+    image=$((($1 + 1048575) / 1048576))
+    [ "$((image + http_margin))" -gt "$2" ] || exit 1
+    echo "too little RAM: the image takes $image MiB, a running system at least $http_margin MiB more," \
+        "and $2 MiB are free; give this machine more memory, or boot it by nfs or nbd"
+)
+
+# http_check_ram BYTES: dies where the image does not fit.
+http_check_ram() {
+    [ -n "$1" ] || return 0
+    if http_why=$(http_too_small "$1" "$(http_available /proc/meminfo)"); then
+        rootovl_die "$http_why"
+    fi
+}
+
+# http_reason URL: why it did not come, in one line, from curl's words in /run/netroot/curl.log.
+http_reason() {
+    http_said=
+    while read -r http_line || [ -n "$http_line" ]; do
+        case $http_line in
+            *curl:*) http_said=${http_line##*curl: } ;;
+        esac
+    done < /run/netroot/curl.log
+    echo "the image $1 cannot be fetched: ${http_said:-no answer}"
+}
+
+# http_check_size FILE BYTES URL
+http_check_size() {
+    [ -n "$2" ] || return 0
+    http_got=$(stat -c %s "$1")
+    [ "$http_got" = "$2" ] \
+        || rootovl_die "the image $3 has $http_got bytes, and $2 were expected: is it of another generation?"
+}
+
+# http_mount URL NEWROOT: fetches and mounts, or dies with the reason.
+http_mount() {
+    modprobe -abq loop squashfs
+    http_bytes=$(http_image_bytes "$1")
+    http_check_ram "$http_bytes"
+    mkdir -p /run/netroot/ram
+    # Bounded, so that an image larger than was said ends the fetch and not the machine.
+    if [ -n "$http_bytes" ]; then
+        http_room=$((http_bytes / 1024 + 1024))
+    else
+        http_room=$((($(http_available /proc/meminfo) - http_margin) * 1024))
+    fi
+    mount -t tmpfs -o "mode=0755,size=${http_room}k" netroot-image /run/netroot/ram \
+        || rootovl_die "no tmpfs of $http_room KiB for the image"
+    curl -q --globoff --location --fail --show-error --silent --retry 3 --retry-connrefused --retry-delay 2 \
+        --connect-timeout 10 --speed-limit 1024 --speed-time 20 --stderr /run/netroot/curl.log \
+        --output /run/netroot/ram/root.squashfs "$1" || rootovl_die "$(http_reason "$1")"
+    http_check_size /run/netroot/ram/root.squashfs "$http_bytes" "$1"
+    mount -t squashfs -o loop,ro /run/netroot/ram/root.squashfs "$2" \
+        || rootovl_die "the image $1 cannot be mounted: it is no whole squashfs image"
+    mount -o remount,ro /run/netroot/ram
+}

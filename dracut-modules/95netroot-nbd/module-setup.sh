@@ -1,0 +1,26 @@
+#!/bin/bash
+# dracut module netroot-nbd: what dracut's nbd module lacks: a port beside the export's name, an end with the reason
+# where the server or the export is missing, and the short way. See ../README.md.
+
+# Never by itself: netroot-nbd.conf names it.
+check() {
+    require_binaries nbd-client || return 1
+    return 255
+}
+
+depends() {
+    echo nbd netroot-rootovl
+}
+
+installkernel() {
+    # All of it is needed on the machine that boots, whatever the machine that builds has loaded.
+    hostonly='' instmods nbd squashfs
+}
+
+# shellcheck disable=SC2154  # dracut sets moddir
+install() {
+    inst_multiple mount nbd-client sleep timeout
+    inst_simple "$moddir/netroot-nbd.sh" "/lib/netroot-nbd.sh"
+    inst_hook netroot 10 "$moddir/nbd-port.sh"
+    inst_hook initqueue/settled 20 "$moddir/nbd-failed.sh"
+}

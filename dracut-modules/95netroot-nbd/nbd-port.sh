@@ -1,0 +1,18 @@
+#!/bin/sh
+# dracut hook (netroot), before the handler of a network root; sourced by dracut's netroot.
+# shellcheck disable=SC2154  # netroot is dracut's
+case $netroot in
+    nbd:*)
+        type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
+        . /lib/netroot-nbd.sh
+        if nbd_to_var "$netroot"; then
+            nbd_port
+            # dracut's nbdroot puts what it takes for a name, unquoted, behind -name: so nbd-client gets the port too.
+            if [ -n "$nbd_number" ]; then
+                netroot="nbd:$nbd_server:$nbd_export $nbd_number${netroot#nbd:"$nbd_server":"$nbd_export"}"
+            fi
+        fi
+        # nbd-failed.sh counts from here.
+        read -r nbd_up _ < /proc/uptime && echo "${nbd_up%.*}" > /tmp/netroot-nbd.began
+        ;;
+esac
