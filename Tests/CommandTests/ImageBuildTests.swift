@@ -42,7 +42,10 @@ extension Builds {
             expectSuccess(outcome)
             let first = try scratch.store("a").current()
             #expect(!first.hasTree && first.hasImage && first.manifest.format == "squashfs")
-            #expect(try Files.names(in: first.directory).sorted() == ["build.log", "initrd.img", "manifest.json", "root.squashfs", "vmlinuz"])
+            #expect(
+                try Files.names(in: first.directory).sorted() == [
+                    "build.log", "initrd.img", "manifest.json", "root.squashfs", "vmlinuz",
+                ])
             let image = try #require(first.manifest.image)
             #expect(image.compression == "zstd:1" && image.blockSize == 131072)
             #expect(try Files.size(first.image) == image.file.bytes && image.unpackedBytes > image.file.bytes)
@@ -54,7 +57,9 @@ extension Builds {
             #expect(listing.contains("crw-r--r-- 0/0") && listing.contains("-rw-r--r-- 12/34"))
 
             #expect(try await build("--if-changed").output.contains("generation 1 is current, and the recipe has not"))
-            for more in ["COMPRESSION = zstd:2", "BLOCK_SIZE = 64k", "FORMAT = tree", "FORMAT = tree\nTRANSPORTS = nfs nbd"] {
+            for more in [
+                "COMPRESSION = zstd:2", "BLOCK_SIZE = 64k", "FORMAT = tree", "FORMAT = tree\nTRANSPORTS = nfs nbd",
+            ] {
                 try scratch.writeHosts("a", more: more)
                 let number = try scratch.store("a").current().number
                 expectSuccess(try await build("--if-changed"))
@@ -77,7 +82,8 @@ extension Builds {
             #expect(try await file("srv/motd", of: second) == "two\n")
             #expect(try await file("srv/motd", of: first) == "one\n")
             #expect(second.manifest.image?.file.sha256 != first.manifest.image?.file.sha256)
-            #expect(try await run(["sha256sum", second.image]).output.hasPrefix(second.manifest.image?.file.sha256 ?? "-"))
+            #expect(
+                try await run(["sha256sum", second.image]).output.hasPrefix(second.manifest.image?.file.sha256 ?? "-"))
             #expect(try await shell("exit 3").status == 1)
             #expect(try scratch.store("a").numbers() == [1, 2])
         }

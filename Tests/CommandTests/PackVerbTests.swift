@@ -14,17 +14,22 @@ import Testing
 
     private func pack(_ arguments: String..., environment: [String: String] = [:]) async throws -> Outcome {
         try await run(
-            [Place.netroot, "pack"] + arguments, environment: ["NETROOT_CACHE": scratch.path + "/cache"].merging(environment) { $1 },
+            [Place.netroot, "pack"] + arguments,
+            environment: ["NETROOT_CACHE": scratch.path + "/cache"].merging(environment) { $1 },
             folder: scratch.path)
     }
 
     @Test func theReportSaysWhatItIs() async throws {
         let cold = try await pack("tree", "image")
         expectSuccess(cold)
-        #expect(cold.output.hasPrefix("\(scratch.path)/image\n4096 bytes, 1.4 % of 300006; 4 files\n1 blocks, 0 of them from the cache; "))
+        #expect(
+            cold.output.hasPrefix(
+                "\(scratch.path)/image\n4096 bytes, 1.4 % of 300006; 4 files\n1 blocks, 0 of them from the cache; "))
         let warm = try await pack("tree", "warm", "--json")
         expectSuccess(warm)
-        for words in ["\"bytes\" : 4096", "\"unpackedBytes\" : 300006", "\"files\" : 4", "\"blocks\" : 1", "\"cachedBlocks\" : 1"] {
+        for words in [
+            "\"bytes\" : 4096", "\"unpackedBytes\" : 300006", "\"files\" : 4", "\"blocks\" : 1", "\"cachedBlocks\" : 1",
+        ] {
             #expect(warm.output.contains(words), "\(words) in \(warm.output)")
         }
         #expect(try Files.read(scratch.path + "/image") == Files.read(scratch.path + "/warm"))
@@ -45,7 +50,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--compression", "lzo"], "unknown compression 'lzo'"), (["--compression", "zstd:23"], "zstd has no level '23'"),
+        (["--compression", "lzo"], "unknown compression 'lzo'"),
+        (["--compression", "zstd:23"], "zstd has no level '23'"),
         (["--compression", "lz4:3"], "lz4 has no levels"), (["--block-size", "2m"], "no block size of squashfs"),
         (["--block-size", "5000"], "no block size of squashfs"), (["--block-size", "2k"], "4k to 1m"),
         (["--cache-size", "much"], "is no size"),
@@ -61,7 +67,9 @@ import Testing
         expectError(try await pack("nothing", "image"), .usage, ["\(scratch.path)/nothing is no directory"])
         expectError(try await pack("tree/text", "image"), .usage, ["tree/text is no directory"])
         expectError(try await pack("tree", "tree/etc/image"), .usage, ["is inside the tree"])
-        expectError(try await pack("tree", "no/such/folder/image"), .failed, ["cannot write \(scratch.path)/no/such/folder/image"])
+        expectError(
+            try await pack("tree", "no/such/folder/image"), .failed,
+            ["cannot write \(scratch.path)/no/such/folder/image"])
         expectError(try await pack("tree", "tree"), .failed, ["cannot write \(scratch.path)/tree", "directory"])
         expectError(
             try await pack("tree", "image", environment: ["SOURCE_DATE_EPOCH": "today"]), .usage,
@@ -70,7 +78,8 @@ import Testing
     }
 
     @Test func aSignalLeavesNothing() async throws {
-        let shell = "i=0; while [ $i -lt 12 ]; do head -c 1000000 /dev/urandom | od -An -tx1 > tree/$i; i=$((i+1)); done"
+        let shell =
+            "i=0; while [ $i -lt 12 ]; do head -c 1000000 /dev/urandom | od -An -tx1 > tree/$i; i=$((i+1)); done"
         _ = try await run(["sh", "-c", shell], folder: scratch.path)
         let program = try RunningProgram(
             [Place.netroot, "pack", "tree", "image", "--no-cache", "--compression", "xz:9"], folder: scratch.path)

@@ -85,7 +85,8 @@ import Testing
         let cold = try await pack()
         let whole = try Files.read(try #require(try files().first))
         for bytes in [
-            Array(whole[..<(whole.count / 2)]), Array(whole[..<40]), PackSample.noise(100_000), Array(whole.dropFirst()),
+            Array(whole[..<(whole.count / 2)]), Array(whole[..<40]), PackSample.noise(100_000),
+            Array(whole.dropFirst()),
             whole + [1, 2, 3],
         ] {
             try reset(bytes)

@@ -21,7 +21,9 @@ struct PackSample {
     static func put(_ path: String, _ bytes: [UInt8]) throws {
         let descriptor = try SystemError.check("make", path, open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o644))
         defer { close(descriptor) }
-        guard write(descriptor, bytes, bytes.count) == bytes.count else { throw SystemError("write", path, code: errno) }
+        guard write(descriptor, bytes, bytes.count) == bytes.count else {
+            throw SystemError("write", path, code: errno)
+        }
     }
 
     /// Bytes that do not compress, the same on every run.

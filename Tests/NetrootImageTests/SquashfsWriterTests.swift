@@ -79,7 +79,8 @@ import Testing
     @Test func aDirectoryOf70000FilesAndATreeDeeperThanAPathMayBe() async throws {
         try Files.makeDirectory(tree + "/wide")
         for number in 0..<70_000 {
-            let descriptor = try SystemError.check("make", tree, open(tree + "/wide/file-\(number)", O_CREAT | O_WRONLY, 0o600))
+            let descriptor = try SystemError.check(
+                "make", tree, open(tree + "/wide/file-\(number)", O_CREAT | O_WRONLY, 0o600))
             close(descriptor)
         }
         let name = String(repeating: "n", count: 100)
@@ -237,7 +238,8 @@ import Testing
         }
         let stream = try BlockStream(
             output: try SquashfsOutput(path: image), cache: nil, compression: .standard, blockSize: 131072, workers: 1)
-        var contents = PackContents(tree: scan.tree, stream: stream, blockSize: 131072, settings: [], cancelled: cancelled)
+        var contents = PackContents(
+            tree: scan.tree, stream: stream, blockSize: 131072, settings: [], cancelled: cancelled)
         let gone = change == "remove" || change == "symlink"
         #expect(throws: gone ? PackError.vanished(path: file) : .changed(path: file)) { try contents.run() }
     }

@@ -61,7 +61,8 @@ struct TreeListing: Equatable {
         while let entry = readdir(stream) {
             names.append(withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) })
         }
-        for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) where name != [0x2E] && name != [0x2E, 0x2E] {
+        for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) where name != [0x2E] && name != [0x2E, 0x2E]
+        {
             try add(path + [0x2F] + name, as: relative + [0x2F] + name)
         }
     }
