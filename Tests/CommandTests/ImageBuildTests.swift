@@ -58,7 +58,8 @@ extension Builds {
 
             #expect(try await build("--if-changed").output.contains("generation 1 is current, and the recipe has not"))
             for more in [
-                "COMPRESSION = zstd:2", "BLOCK_SIZE = 64k", "FORMAT = tree", "FORMAT = tree\nTRANSPORTS = nfs nbd",
+                "FORMAT = squashfs\nCOMPRESSION = zstd:2", "FORMAT = squashfs\nCOMPRESSION = zstd:2\nBLOCK_SIZE = 64k",
+                "FORMAT = tree", "FORMAT = tree\nTRANSPORTS = nfs nbd",
             ] {
                 try scratch.writeHosts("a", more: more)
                 let number = try scratch.store("a").current().number
