@@ -68,7 +68,7 @@ let package = Package(
         .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
         .testTarget(
             name: "NetrootImageTests",
-            dependencies: ["NetrootConfig", "NetrootImage", "NetrootSystem", subprocess, systemPackage],
+            dependencies: ["CSquashFS", "NetrootConfig", "NetrootImage", "NetrootSystem", subprocess, systemPackage],
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(
@@ -76,7 +76,8 @@ let package = Package(
             dependencies: ["NetrootBuild", "NetrootConfig", "NetrootImage", "NetrootStore", "NetrootSystem"],
             swiftSettings: strict),
         .testTarget(
-            name: "NetrootServeTests", dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe"],
+            name: "NetrootServeTests",
+            dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe", "NetrootSystem", logging],
             swiftSettings: strict),
         .testTarget(
             name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],

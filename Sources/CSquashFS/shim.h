@@ -19,3 +19,5 @@
 #include <sqfs/xattr.h>
 #include <sqfs/xattr_reader.h>
 #include <sqfs/xattr_writer.h>
+// Glibc's module leaves it out; squashfs keeps extended attributes.
+#include <sys/xattr.h>

@@ -1,4 +1,5 @@
 public import NetrootConfig
+import NetrootImage
 public import NetrootStore
 public import NetrootSystem
 
@@ -29,7 +30,7 @@ public struct Build: Sendable {
     /// Builds and publishes the next generation of the label.
     ///
     /// Cancelling the task, or killing the process, at any point leaves `current` as it was.
-    /// - Throws: `ConfigError`, `BuildError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
+    /// - Throws: `ConfigError`, `BuildError`, `PackError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Generation {
         let bytes = try readRecipe()
@@ -64,7 +65,8 @@ public struct Build: Sendable {
         else { return nil }
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
-            manifest.readWrite == label.rw, Set(manifest.bootTransports) == Set(label.transports),
+            manifest.readWrite == label.rw, PackStep.fits(manifest.image, label),
+            Set(manifest.bootTransports) == Set(label.transports),
             manifest.shipped == (try await Digest.shipped(shipped)),
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes))
         else { return nil }
@@ -110,11 +112,19 @@ public struct Build: Sendable {
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
         }
+        var image: Manifest.Image?
+        if label.needsImage {
+            image = try await progress.step("pack") {
+                try await PackStep(label: label, cache: cache).run(draft, progress: progress)
+            }
+        }
+        let packed = image
         return try await progress.step("publish") {
             let packages = try await PackageList.read(inRoot, runner: CommandRunner())
             _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", scratch]))
+            if label.format == .squashfs { try await PackStep.removeTree(draft) }
             let manifest = Manifest(
-                label: label.name, generation: draft.number, format: label.format.rawValue,
+                label: label.name, generation: draft.number, format: label.format.rawValue, image: packed,
                 transports: label.transports.map(\.rawValue), readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
                 recipe: source, shipped: laid,
@@ -135,6 +145,8 @@ public struct Build: Sendable {
     private func preflight() throws {
         try Tool.require(Debootstrap.tools)
         try PrivilegeError.requireRoot("netroot build")
+        // Said now, not when the root is built.
+        if label.needsImage { _ = try SourceDateEpoch.current() }
         let place = Files.nearestDirectory(label.netroot)
         let free = try Files.freeBytes(at: place) >> 20
         guard free >= Self.neededMiB else {

@@ -1,5 +1,6 @@
 import Glibc
 public import NetrootConfig
+import NetrootImage
 public import NetrootStore
 public import NetrootSystem
 
@@ -11,6 +12,8 @@ public struct Shell: Sendable {
     public let command: [String]
     /// Whether the current generation itself is edited.
     public let live: Bool
+    /// The directory of what is kept between builds: compressed blocks, for a generation with an image.
+    public let cache: String
     /// The data that netroot ships.
     public let shipped: ShippedFiles
     /// The version of netroot, for the manifest.
@@ -19,8 +22,11 @@ public struct Shell: Sendable {
     public var echo = false
 
     /// Nothing is looked at yet; `run` checks and enters the chroot.
-    public init(label: Label, command: [String], live: Bool, shipped: ShippedFiles, version: String) {
+    public init(
+        label: Label, command: [String], live: Bool, cache: String, shipped: ShippedFiles, version: String
+    ) {
         self.label = label
+        self.cache = cache
         self.command = command
         self.live = live
         self.shipped = shipped
@@ -38,7 +44,7 @@ public struct Shell: Sendable {
     }
 
     /// Runs the shell.
-    /// - Throws: `StoreError`, `LockedError`, `PrivilegeError`, `MissingError`, `BuildError`, `CommandError`,
+    /// - Throws: `StoreError`, `LockedError`, `PrivilegeError`, `MissingError`, `BuildError`, `PackError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Outcome {
         try Tool.require(Debootstrap.tools.filter { $0.name != "mmdebstrap" })
@@ -49,6 +55,9 @@ public struct Shell: Sendable {
         // Again: a rollback may have come before the lock.
         let current = try store.current()
         defer { withExtendedLifetime(lock) {} }
+        if live, current.hasImage { throw BuildError.liveImage(label: label.name, generation: current.number) }
+        if !current.hasTree { try Tool.require([PackStep.unsquashfs]) }
+        if current.hasImage { _ = try SourceDateEpoch.current() }
         _ = try await store.removeLeftovers(CommandRunner())
         return live
             ? try await edit(current, store: store, progress: progress)
@@ -61,9 +70,7 @@ public struct Shell: Sendable {
         do {
             let runner = CommandRunner(log: draft.log, echo: echo)
             try await progress.step("copy generation \(base.number)") {
-                try await runner.run(
-                    Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", base.root, draft.root])
-                )
+                try await PackStep.copyRoot(of: base, into: draft, runner)
             }
             let before = try await BootFingerprint.of(draft.root)
             let termination = try await enter(draft.root)
@@ -75,13 +82,22 @@ public struct Shell: Sendable {
             let kernel = try await bootFiles(
                 of: base, root: draft.root, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, before: before,
                 runner: runner, log: store.failedLog, progress: progress)
+            var image: Manifest.Image?
+            if base.hasImage {
+                image = try await progress.step("pack") {
+                    try await PackStep(label: label, cache: cache).run(draft, progress: progress)
+                }
+            }
+            let packed = image
             return try await progress.step("publish") {
                 var manifest = base.manifest
+                manifest.image = packed
                 manifest.generation = draft.number
                 manifest.origin = Manifest.Origin(
                     verb: "shell", base: base.number, command: command.isEmpty ? nil : command)
                 manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
                 manifest.kernel = try await Digest.kernel(version: kernel, of: draft)
+                if !base.hasTree { try await PackStep.removeTree(draft) }
                 manifest.netroot = version
                 manifest.started = started
                 manifest.finished = JSON.timestamp()

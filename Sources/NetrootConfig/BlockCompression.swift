@@ -106,7 +106,7 @@ public struct BlockSettingError: Error, Equatable, CustomStringConvertible {
 }
 
 /// Bytes with an optional suffix k, m, g or t (1024 and its powers), in any case; nil for anything else.
-func byteCount(_ text: String) -> Int64? {
+public func byteCount(_ text: String) -> Int64? {
     let digits = text.utf8.prefix(while: \.isASCIIDigit)
     guard !digits.isEmpty, let number = Int64(Substring(digits)) else { return nil }
     let shifts = ["": 0, "k": 10, "m": 20, "g": 30, "t": 40]

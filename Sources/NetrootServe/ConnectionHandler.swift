@@ -1,4 +1,5 @@
 import NIOCore
+import NIOPosix
 
 /// What the connections of one event loop share: replies are written here, and are with the kernel, or held by a
 /// connection that does not read, before the next connection has its turn.
@@ -35,7 +36,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     /// Replies that the kernel did not take yet stop the reading of further requests.
     private var isPaused = false
-    /// A call waits for the provider of exports.
+    /// A call waits for the provider of exports, or for blocks of an image to be decompressed.
     private var isAsking = false
     private var isClosed = false
     /// When the unfinished record began, and whether a check is on its way.
@@ -130,6 +131,9 @@ final class ConnectionHandler: ChannelInboundHandler {
                 case .ask:
                     ask(XDRReader(buffer, offset: offset, count: count), context)
                     break loop
+                case .unpack(let work):
+                    unpack(work, XDRReader(buffer, offset: offset, count: count), context)
+                    break loop
                 }
                 if replies.readableBytes >= limits.batchBytes {
                     send(&replies, context)
@@ -195,6 +199,22 @@ final class ConnectionHandler: ChannelInboundHandler {
         let bound = NIOLoopBound((self, reader), eventLoop: loop)
         Task {
             await exports.refresh()
+            loop.execute {
+                let (handler, reader) = bound.value
+                handler.finishAsking(reader)
+            }
+        }
+    }
+
+    /// Answers a READ when another thread has decompressed what it needs; until then this connection waits, so that
+    /// replies keep their order, and one client has no more than one thread at work for it.
+    private func unpack(_ work: ImageRead, _ reader: XDRReader, _ context: ChannelHandlerContext) {
+        isAsking = true
+        setReading(false, context)
+        let loop = context.eventLoop
+        let bound = NIOLoopBound((self, reader), eventLoop: loop)
+        NIOThreadPool.singleton.submit { _ in
+            work.run()
             loop.execute {
                 let (handler, reader) = bound.value
                 handler.finishAsking(reader)

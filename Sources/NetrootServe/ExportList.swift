@@ -1,4 +1,5 @@
 import Logging
+import NetrootImage
 import Synchronization
 
 /// Asked for the exports of now, when a client names one that is not known yet.
@@ -17,18 +18,22 @@ final class ExportList: Sendable {
     private let provider: ExportProvider?
     private let limits: NFSLimits
     private let descriptors: DescriptorCache
+    private let cache: SquashfsCache
     private let onFirstUse: (@Sendable (Export) -> Void)?
     private let log: Logger
 
     /// Reads the trees.
-    /// - Throws: `.unreadableExport`.
+    /// - Throws: `.unreadableExport`, `.unreadableImage`.
     init(
         _ exports: [Export], provider: ExportProvider?, onFirstUse: (@Sendable (Export) -> Void)?, limits: NFSLimits,
         log: Logger
     ) throws(ServeError) {
         descriptors = DescriptorCache(limit: limits.openFiles)
+        cache = SquashfsCache(blockBytes: limits.imageCacheBytes)
         var trees: [ServedTree] = []
-        for export in exports { trees.append(try ServedTree(export, limits: limits, descriptors: descriptors)) }
+        for export in exports {
+            trees.append(try ServedTree(export, limits: limits, descriptors: descriptors, cache: cache))
+        }
         state = Mutex(State(trees: trees))
         self.provider = provider
         self.onFirstUse = onFirstUse
@@ -39,6 +44,19 @@ final class ExportList: Sendable {
     /// A client has named the tree: called once for a connection and a tree, and not for every call.
     func use(_ tree: ServedTree) {
         if let onFirstUse { tree.use(first: onFirstUse) }
+    }
+
+    /// Tells the log of a file in an image that cannot be read, once.
+    func note(_ error: SquashfsReadError, inode: UInt64, in tree: ServedTree) {
+        guard tree.isNew(failure: inode) else { return }
+        do throws(NFSStatus) {
+            let path = try tree.withState { (state) throws(NFSStatus) in
+                state.path(try state.node(inode: inode, now: monotonicSeconds()))
+            }
+            log.error("cannot read \(path) of export \(tree.path): \(error)")
+        } catch {
+            log.error("cannot read inode \(inode) of export \(tree.path): NFS status \(error)")
+        }
     }
 
     /// The tree that a handle belongs to.
@@ -103,7 +121,7 @@ final class ExportList: Sendable {
                     continue
                 }
                 do throws(ServeError) {
-                    trees.append(try ServedTree(export, limits: limits, descriptors: descriptors))
+                    trees.append(try ServedTree(export, limits: limits, descriptors: descriptors, cache: cache))
                 } catch {
                     log.error("\(error)")
                 }

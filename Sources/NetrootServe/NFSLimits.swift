@@ -32,6 +32,8 @@ public struct NFSLimits: Sendable {
     public var providerSeconds = 2
     /// Files and directories that are kept open, of all trees together, the trees' roots among them.
     public var openFiles = 256
+    /// Decompressed blocks of images that are kept, of all images together, in bytes.
+    public var imageCacheBytes = 32 << 20
     /// Event loop threads. One serves a hundred thousand operations a second; the second one costs no memory worth
     /// naming, and goes on where the first waits for a disk.
     public var threads = min(2, System.coreCount)

@@ -24,7 +24,7 @@ public struct NFSServer: Sendable {
     ///     runs on a thread that serves clients, and must not take long.
     ///   - limits: what clients can make the server spend.
     ///   - log: where trees that cannot be read are told of.
-    /// - Throws: `.noExports`, `.unreadableExport`, `.portInUse`, `.cannotListen`, `.resource`.
+    /// - Throws: `.noExports`, `.unreadableExport`, `.unreadableImage`, `.portInUse`, `.cannotListen`, `.resource`.
     public static func start(
         exports: [Export], provider: ExportProvider? = nil, address: String = "127.0.0.1", port: Int = 2049,
         onFirstUse: (@Sendable (Export) -> Void)? = nil, limits: NFSLimits = .init(),

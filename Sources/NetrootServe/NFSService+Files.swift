@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import NetrootImage
 
 /// Procedures on one file (RFC 1813, 3.3.1 to 3.3.6).
 extension NFSService {
@@ -95,12 +96,13 @@ extension NFSService {
         }
     }
 
-    func read(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
+    /// - Throws: `ImageRead` where blocks are to be decompressed and the call may be put off until they are.
+    func read(_ reader: inout XDRReader, _ out: inout ByteBuffer, mayUnpack: Bool) throws {
         let (tree, inode) = try tree(&reader)
         let offset = try reader.uint64()
         let asked = try reader.uint32()
         let now = monotonicSeconds()
-        let (file, size) = try tree.withState { (state) throws(NFSStatus) in
+        let (contents, size) = try tree.withState { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             let node = state.table.nodes[Int(index)]
             switch NFSFileType(mode: UInt32(node.mode)) {
@@ -110,19 +112,19 @@ extension NFSService {
             }
             out.writeInteger(NFSStatus.ok.rawValue)
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
-            return (try state.descriptor(ofFile: index), node.size)
+            return (try state.contents(ofFile: index), node.size)
         }
         let wanted = offset >= size ? 0 : Int(min(UInt64(asked), UInt64(limits.readBytes), size - offset))
         let header = out.writerIndex
         out.writeMultipleIntegers(UInt32(0), UInt32(0), UInt32(0))
-        var failed = false
-        let count = out.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted + 3) { space in
-            guard wanted > 0 else { return 0 }
-            let count = pread(file.descriptor, space.baseAddress, wanted, off_t(offset))
-            failed = count < 0
-            return max(0, count)
-        }
-        guard !failed else { throw NFSStatus.io }
+        let count =
+            switch contents {
+            case .open(let file): try read(file, at: offset, count: wanted, &out)
+            case .packed(let image, let reference):
+                try read(image, reference, at: offset, count: wanted, &out, mayUnpack: mayUnpack) { error in
+                    exports.note(error, inode: inode, in: tree)
+                }
+            }
         // A file that was cut since its attributes were read ends here.
         let isEnd = offset + UInt64(count) >= size || count < wanted
         out.setInteger(UInt32(count), at: header)
@@ -131,6 +133,52 @@ extension NFSService {
         out.writeXDRPadding(after: count)
         counters.countRead(count)
     }
+
+    private func read(
+        _ file: OpenFile, at offset: UInt64, count wanted: Int, _ out: inout ByteBuffer
+    ) throws(NFSStatus) -> Int {
+        var failed = false
+        let count = out.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted + 3) { space in
+            guard wanted > 0 else { return 0 }
+            let count = pread(file.descriptor, space.baseAddress, wanted, off_t(offset))
+            failed = count < 0
+            return max(0, count)
+        }
+        guard !failed else { throw .io }
+        return count
+    }
+
+    private func read(
+        _ image: SquashfsReader, _ reference: UInt64, at offset: UInt64, count wanted: Int, _ out: inout ByteBuffer,
+        mayUnpack: Bool, note: (SquashfsReadError) -> Void
+    ) throws -> Int {
+        do {
+            let file = try image.file(reference)
+            if mayUnpack, !image.isCached(file, at: offset, count: wanted) {
+                throw ImageRead(image: image, file: file, offset: offset, count: wanted)
+            }
+            return try out.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted + 3) { space in
+                guard wanted > 0 else { return 0 }
+                return try image.read(file, at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<wanted]))
+            }
+        } catch let error as SquashfsReadError {
+            note(error)
+            throw NFSStatus.io
+        }
+    }
+}
+
+/// A READ of blocks that are not decompressed yet: a megabyte takes milliseconds, in which the loop would serve nobody,
+/// so that another thread puts them into the cache, and the call is then answered from there. Should they be gone
+/// again by then, the loop decompresses them after all.
+struct ImageRead: Error {
+    let image: SquashfsReader
+    let file: SquashfsFile
+    let offset: UInt64
+    let count: Int
+
+    /// Decompresses the blocks. What fails is told when the call is answered.
+    func run() { image.unpack(file, at: offset, count: count) }
 }
 
 /// Who calls, as AUTH_SYS says (RFC 5531, appendix A); nobody where there is no such credential.

@@ -6,6 +6,8 @@ enum Disposition {
     case answered
     /// The reply needs the provider of exports to be asked first.
     case ask
+    /// The reply needs blocks of an image that are to be decompressed first, elsewhere.
+    case unpack(ImageRead)
     /// No client sends this: close the connection.
     case close
 }
@@ -26,7 +28,8 @@ final class NFSService {
     }
 
     /// Answers one record.
-    /// - Parameter mayAsk: whether the provider of exports can still be asked for a name that is not known.
+    /// - Parameter mayAsk: whether the call may be put off: until the provider of exports has been asked for a name that
+    ///   is not known, or until blocks are decompressed. The second time it may not.
     func answer(_ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool) -> Disposition {
         let call: RPCCall
         do throws(RPCError) {
@@ -63,10 +66,11 @@ final class NFSService {
                 out.writeAccepted(call.transaction, .procedureUnavailable)
                 return .answered
             }
-            counters.count(procedure)
+            // A call that was put off has been counted.
+            if mayAsk { counters.count(procedure) }
             out.writeAccepted(call.transaction)
-            try answerNFS(procedure, call, &reader, into: &out)
-            return .answered
+            let work = try answerNFS(procedure, call, &reader, into: &out, mayUnpack: mayAsk)
+            return work.map(Disposition.unpack) ?? .answered
         }
         counters.countOtherCall()
         switch call.program {
@@ -86,9 +90,11 @@ final class NFSService {
     }
 
     /// Answers one NFS procedure behind the reply's header; what fails is answered with its status and failure body.
+    /// - Returns: what is to be decompressed first; then nothing is answered yet.
     private func answerNFS(
-        _ procedure: NFSProcedure, _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer
-    ) throws(XDRError) {
+        _ procedure: NFSProcedure, _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer,
+        mayUnpack: Bool
+    ) throws(XDRError) -> ImageRead? {
         let start = out.writerIndex
         do {
             switch procedure {
@@ -97,7 +103,7 @@ final class NFSService {
             case .lookup: try lookup(&reader, &out)
             case .access: try access(call, &reader, &out)
             case .readLink: try readLink(&reader, &out)
-            case .read: try read(&reader, &out)
+            case .read: try read(&reader, &out, mayUnpack: mayUnpack)
             case .readDirectory: try readDirectory(&reader, &out, plus: false)
             case .readDirectoryPlus: try readDirectory(&reader, &out, plus: true)
             case .fileSystemStatus: try fileSystemStatus(&reader, &out)
@@ -107,6 +113,8 @@ final class NFSService {
                 .rename, .link, .commit:
                 throw NFSStatus.readOnly
             }
+        } catch let work as ImageRead {
+            return work
         } catch let status as NFSStatus {
             out.truncate(to: start)
             out.writeInteger(status.rawValue)
@@ -120,6 +128,7 @@ final class NFSService {
             out.writeInteger(NFSStatus.serverFault.rawValue)
             for _ in 0..<procedure.failureWords { out.writeInteger(0, as: UInt32.self) }
         }
+        return nil
     }
 
     /// Reads a handle and finds the tree that it belongs to.

@@ -1,3 +1,4 @@
+public import NetrootImage
 public import NetrootSystem
 
 /// What keeps a root from being served or probed.
@@ -10,6 +11,8 @@ public enum ServeError: ReportableError, Equatable {
     case noExports
     /// An export's directory cannot be read.
     case unreadableExport(path: String, directory: String, reason: String)
+    /// An export's image cannot be read.
+    case unreadableImage(path: String, error: SquashfsReadError)
     /// A resource of the machine is short.
     case resource(what: String, reason: String)
     /// The server cannot be stopped in an orderly way.
@@ -36,6 +39,8 @@ public enum ServeError: ReportableError, Equatable {
             "there is no generation to serve; build one first: netroot build LABEL"
         case .unreadableExport(let path, let directory, let reason):
             "cannot read \(directory), the tree of export \(path): \(reason)"
+        case .unreadableImage(let path, let error):
+            "export \(path): \(error)"
         case .resource(let what, let reason):
             "the NFS server cannot get \(what): \(reason)"
         case .cannotStop(let reason):

@@ -1,12 +1,15 @@
 import Glibc
+import NetrootImage
 import Synchronization
 
 /// A tree that is offered to clients.
 public struct Export: Sendable, Hashable {
     /// The name that MNT is asked for, for example `/debian12`.
     public var path: String
-    /// The tree on disk.
+    /// The tree on disk; of an image, its file.
     public var directory: String
+    /// Whether `directory` is a squashfs image, which is served without being unpacked.
+    public private(set) var isImage = false
     /// The generation, part of every file handle: handles of another generation are stale, never mixed up.
     public var generation: UInt32
 
@@ -15,6 +18,12 @@ public struct Export: Sendable, Hashable {
         self.path = path
         self.directory = directory
         self.generation = generation
+    }
+
+    /// An export of a squashfs image under the name `path`.
+    public init(path: String, image: String, generation: UInt32) {
+        self.init(path: path, directory: image, generation: generation)
+        isImage = true
     }
 
     /// The path without slashes at its end.
@@ -33,13 +42,28 @@ final class ServedTree: Sendable {
     let pathHash: UInt32
     private let state: Mutex<TreeState>
     private let isUsed = Mutex(false)
+    /// The files of which the log has been told that they cannot be read.
+    private let noted = Mutex<Set<UInt64>>([])
+    private static let mostNotes = 100
 
     /// Opens the tree and reads all of it.
-    /// - Throws: `.unreadableExport`.
-    init(_ export: Export, limits: NFSLimits, descriptors: DescriptorCache) throws(ServeError) {
+    /// - Parameter cache: where blocks of images are kept, for all trees of a server.
+    /// - Throws: `.unreadableExport`, `.unreadableImage`.
+    init(
+        _ export: Export, limits: NFSLimits, descriptors: DescriptorCache, cache: SquashfsCache = SquashfsCache()
+    ) throws(ServeError) {
         self.export = export
         path = export.normalPath
         pathHash = Self.hash(path)
+        if export.isImage {
+            do throws(SquashfsReadError) {
+                let image = try SquashfsReader(export.directory, cache: cache)
+                state = Mutex(try TreeState.open(image, descriptors: descriptors, now: monotonicSeconds()))
+            } catch {
+                throw .unreadableImage(path: export.path, error: error)
+            }
+            return
+        }
         do throws(Errno) {
             state = Mutex(
                 try TreeState.open(
@@ -67,6 +91,11 @@ final class ServedTree: Sendable {
         try state.withLock { (state) throws(NFSStatus) in try body(&state) }
     }
 
+    /// Whether a file's failure is to be told: once each, and not of very many.
+    func isNew(failure inode: UInt64) -> Bool {
+        noted.withLock { $0.count < Self.mostNotes && $0.insert(inode).inserted }
+    }
+
     /// Calls `body` the first time; whoever comes meanwhile waits for it.
     func use(first body: (Export) -> Void) {
         isUsed.withLock { isUsed in
@@ -87,6 +116,6 @@ func monotonicSeconds() -> UInt32 {
 }
 
 extension ServedTree {
-    /// Whether the directory is still there.
+    /// Whether the directory or the image is still there.
     var isPresent: Bool { access(export.directory, F_OK) == 0 }
 }

@@ -1,10 +1,16 @@
 import Glibc
+import NetrootImage
 
-/// A tree on disk and what is known of it. All access is under the lock of its `ServedTree`.
+/// A tree, on disk or in an image, and what is known of it. All access is under the lock of its `ServedTree`.
 struct TreeState: ~Copyable {
     var table = FileTable()
+    /// The image; nil for a tree on disk.
+    let image: SquashfsReader?
+    /// Of an image: where each node's inode is, by the node's index.
+    var references = ChunkedArray<UInt64>()
     private let descriptors: TreeDescriptors
-    private let root: OpenFile
+    /// The root of a tree on disk; of an image all is in the tables, and nobody asks for it.
+    private let root: OpenFile?
     private let device: dev_t
     private let maximumAge: UInt32
     /// Directories nested deeper are shown as unreadable; it also ends a search that a moved directory led into a ring.
@@ -24,8 +30,18 @@ struct TreeState: ~Copyable {
         return state
     }
 
+    /// A state without nodes, for an image: it never changes, so nothing in the tables grows too old.
+    init(image: SquashfsReader, descriptors: DescriptorCache) {
+        self.image = image
+        self.descriptors = TreeDescriptors(in: descriptors)
+        root = nil
+        maximumAge = .max
+        device = 0
+    }
+
     private init(root: OpenFile, _ status: stat, limits: NFSLimits, descriptors: DescriptorCache, now: UInt32) {
         self.root = root
+        image = nil
         self.descriptors = TreeDescriptors(in: descriptors)
         maximumAge = UInt32(limits.attributeSeconds)
         device = status.st_dev
@@ -48,7 +64,7 @@ struct TreeState: ~Copyable {
         }
     }
 
-    private mutating func addDirectory() -> UInt32 {
+    mutating func addDirectory() -> UInt32 {
         table.directories.append(DirectoryRecord(first: 0, count: 0, capacity: 0, state: .unread))
         return UInt32(table.directories.count - 1)
     }
@@ -72,7 +88,7 @@ struct TreeState: ~Copyable {
         guard depth < Self.depthLimit else { throw .stale }
         var status = stat()
         if index == FileTable.root {
-            guard fstat(root.descriptor, &status) == 0 else { throw .io }
+            guard let root, fstat(root.descriptor, &status) == 0 else { throw .io }
         } else {
             try validate(node.parent, now: now, depth: depth + 1)
             let parent = try descriptor(ofDirectory: node.parent, depth: depth + 1)
@@ -161,8 +177,9 @@ struct TreeState: ~Copyable {
 
     /// Free space and files of the filesystem that the tree lies on.
     func space() throws(NFSStatus) -> statvfs {
+        if let image { return Self.space(of: image) }
         var space = statvfs()
-        guard fstatvfs(root.descriptor, &space) == 0 else { throw .io }
+        guard let root, fstatvfs(root.descriptor, &space) == 0 else { throw .io }
         return space
     }
 
@@ -170,6 +187,7 @@ struct TreeState: ~Copyable {
     mutating func readLink(_ index: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(NFSStatus) -> Int {
         let node = table.nodes[Int(index)]
         guard NFSFileType(mode: UInt32(node.mode)) == .symlink else { throw .invalid }
+        if let image { return try target(index, of: image, into: buffer) }
         guard let base = buffer.bindMemory(to: CChar.self).baseAddress else { throw .tooSmall }
         let parent = try descriptor(ofDirectory: node.parent, depth: 0)
         let count = readlinkat(
@@ -258,14 +276,22 @@ struct TreeState: ~Copyable {
 
     /// Opens a directory component by component from the root, never through a symlink.
     mutating func descriptor(ofDirectory index: UInt32, depth: Int) throws(NFSStatus) -> OpenFile {
-        if index == FileTable.root { return root }
+        if index == FileTable.root {
+            guard let root else { throw .io }
+            return root
+        }
         if let file = descriptors.find(index) { return file }
         guard depth < Self.depthLimit else { throw .stale }
         return try open(index, flags: O_DIRECTORY, depth: depth)
     }
 
-    /// Opens a regular file for READ.
-    mutating func descriptor(ofFile index: UInt32) throws(NFSStatus) -> OpenFile {
+    /// A regular file for READ.
+    mutating func contents(ofFile index: UInt32) throws(NFSStatus) -> FileContents {
+        if let image { return .packed(image, reference: references[Int(index)]) }
+        return .open(try descriptor(ofFile: index))
+    }
+
+    private mutating func descriptor(ofFile index: UInt32) throws(NFSStatus) -> OpenFile {
         if let file = descriptors.find(index) { return file }
         // Should a FIFO have taken the name a moment ago, opening it does not wait for a writer.
         return try open(index, flags: O_NONBLOCK | O_NOCTTY, depth: 0)

@@ -26,8 +26,8 @@ struct StartArguments: ParsableArguments {
     func run(_ transport: Transport, form: RootForm? = nil, server: NFSServerKind = .netroot) async throws {
         let start = Start(
             label: try options.load(),
-            way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader), sshPort: sshPort,
-            server: server, headless: headless)
+            way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
+            shipped: try ShippedFiles.locate(), sshPort: sshPort, server: server, headless: headless)
         let progress = Progress()
         try await Interruption.cancelling { try await start.run { progress.note($0) } }
     }

@@ -15,7 +15,9 @@ struct BuildCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "Where packages are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+    @Option(
+        name: .long,
+        help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
     var cache: String?
     @Flag(
         name: .long,
@@ -24,10 +26,8 @@ struct BuildCommand: AsyncParsableCommand {
 
     func run() async throws {
         let label = try options.load()
-        let given = cache ?? getenv("NETROOT_CACHE").map { String(cString: $0) }
         var build = Build(
-            label: label, cache: try CommonOptions.absolute(given ?? "/var/cache/netroot"),
-            shipped: try ShippedFiles.locate(), version: Netroot.version)
+            label: label, cache: try cachePath(cache), shipped: try ShippedFiles.locate(), version: Netroot.version)
         build.echo = options.common.verbose
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
@@ -53,6 +53,10 @@ struct ShellCommand: AsyncParsableCommand {
     @OptionGroup var options: LabelOptions
     @Flag(name: .long, help: "Edit the current generation in place; running clients may see stale file handles.")
     var live = false
+    @Option(
+        name: .long,
+        help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+    var cache: String?
     @Argument(parsing: .postTerminator, help: "A command to run instead of an interactive shell.")
     var command: [String] = []
 
@@ -64,7 +68,8 @@ struct ShellCommand: AsyncParsableCommand {
                 "warning: --live edits the generation that clients use; they may see stale file handles until reboot")
         }
         var shell = Shell(
-            label: label, command: command, live: live, shipped: try ShippedFiles.locate(), version: Netroot.version)
+            label: label, command: command, live: live, cache: try cachePath(cache),
+            shipped: try ShippedFiles.locate(), version: Netroot.version)
         shell.echo = options.common.verbose
         let ready = shell
         let outcome = try await Interruption.cancelling { try await ready.run(progress: progress) }

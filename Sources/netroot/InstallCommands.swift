@@ -96,16 +96,23 @@ struct InstallNBDCommand: AsyncParsableCommand {
         commandName: "installnbd",
         abstract: "Write TFTP root, boot entry and nbd-server's export of the current generation.",
         discussion: """
-            The entry is LABEL@nbd, beside the label's others. TRANSPORTS of the label has to name nbd. nbd-server listens
-            on its standard port, 10809.
+            The entry is LABEL@nbd, beside the label's others. TRANSPORTS of the label has to name nbd.
 
             Example:
               netroot installnbd debian12 --address 192.168.7.1 --system
             """)
 
     @OptionGroup var arguments: InstallArguments
+    @Option(name: .long, help: "The port of nbd-server (10809).")
+    var port: Int?
 
-    func run() async throws { try await arguments.run(.nbd) }
+    func validate() throws { try checkPorts(["--port": port]) }
+
+    func run() async throws {
+        try await arguments.run(.nbd) { options in
+            if let port { options.nbdPort = port }
+        }
+    }
 }
 
 struct InstallHTTPCommand: AsyncParsableCommand {

@@ -30,6 +30,12 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
+/// The directory of what is kept between builds: as given, or `$NETROOT_CACHE`, or the default.
+func cachePath(_ given: String?) throws -> String {
+    let path = given ?? getenv("NETROOT_CACHE").map { String(cString: $0) }
+    return try CommonOptions.absolute(path ?? "/var/cache/netroot")
+}
+
 /// Throws for a number that is no TCP port.
 func checkPorts(_ ports: [String: Int?]) throws {
     for (option, port) in ports {

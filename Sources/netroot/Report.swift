@@ -91,6 +91,16 @@ enum Report {
         }
     }
 
+    static func packed(_ row: PackRow) -> String {
+        let percent = row.unpackedBytes > 0 ? Double(row.bytes) * 100 / Double(row.unpackedBytes) : 100
+        return """
+            \(row.image)
+            \(row.bytes) bytes, \(Progress.decimal(percent)) % of \(row.unpackedBytes); \(row.files) files
+            \(row.blocks) blocks, \(row.cachedBlocks) of them from the cache; \(Progress.decimal(row.seconds)) s
+
+            """
+    }
+
     static func labels(_ rows: [LabelRow]) -> String {
         table(
             [["LABEL", "GENERATION", "FORMAT", "KERNEL", "BUILT"]]

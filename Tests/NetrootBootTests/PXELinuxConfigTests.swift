@@ -66,7 +66,7 @@ private let handMade =
         #expect(both.kernelPath(of: "debian") == "netroot/debian/7/vmlinuz")
         #expect(both.kernelPath(of: "deb_nfs") == "netroot/deb_nfs/7/vmlinuz")
         #expect(try both.replacing(entry("deb")).replacing(entry("deb_nfs")) == before)
-        both = try both.removing( "deb")
+        both = try both.removing("deb")
         #expect(both.names == ["debian", "deb_nfs"])
         #expect(both.defaultName == "debian")
     }
@@ -74,7 +74,7 @@ private let handMade =
     @Test func removing() throws {
         let one = try config(handMade + "\n").replacing(entry("a"), makeDefault: false)
         #expect(try one.removing("a").text == handMade + "\n")
-        #expect(try one.removing( "b") == one)
+        #expect(try one.removing("b") == one)
         let made = try config("PROMPT 0\n").replacing(entry("a"))
         #expect(try made.removing("a").text == "PROMPT 0\n")
         let local = try config("DEFAULT local\nLABEL local\n").replacing(entry("a"))
@@ -105,7 +105,9 @@ private let handMade =
         for path in ["", "/abs", "a b", "a,b", "srv::a", "a\n"] {
             var bad = entry("a")
             bad.kernel = path
-            #expect(throws: SharedConfigError.badValue(file: PXELinuxConfig.file, what: "path", value: path)) { try empty.replacing(bad) }
+            #expect(throws: SharedConfigError.badValue(file: PXELinuxConfig.file, what: "path", value: path)) {
+                try empty.replacing(bad)
+            }
         }
         var bad = entry("a")
         bad.arguments = ["a\nb"]

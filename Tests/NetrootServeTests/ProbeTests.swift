@@ -9,9 +9,9 @@ extension ServerTests {
             NFSTarget(host: "127.0.0.1", port: server.port, path: path)
         }
 
-        @Test func aGoodRootPasses() async throws {
+        @Test(arguments: TreeKind.allCases) func aGoodRootPasses(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let report = try NFSProbe(target: target(server), localTree: tree.path, sampleCount: 1000).run()
                 #expect(report.passed)
                 #expect(report.differences == [])
@@ -26,13 +26,13 @@ extension ServerTests {
             }
         }
 
-        @Test func whatDiffersIsNamed() async throws {
+        @Test(arguments: TreeKind.allCases) func whatDiffersIsNamed(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
             let other = try TestTree.sample()
             try other.write("/etc/hostname", "cliend\n")
             chmod(other.path + "/zero", 0o600)
             other.remove("/empty")
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let report = try NFSProbe(target: target(server), localTree: other.path, sampleCount: 1000).run()
                 #expect(!report.passed)
                 // Both names of the hard link; each tree has its own outside.
@@ -43,11 +43,11 @@ extension ServerTests {
             }
         }
 
-        @Test func aRootWithoutInitFails() async throws {
+        @Test(arguments: TreeKind.allCases) func aRootWithoutInitFails(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
             tree.remove("/usr/sbin/init")
             tree.remove("/usr/lib/os-release")
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let report = try NFSProbe(target: target(server)).run()
                 #expect(report.initPath == nil && !report.hasOSRelease && !report.passed)
             }

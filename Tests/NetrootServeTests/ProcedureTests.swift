@@ -9,9 +9,9 @@ import Testing
 
 extension ServerTests {
     @Suite(.serialized) struct ProcedureTests {
-        @Test func attributesAreThoseOnDisk() async throws {
+        @Test(arguments: TreeKind.allCases) func attributesAreThoseOnDisk(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 for (name, type) in [("etc/hostname", 1), ("etc", 2), ("sbin", 5), ("fifo", 7)] as [(String, UInt32)] {
@@ -22,19 +22,22 @@ extension ServerTests {
                     #expect(attributes.mode == UInt32(status.st_mode) & 0o7777)
                     #expect(attributes.links == UInt32(status.st_nlink))
                     #expect(attributes.user == status.st_uid && attributes.group == status.st_gid)
-                    #expect(attributes.size == UInt64(status.st_size))
-                    #expect(attributes.used == UInt64(status.st_blocks) * 512)
-                    #expect(attributes.inode == UInt64(status.st_ino))
-                    let modified = UInt64(status.st_mtim.tv_sec) << 32 | UInt64(status.st_mtim.tv_nsec)
-                    #expect(attributes.modified == modified)
+                    // What squashfs does not hold: a directory's size, blocks, and parts of a second.
+                    if kind == .tree || type != 2 { #expect(attributes.size == UInt64(status.st_size)) }
+                    if kind == .tree {
+                        #expect(attributes.used == UInt64(status.st_blocks) * 512)
+                        #expect(attributes.inode == UInt64(status.st_ino))
+                    }
+                    let part = kind == .tree ? UInt64(status.st_mtim.tv_nsec) : 0
+                    #expect(attributes.modified == UInt64(status.st_mtim.tv_sec) << 32 | part)
                 }
                 #expect(server.statistics[.getAttributes] == 4)
             }
         }
 
-        @Test func lookupFindsNamesAndDots() async throws {
+        @Test(arguments: TreeKind.allCases) func lookupFindsNamesAndDots(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 let etc = try client.lookup("etc", in: root)
@@ -55,9 +58,9 @@ extension ServerTests {
             }
         }
 
-        @Test func symlinksAreGivenAndNeverFollowed() async throws {
+        @Test(arguments: TreeKind.allCases) func symlinksAreGivenAndNeverFollowed(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 for (name, target) in [
@@ -77,9 +80,9 @@ extension ServerTests {
             }
         }
 
-        @Test func readGivesTheBytes() async throws {
+        @Test(arguments: TreeKind.allCases) func readGivesTheBytes(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 let file = try client.walk("usr/lib/systemd/systemd", from: root)
@@ -103,10 +106,10 @@ extension ServerTests {
             }
         }
 
-        @Test(arguments: [false, true])
-        func directoriesAreListedOnceEach(plus: Bool) async throws {
+        @Test(arguments: [false, true], TreeKind.allCases)
+        func directoriesAreListedOnceEach(plus: Bool, kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            let export = tree.export()
+            let export = try await tree.export(kind)
             var cookie: UInt64 = 0
             var names: [String] = []
             // A new server for each reply: cookies outlive it.
@@ -155,9 +158,9 @@ extension ServerTests {
             return (names, cookie, try reader.bool())
         }
 
-        @Test func aListThatCannotHoldOneEntryIsTooSmall() async throws {
+        @Test(arguments: TreeKind.allCases) func aListThatCannotHoldOneEntryIsTooSmall(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 for plus in [false, true] {
@@ -168,9 +171,9 @@ extension ServerTests {
             }
         }
 
-        @Test func accessFollowsTheModeBits() async throws {
+        @Test(arguments: TreeKind.allCases) func accessFollowsTheModeBits(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 func access(_ name: String, _ user: UInt32) throws -> UInt32 {
@@ -193,9 +196,9 @@ extension ServerTests {
             }
         }
 
-        @Test func everythingThatWritesIsRefused() async throws {
+        @Test(arguments: TreeKind.allCases) func everythingThatWritesIsRefused(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 let bodies: [UInt32: Int] = [2: 2, 7: 2, 8: 2, 9: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 4, 15: 3, 21: 2]
@@ -208,9 +211,9 @@ extension ServerTests {
             }
         }
 
-        @Test func theFileSystemIsDescribed() async throws {
+        @Test(arguments: TreeKind.allCases) func theFileSystemIsDescribed(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 for (procedure, bytes) in [(18, 52), (19, 48), (20, 24)] as [(UInt32, Int)] {
@@ -223,9 +226,9 @@ extension ServerTests {
             }
         }
 
-        @Test func getACLAnswersWithTheMaskAndNoEntries() async throws {
+        @Test(arguments: TreeKind.allCases) func getACLAnswersWithTheMaskAndNoEntries(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
                 #expect(try client.call(0, program: NFS.aclProgram).remaining == 0)
@@ -241,9 +244,9 @@ extension ServerTests {
             }
         }
 
-        @Test func mountKnowsItsExportsOnly() async throws {
+        @Test(arguments: TreeKind.allCases) func mountKnowsItsExportsOnly(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export("/x/y")]) { server in
+            try await withServer([try await tree.export(kind, "/x/y")]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x/y")
                 #expect(try client.mount("/x/y//") == root)
@@ -264,9 +267,9 @@ extension ServerTests {
             }
         }
 
-        @Test func whatIsNotThereIsAnsweredAsRPCSays() async throws {
+        @Test(arguments: TreeKind.allCases) func whatIsNotThereIsAnsweredAsRPCSays(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            try await withServer([tree.export()]) { server in
+            try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 func accepted(_ procedure: UInt32, _ program: UInt32, _ version: UInt32) throws -> UInt32 {
                     var reader = try client.reply(procedure, program: program, version: version)

@@ -1,4 +1,6 @@
 import Glibc
+import Logging
+import NetrootSystem
 
 @testable import NetrootServe
 
@@ -68,6 +70,23 @@ final class TestTree {
         Export(path: name, directory: path, generation: generation)
     }
 
+    /// The tree itself, or a squashfs image of it as it is now.
+    func export(_ kind: TreeKind, _ name: String = "/x", generation: UInt32 = 1) async throws -> Export {
+        guard kind == .image else { return export(name, generation: generation) }
+        return Export(path: name, image: try await image(), generation: generation)
+    }
+
+    /// Packs the tree.
+    /// - Parameter options: mksquashfs's; by default blocks far smaller than the files.
+    func image(
+        _ options: [String] = ["-comp", "zstd", "-b", "16384"], name: String = "root.squashfs"
+    ) async throws -> String {
+        let image = "\(base)/\(name)"
+        let usual = ["-noappend", "-no-progress", "-quiet"]
+        _ = try await CommandRunner().capture(Command(["mksquashfs", path, image] + usual + options))
+        return image
+    }
+
     private static func remove(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
@@ -88,13 +107,18 @@ final class TestTree {
     }
 }
 
+/// How a tree is served.
+enum TreeKind: CaseIterable {
+    case tree, image
+}
+
 /// Serves for the time of `body`, and stops whatever happens.
 func withServer(
     _ exports: [Export], provider: ExportProvider? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
-    limits: NFSLimits = NFSLimits(), port: Int = 0, _ body: (NFSServer) async throws -> Void
+    limits: NFSLimits = NFSLimits(), port: Int = 0, log: Logger = Logger(label: "test"), _ body: (NFSServer) async throws -> Void
 ) async throws {
     let server = try await NFSServer.start(
-        exports: exports, provider: provider, port: port, onFirstUse: onFirstUse, limits: limits)
+        exports: exports, provider: provider, port: port, onFirstUse: onFirstUse, limits: limits, log: log)
     do {
         try await body(server)
     } catch {

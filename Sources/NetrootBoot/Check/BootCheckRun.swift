@@ -74,7 +74,8 @@ public struct BootCheckRun: Sendable {
         if label.rw { throw BootError.nothingToCheck(label: label.name) }
         try Tool.require(GuestLogin.tools)
         let boot = NetworkBoot(
-            label: label, way: way, sshPort: sshPort, source: running.map { .running($0) } ?? .embedded)
+            label: label, way: way, shipped: shipped, sshPort: sshPort,
+            source: running.map { .running($0) } ?? .embedded)
         let generation = try boot.check(try number())
         let hold = try generation.hold()
         defer { withExtendedLifetime(hold) {} }

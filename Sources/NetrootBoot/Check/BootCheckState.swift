@@ -29,7 +29,7 @@ struct BootCheckState: Sendable {
     private(set) var checks: [BootCheck] = []
     /// Seconds from power-on: `kernel`, `root`, `multiUser`, `ssh`.
     private(set) var seconds: [String: Double] = [:]
-    /// What the guest measured in its first boot, in bytes.
+    /// What the guest measured in its first boot, in bytes: `ram` in use, `network` received, `root` read from a device.
     private(set) var bytes: [String: Int64] = [:]
     /// Whether the first boot has reported, and its logins are done: the moment to read what was served.
     private(set) var firstBootDone = false

@@ -6,7 +6,7 @@ enum CheckMessage: Sendable, Equatable {
     case check(BootCheck)
     /// Seconds since the kernel started.
     case seconds(name: String, value: Double)
-    /// An amount: `ram` in use, `network` received, `root` read.
+    /// A number of bytes that the guest measured: `ram`, `network`, `root`.
     case bytes(name: String, value: Int64)
     /// The boot has reported all: how many checks, and how many of them failed.
     case end(checks: Int, failed: Int)

@@ -35,7 +35,8 @@ public enum JUnitReport {
             text += "<error message=\"\(escaped(error))\"/>\n"
         } else if !row.passed {
             let all = row.failures.joined(separator: "\n")
-            text += "<failure message=\"\(escaped(row.failures.first ?? "no check came to an end"))\">\(escaped(all))</failure>\n"
+            text +=
+                "<failure message=\"\(escaped(row.failures.first ?? "no check came to an end"))\">\(escaped(all))</failure>\n"
         }
         return text + "</testcase>\n"
     }

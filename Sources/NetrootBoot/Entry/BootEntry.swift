@@ -34,7 +34,8 @@ public struct BootEntry: Sendable, Equatable {
     func checked(for file: String, added: String) throws(SharedConfigError) -> String {
         for path in [kernel] + initrds {
             // Commas and colons divide lists and name servers, in one loader or another.
-            guard !path.isEmpty, !path.hasPrefix("/"), Self.isPlain(path), !path.contains(where: { ",:\\\"'$".contains($0) })
+            guard !path.isEmpty, !path.hasPrefix("/"), Self.isPlain(path),
+                !path.contains(where: { ",:\\\"'$".contains($0) })
             else { throw .badValue(file: file, what: "path", value: path) }
         }
         guard !name.isEmpty, Self.isPlain(name), !name.contains(where: { "'\"$\\".contains($0) }) else {

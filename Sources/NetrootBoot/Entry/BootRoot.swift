@@ -38,7 +38,7 @@ public struct NBDRoot: Sendable, Equatable {
     /// The export's name.
     public let export: String
     /// The TCP port. dracut's `root=nbd:` has room for a port or an export's name, not for both: another port than the
-    /// standard one needs netroot's own way to the root, which a client with a static address takes.
+    /// standard one goes into an argument of netroot's dracut module.
     public let port: Int
 
     /// The values as they are named; nothing is checked yet.

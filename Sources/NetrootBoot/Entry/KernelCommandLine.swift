@@ -27,7 +27,8 @@ public struct KernelCommandLine: Sendable, Equatable {
 
     /// The values as they are named; nothing is checked yet.
     public init(
-        root: BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false, overlaySize: String = "50%",
+        root: BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false,
+        overlaySize: String = "50%",
         debug: Bool = false, virtualMachine: Bool = false, extra: [String] = []
     ) {
         self.root = root
@@ -97,17 +98,13 @@ public struct KernelCommandLine: Sendable, Equatable {
             let server = try checked(root.server, "the server")
             let export = try checked(root.export, "the export")
             let port = root.port == NBDRoot.standardPort ? [] : ["rd.netroot.nbdport=\(root.port)"]
-            return ["root=nbd:\(server):\(export):squashfs:ro", "rd.neednet=1"] + port
+            return ["root=nbd:\(server):\(export):squashfs:ro"] + port
         case .http(let root):
             let url = root.url.dropFirst("http://".count)
             guard root.url.hasPrefix("http://"), !url.isEmpty, root.url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
                 !root.url.contains(where: { ",\"'\\".contains($0) })
             else { throw .badValue("the image's URL", root.url) }
-            // The overlay is ours; dracut's live module mounts the image for it.
-            return [
-                "root=live:\(root.url)", "rd.live.image", "rd.live.overlay.overlayfs=1", "rd.neednet=1",
-                "rd.netroot.image=\(root.bytes)",
-            ]
+            return ["root=live:\(root.url)", "rd.netroot.image=\(root.bytes)"]
         }
     }
 

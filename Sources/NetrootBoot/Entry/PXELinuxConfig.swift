@@ -52,7 +52,9 @@ public struct PXELinuxConfig: Sendable, Equatable {
         } else if makeDefault {
             if let line = defaultLine {
                 // The line may be the right one in another spelling; then it stays as it is.
-                if defaultName != entry.name { result = try result.replacing(line: line, with: "DEFAULT \(entry.name)") }
+                if defaultName != entry.name {
+                    result = try result.replacing(line: line, with: "DEFAULT \(entry.name)")
+                }
             } else {
                 result = try result.prepending(["DEFAULT \(entry.name)"])
             }

@@ -74,11 +74,7 @@ public struct Install: Sendable {
 
     /// Whether the generation can be booted by this transport.
     private func check(_ generation: Generation) throws {
-        let known = generation.manifest.transports ?? [Transport.nfs.rawValue]
-        guard known.contains(transport.rawValue) else {
-            throw BootError.initramfsLacks(
-                transport: transport.rawValue, label: label.name, generation: generation.number, known: known)
-        }
+        try transport.require(in: generation, of: label)
         switch transport {
         case .nfs:
             if label.rw, options.server == .netroot { throw BootError.readWriteNeedsKernelServer(label: label.name) }
@@ -115,7 +111,7 @@ public struct Install: Sendable {
                 .nbd(
                     NBDRoot(
                         server: options.address,
-                        export: NBDServerConfig.exportName(label.name, generation.number)))
+                        export: NBDServerConfig.exportName(label.name, generation.number), port: options.nbdPort))
             case .http:
                 .http(
                     HTTPRoot(
@@ -148,7 +144,8 @@ public struct Install: Sendable {
         try plan.write("\(ipxe)/index.ipxe", Array(IPXEScript.index(scripts, chosen: chosen).utf8))
         let grub = try GRUBConfig(bytes: try old(GRUBConfig.file)).replacing(entry, makeDefault: makeDefault)
         try plan.write("\(label.tftpboot)/\(GRUBConfig.file)", grub.bytes)
-        let pxelinux = try PXELinuxConfig(bytes: try old(PXELinuxConfig.file)).replacing(entry, makeDefault: makeDefault)
+        let pxelinux = try PXELinuxConfig(bytes: try old(PXELinuxConfig.file)).replacing(
+            entry, makeDefault: makeDefault)
         try plan.write("\(label.tftpboot)/\(PXELinuxConfig.file)", pxelinux.bytes)
     }
 
@@ -192,6 +189,18 @@ public struct Install: Sendable {
         }
         guard access(place, W_OK) == 0 else {
             throw BootError.tftpNotWritable(path: label.tftpboot, reason: String(cString: strerror(errno)))
+        }
+    }
+}
+
+extension Transport {
+    /// Throws where a generation's initramfs was built without what this transport needs.
+    /// - Throws: `BootError.initramfsLacks`.
+    func require(in generation: Generation, of label: Label) throws(BootError) {
+        let known = generation.manifest.bootTransports
+        guard known.contains(self) else {
+            throw .initramfsLacks(
+                transport: rawValue, label: label.name, generation: generation.number, known: known.map(\.rawValue))
         }
     }
 }

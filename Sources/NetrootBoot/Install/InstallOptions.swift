@@ -17,6 +17,8 @@ public struct InstallOptions: Codable, Sendable, Equatable {
     public var address = "10.0.2.2"
     /// The port of netroot's own NFS server.
     public var port = 2049
+    /// The port of nbd-server.
+    public var nbdPort = NBDRoot.standardPort
     /// The port of nginx: images, and what iPXE loads.
     public var httpPort = 8080
     /// Who serves the NFS root.
@@ -34,6 +36,7 @@ public struct InstallOptions: Codable, Sendable, Equatable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
         port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
+        nbdPort = try values.decodeIfPresent(Int.self, forKey: .nbdPort) ?? nbdPort
         httpPort = try values.decodeIfPresent(Int.self, forKey: .httpPort) ?? httpPort
         server = try values.decodeIfPresent(NFSServerKind.self, forKey: .server) ?? server
         clients = try values.decodeIfPresent([String].self, forKey: .clients) ?? clients

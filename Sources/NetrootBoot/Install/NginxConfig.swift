@@ -94,9 +94,10 @@ enum Clients {
         }
         let isFour = address.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
         if isFour.count == 4, isFour.allSatisfy({ (0...255).contains($0) }) { return true }
-        return address.contains(":") && address.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: ":") || (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte)
-                || (0x61...0x66).contains(byte)
-        }
+        return address.contains(":")
+            && address.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: ":") || (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte)
+                    || (0x61...0x66).contains(byte)
+            }
     }
 }

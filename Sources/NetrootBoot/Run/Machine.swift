@@ -58,9 +58,10 @@ struct Machine: Sendable {
         argv += ["-smp", "2", "-m", "\(memory)", "-boot", "n", "-display", "none", "-vga", "std"]
         if let uefi {
             argv += ["-machine", "q35"]
-            for (unit, drive) in ["readonly=on,file=\(Self.escaped(uefi.code))", "file=\(Self.escaped(uefi.variables))"]
-                .enumerated()
-            {
+            for (unit, drive) in [
+                "readonly=on,file=\(Self.escaped(uefi.code))", "file=\(Self.escaped(uefi.variables))",
+            ]
+            .enumerated() {
                 argv += ["-drive", "if=pflash,format=raw,unit=\(unit),\(drive)"]
             }
         }

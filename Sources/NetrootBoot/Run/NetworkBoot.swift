@@ -10,6 +10,8 @@ struct NetworkBoot: Sendable {
     let label: Label
     /// Transport, firmware and boot loader.
     let way: BootWay
+    /// The data that netroot ships.
+    let shipped: ShippedFiles
     /// The port on 127.0.0.1 that leads to the guest's ssh.
     let sshPort: Int
     /// Who serves an NFS root.
@@ -54,11 +56,7 @@ struct NetworkBoot: Sendable {
     private var usesNginx: Bool { way.transport == .http || way.actualLoader == .ipxe }
 
     private func check(_ generation: Generation) throws {
-        let known = generation.manifest.transports ?? [Transport.nfs.rawValue]
-        guard known.contains(way.transport.rawValue) else {
-            throw BootError.initramfsLacks(
-                transport: way.transport.rawValue, label: label.name, generation: generation.number, known: known)
-        }
+        try way.transport.require(in: generation, of: label)
         if way.transport == .nfs {
             if label.rw, source == .embedded { throw BootError.readWriteNeedsKernelServer(label: label.name) }
             if source == .kernel { try KernelExport.requireServer() }
@@ -91,7 +89,8 @@ struct NetworkBoot: Sendable {
     func serve(
         _ generation: Generation, in session: BootSession, note: @Sendable (String) -> Void
     ) async throws -> ServedRoot {
-        let servers = RootServers(label: label, directory: session.directory, bootFiles: Self.bootFiles(session))
+        let servers = RootServers(
+            label: label, shipped: shipped, directory: session.directory, bootFiles: Self.bootFiles(session))
         try Files.makeDirectory(servers.bootFiles)
         var served = try await serveRoot(generation, servers)
         guard usesNginx else { return served }

@@ -1,3 +1,4 @@
+import Glibc
 import NetrootConfig
 import NetrootServe
 import NetrootStore
@@ -72,21 +73,25 @@ struct ServedRoot: Sendable {
 }
 
 extension Export {
+    /// A generation in a form that it has. The path is the same for both: it is what the client mounts.
     init(_ generation: Generation, form: RootForm) {
         switch form {
-        case .tree: self.init(generation)
-        case .squashfs: self.init(generation)
+        case .tree:
+            self.init(path: generation.root, directory: generation.root, generation: UInt32(generation.number))
+        case .squashfs:
+            self.init(path: generation.root, image: generation.image, generation: UInt32(generation.number))
         }
     }
 
-    init(_ generation: Generation) {
-        self.init(path: generation.root, directory: generation.root, generation: UInt32(generation.number))
-    }
+    /// A generation as it is kept: its tree where it has one.
+    init(_ generation: Generation) { self.init(generation, form: generation.hasTree ? .tree : .squashfs) }
 }
 
 /// Starting the servers of one run, on loopback.
 struct RootServers: Sendable {
     let label: Label
+    /// The data that netroot ships.
+    let shipped: ShippedFiles
     /// A directory of this run: configurations, logs of access, pid files.
     let directory: String
     /// The directory with the boot files, which nginx serves.
@@ -118,7 +123,14 @@ struct RootServers: Sendable {
         let config = NBDServerConfig(listen: ("127.0.0.1", port), exports: [export])
         let path = directory + "/nbd-server.conf"
         try Files.replace(path, with: Array(try config.rendered().utf8))
-        let daemon = try await start(["nbd-server", "-n", "-C", path, "-p", directory + "/nbd-server.pid"], name: "nbd-server", port: port)
+        // A PID namespace, since the server and the processes that it forks for clients have to end with netroot.
+        let user = geteuid() == 0 ? [] : ["--user", "--map-current-user"]
+        let argv =
+            ["unshare"] + user + [
+                "--pid", "--fork", "--kill-child=KILL", "--", shipped.libexec + "/nbd-server-foreground",
+            ]
+        let daemon = try await start(
+            argv + [directory + "/nbd-server.pid", "-C", path], name: "nbd-server", port: port)
         return (daemon, port)
     }
 

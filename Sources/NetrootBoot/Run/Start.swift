@@ -1,7 +1,7 @@
 public import NetrootConfig
 import NetrootServe
 import NetrootStore
-import NetrootSystem
+public import NetrootSystem
 
 /// A machine that boots a label over the network, until it ends.
 public struct Start: Sendable {
@@ -9,6 +9,8 @@ public struct Start: Sendable {
     public let label: Label
     /// Transport, firmware and boot loader.
     public let way: BootWay
+    /// The data that netroot ships.
+    public let shipped: ShippedFiles
     /// The port on 127.0.0.1 that leads to the guest's ssh.
     public let sshPort: Int
     /// Who serves an NFS root.
@@ -17,8 +19,12 @@ public struct Start: Sendable {
     public let headless: Bool
 
     /// Nothing is looked at yet; `run` checks and boots.
-    public init(label: Label, way: BootWay, sshPort: Int, server: NFSServerKind = .netroot, headless: Bool) {
+    public init(
+        label: Label, way: BootWay, shipped: ShippedFiles, sshPort: Int, server: NFSServerKind = .netroot,
+        headless: Bool
+    ) {
         self.label = label
+        self.shipped = shipped
         self.way = way
         self.sshPort = sshPort
         self.server = server
@@ -30,7 +36,8 @@ public struct Start: Sendable {
     ///   `CancellationError`.
     public func run(note: @escaping @Sendable (String) -> Void) async throws {
         let boot = NetworkBoot(
-            label: label, way: way, sshPort: sshPort, source: server == .kernel ? .kernel : .embedded)
+            label: label, way: way, shipped: shipped, sshPort: sshPort,
+            source: server == .kernel ? .kernel : .embedded)
         let generation = try boot.check()
         let hold = try generation.hold()
         let session = try await BootSession.begin(
@@ -50,7 +57,8 @@ public struct Start: Sendable {
     }
 
     private func machine(
-        _ boot: NetworkBoot, _ generation: Generation, _ session: BootSession, note: @escaping @Sendable (String) -> Void
+        _ boot: NetworkBoot, _ generation: Generation, _ session: BootSession,
+        note: @escaping @Sendable (String) -> Void
     ) async throws -> Termination {
         let served = try await boot.serve(generation, in: session, note: note)
         do {
@@ -84,7 +92,9 @@ public struct Start: Sendable {
 
     private func announce(_ generation: Generation, _ machine: Machine, note: (String) -> Void) throws {
         let ways = [way.transport.rawValue, way.actualForm(of: generation).rawValue, way.firmware.rawValue]
-        note("\(label.name): generation \(generation.number), \(ways.joined(separator: ", ")), \(way.actualLoader.rawValue)")
+        note(
+            "\(label.name): generation \(generation.number), \(ways.joined(separator: ", ")), \(way.actualLoader.rawValue)"
+        )
         note("console log \(machine.consoleLog)")
         if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
             note("generation \(current) is current but not installed; netroot install\(way.transport) \(label.name)")

@@ -1,0 +1,200 @@
+import Glibc
+public import NetrootSystem
+
+/// Where compressed blocks are kept between packs, and how many bytes they may take.
+public struct BlockCachePlace: Sendable, Equatable {
+    /// The directory; made where it is missing, readable by its owner only: blocks hold what the root holds.
+    public let directory: String
+    /// The most bytes after a pack; 0 for none.
+    public let limit: Int64
+
+    /// `blocks` in the directory that holds all caches.
+    public init(cache: String, limit: Int64) {
+        directory = cache + "/blocks"
+        self.limit = limit
+    }
+}
+
+/// From a raw block, a codec and its settings to the compressed block. For one thread; for any number of processes.
+///
+/// Every entry is checked when it is used. What is wrong with the cache is a note: it costs time, never correctness.
+final class BlockCache {
+    /// What a use of the cache found.
+    enum Found {
+        case compressed(Int), incompressible, nothing
+    }
+
+    private struct Place {
+        var file: Int
+        var offset: Int64
+        var length: Int
+        var isUsed: Bool
+    }
+
+    private let place: BlockCachePlace
+    private let hasher = BlockHasher()
+    private var files: [BlockCacheFile] = []
+    private var index: [BlockDigest: Place] = [:]
+    /// The file that this run writes; the last of `files`.
+    private var own: Int?
+    /// No more is added: the directory cannot be written, or this run has filled it.
+    private var isClosed = false
+    /// Of files that are being written by others.
+    private var othersBytes: Int64 = 0
+    private var damaged = 0
+    /// What a user should read.
+    private(set) var notes: [String] = []
+
+    /// More files are merged.
+    private static let mostFiles = 64
+
+    /// Reads what is there; nil where the limit is 0.
+    init?(_ place: BlockCachePlace) {
+        guard place.limit > 0 else { return nil }
+        self.place = place
+        do {
+            try Files.makeDirectory(place.directory, mode: 0o700)
+            for name in try Files.names(in: place.directory) where name.hasSuffix(BlockCacheFile.suffix) {
+                try open("\(place.directory)/\(name)")
+            }
+        } catch {
+            unusable(error)
+        }
+    }
+
+    private func open(_ path: String) throws {
+        guard let file = try BlockCacheFile(reading: path) else {
+            if Files.exists(path) { othersBytes += try Files.size(path) }
+            return
+        }
+        let number = files.count
+        files.append(file)
+        file.forEachRecord(hasher) { offset, header in
+            index[header.key] = Place(file: number, offset: offset, length: header.length, isUsed: false)
+        }
+        if file.isDamaged { damaged += 1 }
+    }
+
+    /// Looks a block up.
+    /// - Parameter output: takes the compressed block.
+    func find(_ key: BlockDigest, into output: UnsafeMutableRawBufferPointer) -> Found {
+        guard var found = index[key] else { return .nothing }
+        let file = files[found.file]
+        guard let header = file.read(at: found.offset, length: found.length, key: key, into: output, hasher) else {
+            file.isDamaged = true
+            damaged += 1
+            index[key] = nil
+            return .nothing
+        }
+        if !found.isUsed {
+            found.isUsed = true
+            index[key] = found
+            file.usedBytes += recordLength(found)
+        }
+        return header.compresses ? .compressed(found.length) : .incompressible
+    }
+
+    /// Keeps a block.
+    /// - Parameter payload: the compressed block; nil for one that does not compress.
+    func add(_ key: BlockDigest, _ payload: UnsafeRawBufferPointer?) {
+        let length = payload?.count ?? 0
+        guard !isClosed, index[key] == nil,
+            ownSize + Int64(BlockCacheFile.headerLength + length) <= place.limit
+        else { return }
+        do {
+            try append(key, payload)
+        } catch {
+            unusable(error)
+        }
+    }
+
+    private var ownSize: Int64 { own.map { files[$0].size } ?? 0 }
+
+    private func append(_ key: BlockDigest, _ payload: UnsafeRawBufferPointer?) throws {
+        let number: Int
+        if let own {
+            number = own
+        } else {
+            files.append(try BlockCacheFile(creatingIn: place.directory))
+            number = files.count - 1
+            own = number
+        }
+        let offset = try files[number].append(key: key, payload: payload, hasher)
+        let added = Place(file: number, offset: offset, length: payload?.count ?? 0, isUsed: true)
+        index[key] = added
+        files[number].usedBytes += recordLength(added)
+    }
+
+    private func recordLength(_ place: Place) -> Int64 { Int64(BlockCacheFile.headerLength + place.length) }
+
+    private func unusable(_ error: any Error) {
+        isClosed = true
+        notes.append("the block cache is not written: \(error)")
+    }
+
+    /// Ends the run: marks what was used, and removes what was not used for longest until the rest fits.
+    func finish() {
+        if damaged > 0 {
+            notes.append(
+                "the block cache \(place.directory) has \(damaged) damaged "
+                    + "\(damaged == 1 ? "entry" : "entries"); what they held was compressed anew")
+        }
+        for file in files where file.usedBytes > 0 { file.touch() }
+        var gone: Set<Int> = []
+        for number in files.indices where files[number].isDamaged && number != own { rewrite(number, &gone) }
+        let others = files.indices.filter { $0 != own }
+        let unused = others.filter { files[$0].usedBytes == 0 && !gone.contains($0) }.sorted(by: isOlder)
+        for number in unused where total(without: gone) > place.limit { remove(number, &gone) }
+        let stale = others.filter { !gone.contains($0) && files[$0].usedBytes > 0 }.sorted { staleBytes($0) > staleBytes($1) }
+        for number in stale where total(without: gone) > place.limit { rewrite(number, &gone) }
+        for number in others.sorted(by: isOlder) where total(without: gone) > place.limit && !gone.contains(number) {
+            remove(number, &gone)
+        }
+        if let own, total(without: gone) > place.limit { remove(own, &gone) }
+        merge(&gone)
+    }
+
+    private func isOlder(_ a: Int, _ b: Int) -> Bool {
+        let (a, b) = (files[a].lastUse, files[b].lastUse)
+        return (a.tv_sec, a.tv_nsec) < (b.tv_sec, b.tv_nsec)
+    }
+
+    private func staleBytes(_ number: Int) -> Int64 { files[number].size - files[number].usedBytes }
+
+    private func total(without gone: Set<Int>) -> Int64 {
+        othersBytes + files.indices.reduce(0) { gone.contains($1) ? $0 : $0 + files[$1].size }
+    }
+
+    private func remove(_ number: Int, _ gone: inout Set<Int>) {
+        if files[number].remove() { gone.insert(number) }
+    }
+
+    /// Every run adds a file: small ones become one.
+    private func merge(_ gone: inout Set<Int>) {
+        let left = files.indices.filter { !gone.contains($0) && $0 != own }.sorted { files[$0].size < files[$1].size }
+        guard left.count > Self.mostFiles else { return }
+        for number in left.prefix(left.count - Self.mostFiles / 2) { rewrite(number, keepingUnused: true, &gone) }
+    }
+
+    /// Copies the entries of a file that this run used into its own file, and removes the file.
+    private func rewrite(_ number: Int, keepingUnused: Bool = false, _ gone: inout Set<Int>) {
+        guard !isClosed else { return }
+        let entries = index.filter { $0.value.file == number && ($0.value.isUsed || keepingUnused) }
+        let longest = entries.map(\.value.length).max() ?? 0
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(longest, 1), alignment: 16)
+        defer { buffer.deallocate() }
+        do {
+            for (key, entry) in entries.sorted(by: { $0.value.offset < $1.value.offset }) {
+                guard
+                    let header = files[number].read(
+                        at: entry.offset, length: entry.length, key: key, into: buffer, hasher)
+                else { continue }
+                let payload = UnsafeRawBufferPointer(rebasing: buffer[..<entry.length])
+                try append(key, header.compresses ? payload : nil)
+            }
+        } catch {
+            return unusable(error)
+        }
+        remove(number, &gone)
+    }
+}

@@ -1,0 +1,162 @@
+import Glibc
+import NetrootSystem
+
+/// A file of the cache: records one behind the other, only ever appended to.
+///
+/// A record: magic `nrblock1`, the key (32 bytes), the payload's length and flags (little-endian, 4 bytes each; flag 1: the
+/// block does not compress, and there is no payload), SHA-256 of the payload, the first 8 bytes of SHA-256 of all that,
+/// then the payload.
+final class BlockCacheFile {
+    let path: String
+    let descriptor: Int32
+    /// Bytes on disk.
+    private(set) var size: Int64
+    /// When an entry of it was last used.
+    let lastUse: timespec
+    /// Bytes of the records that this run used.
+    var usedBytes: Int64 = 0
+    /// Something in it is not as it was written.
+    var isDamaged = false
+
+    static let suffix = ".pack"
+    static let headerLength = 88
+    private static let magic = Array("nrblock1".utf8)
+
+    /// What a record's header says.
+    struct Header {
+        let key: BlockDigest
+        let length: Int
+        let compresses: Bool
+        let sum: BlockDigest
+    }
+
+    /// Opens a file that a run before has written.
+    /// - Returns: nil where a run is writing it at this moment, or it has gone.
+    /// - Throws: `SystemError`.
+    init?(reading path: String) throws {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw SystemError("read", path, code: errno)
+        }
+        var status = stat()
+        let known = fstat(descriptor, &status) == 0 && flock(descriptor, LOCK_SH | LOCK_NB) == 0
+        size = Int64(status.st_size)
+        lastUse = status.st_mtim
+        guard known else {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    /// Begins a new one; other runs leave it alone until it is closed.
+    /// - Throws: `SystemError`.
+    init(creatingIn directory: String) throws {
+        path = "\(directory)/\(String(UInt64.random(in: .min ... .max), radix: 16))\(Self.suffix)"
+        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemError("write", path, code: errno) }
+        size = 0
+        lastUse = timespec()
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw SystemError("lock", path, code: code)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Calls `body` with each record's place and header, up to the end or the first that is damaged.
+    func forEachRecord(_ hasher: BlockHasher, _ body: (Int64, Header) -> Void) {
+        withUnsafeTemporaryAllocation(byteCount: Self.headerLength, alignment: 8) { buffer in
+            var offset: Int64 = 0
+            while offset < size {
+                guard pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset)) == buffer.count,
+                    let header = Self.header(UnsafeRawBufferPointer(buffer), hasher),
+                    offset + Int64(Self.headerLength + header.length) <= size
+                else {
+                    isDamaged = true
+                    return
+                }
+                body(offset, header)
+                offset += Int64(Self.headerLength + header.length)
+            }
+        }
+    }
+
+    /// Reads a record's payload and checks it.
+    /// - Returns: nil where it is not what was written.
+    func read(
+        at offset: Int64, length: Int, key: BlockDigest, into output: UnsafeMutableRawBufferPointer,
+        _ hasher: BlockHasher
+    ) -> Header? {
+        guard length <= output.count else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: Self.headerLength, alignment: 8) { buffer in
+            var parts = [
+                iovec(iov_base: buffer.baseAddress, iov_len: buffer.count),
+                iovec(iov_base: output.baseAddress, iov_len: length),
+            ]
+            guard preadv(descriptor, &parts, 2, off_t(offset)) == buffer.count + length,
+                let header = Self.header(UnsafeRawBufferPointer(buffer), hasher), header.key == key,
+                header.length == length,
+                hasher.digest(UnsafeRawBufferPointer(rebasing: output[..<length])) == header.sum
+            else { return nil }
+            return header
+        }
+    }
+
+    /// Appends a record.
+    /// - Parameter payload: nil for a block that does not compress.
+    /// - Returns: its place.
+    /// - Throws: `SystemError`; the file is then as it was.
+    func append(key: BlockDigest, payload: UnsafeRawBufferPointer?, _ hasher: BlockHasher) throws -> Int64 {
+        let payload = payload ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let isCompressed = !payload.isEmpty
+        var header = Self.magic
+        key.withBytes { header += $0 }
+        for number in [UInt32(payload.count), isCompressed ? 0 : 1] {
+            withUnsafeBytes(of: number.littleEndian) { header += $0 }
+        }
+        hasher.digest(payload).withBytes { header += $0 }
+        header.withUnsafeBytes { hasher.digest($0) }.withBytes { header += $0[..<8] }
+        let whole = header.count + payload.count
+        let place = size
+        let written = header.withUnsafeMutableBytes { header in
+            var parts = [
+                iovec(iov_base: header.baseAddress, iov_len: header.count),
+                iovec(iov_base: UnsafeMutableRawPointer(mutating: payload.baseAddress), iov_len: payload.count),
+            ]
+            return pwritev(descriptor, &parts, 2, off_t(place))
+        }
+        guard written == whole else {
+            let code = written < 0 ? errno : ENOSPC
+            ftruncate(descriptor, off_t(place))
+            throw SystemError("write", path, code: code)
+        }
+        size += Int64(whole)
+        return place
+    }
+
+    /// Says that it was used now.
+    func touch() { futimens(descriptor, nil) }
+
+    /// Removes the file unless another run uses it.
+    /// - Returns: whether it is gone.
+    func remove() -> Bool {
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+        return unlink(path) == 0
+    }
+
+    private static func header(_ bytes: UnsafeRawBufferPointer, _ hasher: BlockHasher) -> Header? {
+        let sum = hasher.digest(UnsafeRawBufferPointer(rebasing: bytes[..<80]))
+        guard bytes[..<8].elementsEqual(magic), sum.withBytes({ $0[..<8].elementsEqual(bytes[80..<88]) }) else {
+            return nil
+        }
+        return Header(
+            key: BlockDigest(UnsafeRawBufferPointer(rebasing: bytes[8..<40])),
+            length: Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 40, as: UInt32.self))),
+            compresses: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 44, as: UInt32.self)) & 1 == 0,
+            sum: BlockDigest(UnsafeRawBufferPointer(rebasing: bytes[48..<80])))
+    }
+}

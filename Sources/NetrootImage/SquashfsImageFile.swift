@@ -1,0 +1,66 @@
+import Glibc
+import NetrootSystem
+
+/// An image file that is open: any of its bytes, but none that are not there.
+final class SquashfsImageFile: Sendable {
+    let path: String
+    /// Bytes at the time of opening.
+    let size: UInt64
+    private let descriptor: Int32
+
+    init(_ path: String) throws(SquashfsReadError) {
+        self.path = path
+        // A FIFO is not waited for; what is no regular file is refused below.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { throw .system(SystemError("read", path, code: errno)) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw .system(SystemError("read", path, code: code))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw .foreign(path: path, looks: FileGuess.describe(type: UInt32(status.st_mode)))
+        }
+        size = UInt64(max(0, status.st_size))
+    }
+
+    deinit { close(descriptor) }
+
+    /// The first bytes; fewer where the file is shorter.
+    func prefix(_ count: Int) throws(SquashfsReadError) -> [UInt8] {
+        try bytes(at: 0, count: Int(min(UInt64(count), size)))
+    }
+
+    func bytes(at offset: UInt64, count: Int) throws(SquashfsReadError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var failure: SquashfsReadError?
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(SquashfsReadError) { try read(at: offset, into: buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Fills the buffer.
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(SquashfsReadError) {
+        guard let start = buffer.baseAddress else { return }
+        var done = 0
+        while done < buffer.count {
+            guard let place = off_t(exactly: offset + UInt64(done)) else {
+                throw .truncated(path: path, bytes: size, expected: offset)
+            }
+            let count = pread(descriptor, start + done, buffer.count - done, place)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system(SystemError("read", path, code: errno))
+            }
+            // It may have been cut since it was opened.
+            guard count > 0 else {
+                throw .truncated(path: path, bytes: min(size, offset + UInt64(done)), expected: offset + UInt64(buffer.count))
+            }
+            done += count
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Glibc
+import NetrootSystem
+import Testing
+
+@testable import NetrootImage
+
+/// A tree with one of everything that squashfs holds, and images of it by mksquashfs.
+final class SquashfsTree {
+    let scratch: ScratchDirectory
+    var path: String { scratch.path + "/tree" }
+    /// Seconds since 1970, of every file in it.
+    static let modified = 1_600_000_000
+    /// Device nodes, which only root can make: mksquashfs is told of them.
+    static let devices = [("dev/console", "c", 0o600, 5, 1), ("dev/disk", "b", 0o660, 259, 300)]
+
+    init() throws {
+        scratch = try ScratchDirectory()
+        try Files.makeDirectory(path + "/etc/deep/er/and/deeper")
+        for name in ["bin", "dev", "empty", "many"] { try Files.makeDirectory("\(path)/\(name)") }
+        var random = SeededRandom(seed: 7)
+        // Parts that compress and parts that do not, so that blocks of both kinds are there; a multiple of no block.
+        var program: [UInt8] = []
+        for index in 0..<300_001 {
+            let isNoise = index / 20_000 % 3 == 0
+            program.append(isNoise ? UInt8.random(in: 0...255, using: &random) : UInt8(index / 97 & 0x3F))
+        }
+        try file("bin/program", program, mode: 0o4755)
+        try file("bin/whole", Array(program[..<262_144]))
+        try file("etc/hostname", Array("client\n".utf8))
+        try file("etc/shadow", Array("root:*\n".utf8), mode: 0o640)
+        try file("etc/nothing", [])
+        try file("etc/deep/er/and/deeper/file", Array(repeating: 0x61, count: 5000))
+        for number in 0..<600 { try file("many/file-\(number)", Array("\(number)".utf8)) }
+        try sparse("sparse", size: 3 << 20, parts: [(0, 5000), (2 << 20, 100)])
+        try sparse("hole", size: 1_500_000, parts: [])
+        try check(link(path + "/etc/hostname", path + "/etc/hostname2"))
+        try check(link(path + "/etc/hostname", path + "/many/hostname3"))
+        try check(symlink("../etc/hostname", path + "/bin/link"))
+        try check(symlink(String(repeating: "long/", count: 300), path + "/bin/longlink"))
+        try check(mkfifo(path + "/dev/fifo", 0o640))
+        try check(mknod(path + "/dev/socket", S_IFSOCK | 0o755, 0))
+        try named([0x2F, 0xFF, 0xFE, 0x20, 0x0A, 0x80], Array("any bytes".utf8))
+        _ = chmod(path + "/empty", 0o1777)
+    }
+
+    private func check(_ result: Int32) throws { try SystemError.check("make", path, result) }
+
+    private func file(_ name: String, _ bytes: [UInt8], mode: UInt16 = 0o644) throws {
+        try Files.replace("\(path)/\(name)", with: bytes, mode: mode)
+    }
+
+    private func named(_ name: [UInt8], _ bytes: [UInt8]) throws {
+        let target = path.utf8CString.dropLast() + name.map(CChar.init(bitPattern:)) + [0]
+        let descriptor = try SystemError.check("make", path, open(Array(target), O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        defer { close(descriptor) }
+        #expect(write(descriptor, bytes, bytes.count) == bytes.count)
+    }
+
+    private func sparse(_ name: String, size: Int, parts: [(Int, Int)]) throws {
+        let target = "\(path)/\(name)"
+        let descriptor = try SystemError.check("make", target, open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        defer { close(descriptor) }
+        for (offset, count) in parts {
+            #expect(pwrite(descriptor, [UInt8](repeating: 0x55, count: count), count, off_t(offset)) == count)
+        }
+        try check(ftruncate(descriptor, off_t(size)))
+    }
+
+    /// Extended attributes by file, name and value in hexadecimal; a large one on two files is stored once.
+    static let attributes = [
+        ("bin/program", "user.small", "76616c7565"), ("bin/program", "user.large", large),
+        ("etc/hostname", "user.large", large), ("etc", "user.directory", "000102ff"),
+    ]
+    private static let large = String(repeating: "78", count: 3000)
+
+    /// The tree with its extended attributes, which Glibc's module has no call for.
+    static func withAttributes() async throws -> SquashfsTree {
+        let tree = try SquashfsTree()
+        for (name, key, value) in attributes {
+            _ = try await tree.scratch.output("setfattr", ["-n", key, "-v", "0x\(value)", "tree/\(name)"])
+        }
+        return tree
+    }
+
+    /// Makes an image; `options` are mksquashfs's.
+    func image(_ name: String, _ options: [String]) async throws -> String {
+        let image = "\(scratch.path)/\(name)"
+        let devices = Self.devices.flatMap { ["-p", "\($0.0) \($0.1) \(String($0.2, radix: 8)) 0 0 \($0.3) \($0.4)"] }
+        let usual = ["-noappend", "-no-progress", "-quiet", "-mkfs-time", "1", "-all-time", "\(Self.modified)"]
+        _ = try await scratch.output("mksquashfs", [path, image] + usual + devices + options)
+        return image
+    }
+}
+
+/// All that a reader finds in an image: attributes and contents by path.
+struct SquashfsListing {
+    struct Item: Equatable {
+        var inode: SquashfsInode
+        var target: [UInt8]?
+        var xattrs: [[UInt8]: [UInt8]]
+    }
+
+    var items: [[UInt8]: Item] = [:]
+
+    init(_ reader: SquashfsReader) throws {
+        try reader.scan { directory in
+            if items.isEmpty { items[[]] = try item(directory.inode) }
+            for entry in directory.entries { items[directory.path + [0x2F] + entry.name] = try item(entry.inode) }
+        }
+        func item(_ inode: SquashfsInode) throws -> Item {
+            let xattrs = try reader.xattrs(of: inode).map { ($0.name, $0.value) }
+            return Item(
+                inode: inode, target: inode.type == .symlink ? try reader.symlinkTarget(inode.reference) : nil,
+                xattrs: Dictionary(xattrs) { first, _ in first })
+        }
+    }
+}
+
+extension SquashfsReader {
+    /// A file's bytes, read piece by piece.
+    func contents(_ inode: SquashfsInode, piece: Int = 1 << 20, limit: Int = 64 << 20) throws -> [UInt8] {
+        let file = try file(inode.reference)
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0xEE, count: piece)
+        while bytes.count < limit {
+            let count = try buffer.withUnsafeMutableBytes { try read(file, at: UInt64(bytes.count), into: $0) }
+            if count == 0 { break }
+            bytes += buffer[..<count]
+        }
+        return bytes
+    }
+}
