@@ -208,7 +208,7 @@ private func transmit(_ request: [UInt8], _ descriptor: Int32) throws(LoadError)
     }
 }
 
-private func now() -> Double {
+func now() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

@@ -42,6 +42,8 @@ struct LoadOptions {
     var count: UInt32 = 30_000
     var json = false
     var walksFirst = false
+    /// Every file is read once, instead of one operation over and over.
+    var readsAll = false
     var serveDirectory: String?
     var threads = NFSLimits().threads
 
@@ -49,7 +51,8 @@ struct LoadOptions {
         usage: nfsload --port P --path /X [--address A] [--mount-port P] [--connections N] [--seconds S]
                        [--operation read|lookup|readdirplus|getattr] [--file NAME] [--count BYTES] [--pid SERVERPID]
                        [--walk] [--json]
-               nfsload --serve DIRECTORY --path /X [--port P] [--threads N]
+               nfsload --port P --path /X --read-all [--count BYTES] [--pid SERVERPID] [--json]
+               nfsload --serve DIRECTORY|IMAGE --path /X [--port P] [--threads N]
         """
 
     init(_ arguments: [String]) throws(LoadError) {
@@ -57,6 +60,10 @@ struct LoadOptions {
         while let option = rest.popFirst() {
             if option == "--json" {
                 json = true
+                continue
+            }
+            if option == "--read-all" {
+                readsAll = true
                 continue
             }
             if option == "--walk" {

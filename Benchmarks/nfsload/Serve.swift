@@ -1,13 +1,20 @@
 import Glibc
 import NetrootServe
 
-/// Serves a directory alone, in a process that does nothing else, so that memory and CPU time are the server's.
+/// Serves a directory or a squashfs image alone, in a process that does nothing else, so that memory and CPU time are the server's.
 func serve(_ options: LoadOptions) async throws(LoadError) {
     var limits = NFSLimits()
     limits.threads = options.threads
     do {
+        let root = options.serveDirectory ?? "/"
+        var status = stat()
+        let isFile = stat(root, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        let export =
+            isFile
+            ? Export(path: options.path, image: root, generation: 1)
+            : Export(path: options.path, directory: root, generation: 1)
         let server = try await NFSServer.start(
-            exports: [Export(path: options.path, directory: options.serveDirectory ?? "/", generation: 1)],
+            exports: [export],
             address: options.address, port: Int(options.port), limits: limits)
         say("port \(server.port) pid \(getpid())", to: STDOUT_FILENO)
         while true { try await Task.sleep(for: .seconds(3600)) }

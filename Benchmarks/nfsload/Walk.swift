@@ -3,7 +3,10 @@ import NetrootServe
 
 /// Lists the whole export once by READDIRPLUS, as a machine's first day does, so that a server that remembers what it
 /// was asked has something to remember when its memory is read.
-func walk(_ options: LoadOptions) throws(LoadError) -> Int {
+/// - Parameter file: called with the handle and size of each regular file; a hard link as often as it has names.
+func walk(
+    _ options: LoadOptions, file: (_ handle: [UInt8], _ size: UInt64) -> Void = { _, _ in }
+) throws(LoadError) -> Int {
     var builder = CallBuilder()
     let mount = try BlockingClient(options, port: options.mountPort ?? options.port)
     var reader = try mount.results(of: builder.call(NFS.mountProgram, 1) { $0.writeXDR(string: options.path) })
@@ -31,12 +34,16 @@ func walk(_ options: LoadOptions) throws(LoadError) -> Int {
                     let isDots = reader.withBytes(of: name) { $0.count <= 2 && $0.allSatisfy { $0 == 0x2E } }
                     cookie = try reader.uint64()
                     var type: UInt32 = 0
+                    var size: UInt64 = 0
                     if try reader.bool() {
                         type = try reader.uint32()
-                        _ = try reader.fixed(80)
+                        _ = try reader.fixed(16)
+                        size = try reader.uint64()
+                        _ = try reader.fixed(56)
                     }
                     guard try reader.bool() else { continue }
                     let child = try reader.opaque(limit: NFS.handleLimit)
+                    if type == 1 { file(reader.withBytes(of: child) { Array($0) }, size) }
                     if type == 2, !isDots { pending.append(reader.withBytes(of: child) { Array($0) }) }
                 }
                 isEnd = try reader.bool()

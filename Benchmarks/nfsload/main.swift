@@ -10,6 +10,11 @@ do throws(LoadError) {
     if options.serveDirectory != nil {
         try await serve(options)
     } else {
+        if options.readsAll {
+            let report = try readAll(options)
+            print(options.json ? report.json : report.text)
+            exit(0)
+        }
         if options.walksFirst { complain("\(try walk(options)) entries") }
         var report = try run(options)
         report.add(options)

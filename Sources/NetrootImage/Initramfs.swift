@@ -14,6 +14,8 @@ public struct Initramfs: Sendable {
         public let compression: Compression
         /// Where it starts in the file, in bytes.
         public let offset: UInt64
+        /// How many archives there are in it, one after the other.
+        public let archives: Int
         /// How many entries its archives have.
         public let entries: Int
         /// The size of its archives, uncompressed, in bytes.
@@ -131,7 +133,8 @@ private struct SegmentReading {
         try reader.finish()
         segments.append(
             Initramfs.Segment(
-                compression: compression, offset: UInt64(start), entries: count, size: reader.offset))
+                compression: compression, offset: UInt64(start), archives: reader.archives, entries: count,
+                size: reader.offset))
     }
 
     private mutating func readPlain(_ reader: inout NewcReader) throws -> Int {

@@ -35,10 +35,14 @@ public struct InitramfsContents: Sendable {
     public var kernelVersions: [String] {
         let found = entries.compactMap { entry -> String? in
             guard let path = Self.modulePath(entry) else { return nil }
-            let isKernels = path.rest == "kernel" || path.rest.hasPrefix("kernel/") || path.rest == "modules.dep"
-            return isKernels ? path.version : nil
+            return Self.isKernels(path.rest) ? path.version : nil
         }
         return Set(found).sorted()
+    }
+
+    /// Whether a path below a version's directory tells that there is such a kernel.
+    static func isKernels(_ rest: String) -> Bool {
+        rest == "kernel" || rest.hasPrefix("kernel/") || rest == "modules.dep"
     }
 
     /// The dracut modules in it, sorted; empty where dracut did not make it.
@@ -85,18 +89,22 @@ public struct InitramfsContents: Sendable {
 
     /// The kernel version and the path below it, of an entry under a directory of kernel modules.
     private static func modulePath(_ entry: NewcReader.Entry) -> (version: String, rest: String)? {
-        let path = String(decoding: entry.path, as: UTF8.self)
+        modulePath(String(decoding: entry.path, as: UTF8.self), isDirectory: entry.type == .directory)
+    }
+
+    /// The same of a path without a leading slash.
+    static func modulePath(_ path: String, isDirectory: Bool) -> (version: String, rest: String)? {
         for prefix in ["usr/lib/modules/", "lib/modules/"] where path.hasPrefix(prefix) {
             let below = path.dropFirst(prefix.count)
             let version = below.prefix { $0 != "/" }
-            if version.isEmpty || version.count == below.count && entry.type != .directory { return nil }
+            if version.isEmpty || version.count == below.count && !isDirectory { return nil }
             return (String(version), String(below.dropFirst(version.count + 1)))
         }
         return nil
     }
 
     /// `nfs_layout` of `kernel/fs/nfs-layout.ko.xz`; nil where the path is no kernel module.
-    private static func moduleName(_ path: String) -> String? {
+    static func moduleName(_ path: String) -> String? {
         let file = path.split(separator: "/").last.map(String.init) ?? ""
         for suffix in [".ko", ".ko.xz", ".ko.zst", ".ko.gz"] where file.hasSuffix(suffix) {
             return String(file.dropLast(suffix.count).map { $0 == "-" ? "_" : $0 })

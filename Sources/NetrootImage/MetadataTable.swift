@@ -64,7 +64,9 @@ struct MetadataCursor {
         self.index = index
         block = []
         try load()
-        guard offset <= block.count else { throw image.corrupt(table.name, "reference \(reference) leads out of its block") }
+        guard offset <= block.count else {
+            throw image.corrupt(table.name, "reference \(reference) leads out of its block")
+        }
     }
 
     /// The most bytes that can follow.

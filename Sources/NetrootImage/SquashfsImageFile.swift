@@ -58,7 +58,8 @@ final class SquashfsImageFile: Sendable {
             }
             // It may have been cut since it was opened.
             guard count > 0 else {
-                throw .truncated(path: path, bytes: min(size, offset + UInt64(done)), expected: offset + UInt64(buffer.count))
+                throw .truncated(
+                    path: path, bytes: min(size, offset + UInt64(done)), expected: offset + UInt64(buffer.count))
             }
             done += count
         }

@@ -122,7 +122,7 @@ public final class SquashfsReader: Sendable {
                 }
                 try file.read(at: piece.start + UInt64(piece.offset), into: target)
             } else {
-                let block = try block(at: piece.start, packed: piece.packed)
+                let block = try block(piece)
                 guard piece.isShared ? block.count >= piece.length : block.count == piece.length else {
                     throw corrupt("block at byte \(piece.start)", "\(block.count) bytes unpacked, not \(piece.length)")
                 }
@@ -157,7 +157,7 @@ public final class SquashfsReader: Sendable {
             let piece = piece(contents, at: offset + UInt64(done), limit: wanted - done)
             if piece.packed > 0, !piece.isRaw {
                 do throws(SquashfsReadError) {
-                    _ = try block(at: piece.start, packed: piece.packed)
+                    _ = try block(piece)
                 } catch {
                     return
                 }
@@ -204,9 +204,11 @@ public final class SquashfsReader: Sendable {
 
     private func key<Value>(_ place: UInt64) -> BoundedCache<Value>.Key { .init(image: image, place: place) }
 
-    private func block(at start: UInt64, packed: Int) throws(SquashfsReadError) -> [UInt8] {
-        try cache.blocks.value(key(start)) { () throws(SquashfsReadError) in
-            try Self.unpack(file, pool, at: start, packed: packed, limit: superblock.blockSize)
+    private func block(_ piece: Piece) throws(SquashfsReadError) -> [UInt8] {
+        // What an array has room for counts nowhere: a small file's only block must not take a whole one.
+        let limit = piece.isShared ? superblock.blockSize : piece.length
+        return try cache.blocks.value(key(piece.start)) { () throws(SquashfsReadError) in
+            try Self.unpack(file, pool, at: piece.start, packed: piece.packed, limit: limit)
         }
     }
 

@@ -42,7 +42,9 @@ extension SquashfsReader {
                     known[number] = reference
                     return true
                 }
-                guard earlier == reference else { throw corrupt(Self.text(path), "inode number \(number) is used twice") }
+                guard earlier == reference else {
+                    throw corrupt(Self.text(path), "inode number \(number) is used twice")
+                }
                 return false
             }
             for entry in entries where entry.inode.type == .directory {

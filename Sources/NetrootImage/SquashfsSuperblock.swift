@@ -95,7 +95,8 @@ public struct SquashfsSuperblock: Sendable, Equatable {
         let first = UInt64(SquashfsFormat.superblock)
         try check(inodeTable >= first && inodeTable < directoryTable, "the inode table is out of place")
         try check(directoryTable < bytesUsed, "the directory table is out of place")
-        try check(idTable > inodeTable && idTable <= bytesUsed &- 8 && bytesUsed >= 8, "the owner table is out of place")
+        try check(
+            idTable > inodeTable && idTable <= bytesUsed &- 8 && bytesUsed >= 8, "the owner table is out of place")
         for (name, place) in [
             ("fragment", fragmentCount > 0 ? fragmentTable : SquashfsFormat.none64), ("export", exportTable),
             ("xattr", xattrTable),

@@ -35,7 +35,8 @@ extension TreeState {
             _ = add(directory.inode, parent: FileTable.root, name: dot, now: now)
         }
         guard let parent = table.find(inode: UInt64(directory.inode.number)) else {
-            throw SquashfsReadError.corrupt(path: image.path, place: "scan", problem: "a directory that nothing leads to")
+            throw SquashfsReadError.corrupt(
+                path: image.path, place: "scan", problem: "a directory that nothing leads to")
         }
         var list: [DirectoryEntry] = []
         list.reserveCapacity(directory.entries.count)

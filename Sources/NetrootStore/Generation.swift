@@ -49,6 +49,18 @@ public struct Generation: Sendable, Equatable {
         }
     }
 
+    /// Reads a published generation by its directory, or by a symlink to it such as `current`.
+    /// - Throws: `StoreError` where it is none, or not whole; `SystemError`.
+    public init(directory: String) throws {
+        guard let resolved = realpath(directory, nil) else { throw SystemError("read", directory, code: errno) }
+        defer { free(resolved) }
+        let path = String(cString: resolved)
+        guard let number = path.split(separator: "/").last.flatMap({ Int($0) }), number > 0,
+            Files.exists(path + "/manifest.json")
+        else { throw StoreError.noGeneration(directory: directory) }
+        try self.init(number: number, directory: path)
+    }
+
     /// Marks the generation as in use for as long as the result lives: `gc` leaves it alone.
     /// - Throws: `SystemError`.
     public func hold() throws -> GenerationHold { try GenerationHold(directory) }
@@ -81,11 +93,13 @@ public enum StoreError: ReportableError, Equatable {
     case nothingBefore(label: String, number: Int)
     /// A generation's directory does not hold a whole generation.
     case damaged(directory: String, reason: String)
+    /// A directory is no generation at all.
+    case noGeneration(directory: String)
 
     /// `.usage` for a number that there is not, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .empty, .nothingBefore, .damaged: .failed
+        case .empty, .nothingBefore, .damaged, .noGeneration: .failed
         case .unknown: .usage
         }
     }
@@ -99,6 +113,8 @@ public enum StoreError: ReportableError, Equatable {
             return "\(label) has no generation \(number); there are: \(list.isEmpty ? "none" : list)"
         case .nothingBefore(let label, let number):
             return "\(label) has no generation older than \(number); netroot generations \(label) lists them"
+        case .noGeneration(let directory):
+            return "\(directory) is no generation: those are NETROOT/generations/NUMBER, with a manifest.json"
         case .damaged(let directory, let reason):
             return "\(directory) is not a whole generation: \(reason); remove it, or build the label again"
         }

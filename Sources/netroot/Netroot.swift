@@ -27,7 +27,7 @@ struct Netroot: AsyncParsableCommand {
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, RollbackCommand.self, GCCommand.self,
             ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, InstallNBDCommand.self,
             StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self, TestCommand.self, ServeCommand.self,
-            ProbeCommand.self, PackCommand.self,
+            ProbeCommand.self, PackCommand.self, InspectCommand.self,
         ])
 
     /// The version, as `--version` prints it and the manifest records it.

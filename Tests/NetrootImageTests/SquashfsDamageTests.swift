@@ -100,7 +100,7 @@ import Testing
 
     @Test(arguments: ["gzip", "xz", "lz4", "zstd"], [false, true])
     func everyBlockFlipped(codec: String, plain: Bool) async throws {
-        let tree = try await SquashfsTree.withAttributes()
+        let tree = try await SquashfsTree.withAttributes(isSmall: true)
         let copy = try Copy(of: try await Self.image(tree, codec, plain: plain))
         let cache = SquashfsCache()
         let all = try #require(try Self.readAll(copy.path, cache: cache))
@@ -113,13 +113,13 @@ import Testing
         }
         #expect(try Self.readAll(copy.path, cache: cache) == all)
         // The superblock and the tables refuse; a data block spoils some files. Raw blocks hold whatever they hold.
-        #expect(outcome.refused > 2 && outcome.partial > 2, "\(outcome)")
+        #expect(outcome.refused >= 2 && outcome.partial > 2, "\(outcome)")
         #expect(outcome.slowest < .seconds(5), "\(outcome)")
     }
 
     @Test(arguments: ["gzip", "zstd"])
     func cutAtEveryBlock(codec: String) async throws {
-        let tree = try await SquashfsTree.withAttributes()
+        let tree = try await SquashfsTree.withAttributes(isSmall: true)
         let copy = try Copy(of: try await Self.image(tree, codec, plain: false))
         let used = try SquashfsReader(copy.path).superblock.bytesUsed
         for size in stride(from: 0, to: copy.bytes.count, by: 4096) where UInt64(size) < used {
@@ -136,16 +136,18 @@ import Testing
     }
 
     /// Bytes and words of the superblock and the tables, and some of the data, set to random or telling values.
-    @Test(arguments: [("zstd", true, 3000), ("gzip", true, 1500), ("xz", false, 500), ("lz4", false, 1000)])
+    @Test(arguments: [("zstd", true, 4000), ("gzip", true, 1500), ("xz", false, 1000), ("lz4", false, 1000)])
     func randomChanges(codec: String, plain: Bool, count: Int) async throws {
-        let tree = try await SquashfsTree.withAttributes()
+        let tree = try await SquashfsTree.withAttributes(isSmall: true)
         let copy = try Copy(of: try await Self.image(tree, codec, plain: plain))
         let cache = SquashfsCache()
         let all = try #require(try Self.readAll(copy.path, cache: cache))
         let reader = try SquashfsReader(copy.path)
         let tables = Int(reader.superblock.inodeTable)..<Int(reader.superblock.bytesUsed)
         let before = try Self.residentBytes()
-        var random = SeededRandom(seed: 20_261_121)
+        // NETROOT_DAMAGE_SEED and NETROOT_DAMAGE_FACTOR: other changes, and more of them.
+        let count = count * Int(Self.setting("NETROOT_DAMAGE_FACTOR", usually: 1))
+        var random = SeededRandom(seed: Self.setting("NETROOT_DAMAGE_SEED", usually: 20_261_121))
         var outcome = Outcome()
         for number in 0..<count {
             let range = number % 8 == 0 ? 0..<96 : number % 16 == 1 ? 96..<tables.lowerBound : tables
@@ -166,6 +168,10 @@ import Testing
         #expect(try Self.residentBytes() - before < 160 << 20)
     }
 
+    private static func setting(_ name: String, usually: UInt64) -> UInt64 {
+        getenv(name).flatMap { UInt64(String(cString: $0)) } ?? usually
+    }
+
     private static func residentBytes() throws -> Int {
         let words = try Files.text("/proc/self/statm").split(separator: " ")
         return (words.count > 1 ? Int(words[1]) ?? 0 : 0) * 4096
@@ -173,7 +179,7 @@ import Testing
 
     /// Changes that a lucky random one would have to hit: each with the words of its error.
     @Test func liesAreNamed() async throws {
-        let tree = try await SquashfsTree.withAttributes()
+        let tree = try await SquashfsTree.withAttributes(isSmall: true)
         let copy = try Copy(of: try await Self.image(tree, "zstd", plain: true))
         func expect(_ changed: [UInt8], at offset: Int, _ words: String, line: Int = #line) throws {
             copy.write(changed, at: offset)
@@ -201,7 +207,8 @@ import Testing
         }
         let directory = try #require(child)
         // Plain metadata: block k of the inode table is at its start + 8194 k, behind two bytes.
-        let place = Int(reader.superblock.inodeTable) + Int(directory.reference >> 16) + 2
+        let place =
+            Int(reader.superblock.inodeTable) + Int(directory.reference >> 16) + 2
             + Int(directory.reference & 0xFFFF)
         let rootPlace = Int(reader.superblock.inodeTable) + Int(root.reference >> 16) + 2 + Int(root.reference & 0xFFFF)
         let rootListing = Array(copy.bytes[(rootPlace + 16)..<(rootPlace + 32)])

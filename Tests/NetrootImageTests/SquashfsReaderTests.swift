@@ -9,7 +9,8 @@ import Testing
     static let kinds: [[String]] = [
         ["-comp", "gzip", "-b", "4096"], ["-comp", "xz", "-b", "131072"], ["-comp", "lz4", "-b", "65536"],
         ["-comp", "lz4", "-Xhc", "-b", "131072"],
-        ["-comp", "zstd", "-b", "1048576", "-Xcompression-level", "3"], ["-comp", "zstd", "-b", "16384", "-no-exports"],
+        ["-comp", "zstd", "-b", "1048576", "-Xcompression-level", "3"],
+        ["-comp", "zstd", "-b", "16384", "-no-exports"],
         ["-comp", "gzip", "-b", "131072", "-no-fragments"], ["-comp", "zstd", "-b", "8192", "-always-use-fragments"],
         ["-comp", "gzip", "-b", "131072", "-noI", "-noD", "-noF", "-noX", "-noId"], ["-comp", "xz", "-Xbcj", "x86"],
         ["-comp", "zstd", "-no-xattrs", "-no-sparse", "-b", "32768"],

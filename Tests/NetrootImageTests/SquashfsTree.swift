@@ -13,26 +13,27 @@ final class SquashfsTree {
     /// Device nodes, which only root can make: mksquashfs is told of them.
     static let devices = [("dev/console", "c", 0o600, 5, 1), ("dev/disk", "b", 0o660, 259, 300)]
 
-    init() throws {
+    /// - Parameter isSmall: fewer and smaller files, for what is done thousands of times.
+    init(isSmall: Bool = false) throws {
         scratch = try ScratchDirectory()
         try Files.makeDirectory(path + "/etc/deep/er/and/deeper")
         for name in ["bin", "dev", "empty", "many"] { try Files.makeDirectory("\(path)/\(name)") }
         var random = SeededRandom(seed: 7)
         // Parts that compress and parts that do not, so that blocks of both kinds are there; a multiple of no block.
         var program: [UInt8] = []
-        for index in 0..<300_001 {
-            let isNoise = index / 20_000 % 3 == 0
+        for index in 0..<(isSmall ? 70_001 : 300_001) {
+            let isNoise = index / 20_000 % 2 == 0
             program.append(isNoise ? UInt8.random(in: 0...255, using: &random) : UInt8(index / 97 & 0x3F))
         }
         try file("bin/program", program, mode: 0o4755)
-        try file("bin/whole", Array(program[..<262_144]))
+        try file("bin/whole", Array(program[..<(isSmall ? 16384 : 262_144)]))
         try file("etc/hostname", Array("client\n".utf8))
         try file("etc/shadow", Array("root:*\n".utf8), mode: 0o640)
         try file("etc/nothing", [])
         try file("etc/deep/er/and/deeper/file", Array(repeating: 0x61, count: 5000))
-        for number in 0..<600 { try file("many/file-\(number)", Array("\(number)".utf8)) }
-        try sparse("sparse", size: 3 << 20, parts: [(0, 5000), (2 << 20, 100)])
-        try sparse("hole", size: 1_500_000, parts: [])
+        for number in 0..<(isSmall ? 40 : 600) { try file("many/file-\(number)", Array("\(number)".utf8)) }
+        try sparse("sparse", size: isSmall ? 90_000 : 3 << 20, parts: [(0, 5000), (isSmall ? 65536 : 2 << 20, 100)])
+        try sparse("hole", size: isSmall ? 15_000 : 1_500_000, parts: [])
         try check(link(path + "/etc/hostname", path + "/etc/hostname2"))
         try check(link(path + "/etc/hostname", path + "/many/hostname3"))
         try check(symlink("../etc/hostname", path + "/bin/link"))
@@ -74,8 +75,8 @@ final class SquashfsTree {
     private static let large = String(repeating: "78", count: 3000)
 
     /// The tree with its extended attributes, which Glibc's module has no call for.
-    static func withAttributes() async throws -> SquashfsTree {
-        let tree = try SquashfsTree()
+    static func withAttributes(isSmall: Bool = false) async throws -> SquashfsTree {
+        let tree = try SquashfsTree(isSmall: isSmall)
         for (name, key, value) in attributes {
             _ = try await tree.scratch.output("setfattr", ["-n", key, "-v", "0x\(value)", "tree/\(name)"])
         }

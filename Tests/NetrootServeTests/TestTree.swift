@@ -115,7 +115,8 @@ enum TreeKind: CaseIterable {
 /// Serves for the time of `body`, and stops whatever happens.
 func withServer(
     _ exports: [Export], provider: ExportProvider? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
-    limits: NFSLimits = NFSLimits(), port: Int = 0, log: Logger = Logger(label: "test"), _ body: (NFSServer) async throws -> Void
+    limits: NFSLimits = NFSLimits(), port: Int = 0, log: Logger = Logger(label: "test"),
+    _ body: (NFSServer) async throws -> Void
 ) async throws {
     let server = try await NFSServer.start(
         exports: exports, provider: provider, port: port, onFirstUse: onFirstUse, limits: limits, log: log)
