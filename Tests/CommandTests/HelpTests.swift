@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct HelpTests {
     static let verbs = [
-        "build", "gc", "generations", "inspect", "installnfs", "list", "pack", "probe", "rollback", "serve", "shell",
+        "build", "diff", "gc", "generations", "inspect", "installnfs", "list", "pack", "probe", "rollback", "serve",
+        "shell",
         "startnfs", "test",
     ]
 
