@@ -1,3 +1,5 @@
+import NetrootImage
+
 /// The words of `diff`.
 enum DiffReport {
     static func text(_ row: DiffRow) -> String {
