@@ -140,7 +140,9 @@ extension FileListing {
         if generation.hasTree {
             try self.init(directory: generation.root)
         } else {
-            try self.init(image: SquashfsReader(generation.image))
+            // Files are read in about the order in which they were packed: a block is not wanted again for long.
+            let cache = SquashfsCache(blockBytes: 8 << 20)
+            try self.init(image: SquashfsReader(generation.image, cache: cache))
         }
     }
 }
