@@ -19,5 +19,8 @@
 #include <sqfs/xattr.h>
 #include <sqfs/xattr_reader.h>
 #include <sqfs/xattr_writer.h>
-// Glibc's module leaves it out; squashfs keeps extended attributes.
-#include <sys/xattr.h>
+// xattr(7): Glibc's module leaves it out, and <sys/xattr.h> here would bring glibc's types a second time.
+#include <stddef.h>
+long llistxattr(const char *path, char *list, size_t size);
+long lgetxattr(const char *path, const char *name, void *value, size_t size);
+int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags);

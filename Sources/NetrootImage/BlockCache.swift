@@ -21,7 +21,8 @@ public struct BlockCachePlace: Sendable, Equatable {
 final class BlockCache {
     /// What a use of the cache found.
     enum Found {
-        case compressed(Int), incompressible, nothing
+        case compressed(Int)
+        case incompressible, nothing
     }
 
     private struct Place {
@@ -145,7 +146,9 @@ final class BlockCache {
         let others = files.indices.filter { $0 != own }
         let unused = others.filter { files[$0].usedBytes == 0 && !gone.contains($0) }.sorted(by: isOlder)
         for number in unused where total(without: gone) > place.limit { remove(number, &gone) }
-        let stale = others.filter { !gone.contains($0) && files[$0].usedBytes > 0 }.sorted { staleBytes($0) > staleBytes($1) }
+        let stale = others.filter { !gone.contains($0) && files[$0].usedBytes > 0 }.sorted {
+            staleBytes($0) > staleBytes($1)
+        }
         for number in stale where total(without: gone) > place.limit { rewrite(number, &gone) }
         for number in others.sorted(by: isOlder) where total(without: gone) > place.limit && !gone.contains(number) {
             remove(number, &gone)

@@ -94,7 +94,8 @@ struct PackContents {
         if shape.tail > 0 { pieces += 1 }
         let result =
             shape.blocks == 0
-            ? try packSmall(file, group: group) : try packLarge(file, blocks: shape.blocks, tail: shape.tail, group: group)
+            ? try packSmall(file, group: group)
+            : try packLarge(file, blocks: shape.blocks, tail: shape.tail, group: group)
         try file.checkUnchanged()
         return result
     }
@@ -256,7 +257,7 @@ struct PackSource {
     /// Whether nothing is stored of a range: a disk image's holes are not worth reading.
     func isHole(from offset: Int64, count: Int) throws -> Bool {
         guard node.hasHoles else { return false }
-        let data = lseek(descriptor, off_t(offset), SEEK_DATA)
+        let data = lseek(descriptor, off_t(offset), seekData)
         if data >= 0 { return Int64(data) >= offset + Int64(count) }
         // ENXIO: no data up to the end, or the file has become shorter.
         guard errno == ENXIO else { return false }
@@ -273,5 +274,5 @@ struct PackSource {
     }
 }
 
-/// lseek(2), `_GNU_SOURCE`: Glibc's module leaves it out.
-private let SEEK_DATA: Int32 = 3
+/// `SEEK_DATA` (lseek(2)): Glibc's module leaves it out.
+private let seekData: Int32 = 3

@@ -95,8 +95,7 @@ struct PackScan {
         }
     }
 
-    private func names(in descriptor: Int32, of directory: Int) throws -> (stream: OpaquePointer, names: [Range<Int>])
-    {
+    private func names(in descriptor: Int32, of directory: Int) throws -> (stream: OpaquePointer, names: [Range<Int>]) {
         guard let stream = fdopendir(descriptor) else {
             let code = errno
             close(descriptor)

@@ -32,9 +32,11 @@ final class PackXattrs {
     /// - Returns: the index in the image's table; `UInt32.max` for none.
     func read(path: [UInt8], name: () -> String) throws -> UInt32 {
         let length = try sized(&list, name) { list, size in
-            path.withUnsafeBufferPointer { $0.withMemoryRebound(to: CChar.self) { path in
-                path.baseAddress.map { llistxattr($0, list, size) } ?? -1
-            } }
+            path.withUnsafeBufferPointer {
+                $0.withMemoryRebound(to: CChar.self) { path in
+                    path.baseAddress.map { llistxattr($0, list, size) } ?? -1
+                }
+            }
         }
         guard length > 0 else { return .max }
         let keys = list[..<length].split(separator: 0).map { $0.map { UInt8(bitPattern: $0) } }
@@ -44,9 +46,11 @@ final class PackXattrs {
         for key in keys {
             let terminated = key.map { CChar(bitPattern: $0) } + [0]
             let size = try sized(&value, name) { value, size in
-                path.withUnsafeBufferPointer { $0.withMemoryRebound(to: CChar.self) { path in
-                    path.baseAddress.map { lgetxattr($0, terminated, value, size) } ?? -1
-                } }
+                path.withUnsafeBufferPointer {
+                    $0.withMemoryRebound(to: CChar.self) { path in
+                        path.baseAddress.map { lgetxattr($0, terminated, value, size) } ?? -1
+                    }
+                }
             }
             try check(sqfs_xattr_writer_add(writer, terminated, value, size))
         }

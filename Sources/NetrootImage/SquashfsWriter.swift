@@ -78,7 +78,7 @@ public struct SquashfsWriter: Sendable {
         let stream = try BlockStream(
             output: output, cache: cache, compression: compression, blockSize: blockSize.bytes, workers: workers)
         var contents = PackContents(
-            tree: scan.tree, stream: stream, blockSize: blockSize.bytes, settings: settings, cancelled: cancelled)
+            tree: scan.tree, stream: stream, blockSize: blockSize.bytes, settings: try settings(), cancelled: cancelled)
         try contents.run()
         try cancelled.check()
         let metadata = try PackMetadata(
@@ -138,8 +138,8 @@ public struct SquashfsWriter: Sendable {
     }
 
     /// What a compressed block depends on besides the raw block: settings, and the libraries that compress.
-    private var settings: [UInt8] {
-        Array("netroot block 1\n\(compression)\n\(blockSize.bytes)\n\(CodecLibraries.loaded())\n".utf8)
+    private func settings() throws -> [UInt8] {
+        Array("netroot block 1\n\(compression)\n\(blockSize.bytes)\n\(try CodecLibraries.loaded())\n".utf8)
     }
 
     private func dropped(_ xattrs: PackXattrs) -> [String] {
@@ -156,9 +156,9 @@ public struct SquashfsWriter: Sendable {
 /// The libraries that compress, as this process has loaded them.
 enum CodecLibraries {
     /// Their files' names, which hold their versions: another version may give other bytes.
-    static func loaded() -> String {
-        // Without /proc there is nothing to tell versions by; such a system cannot boot a root either.
-        guard let maps = try? Files.text("/proc/self/maps") else { return "unknown" }
+    /// - Throws: `SystemError` without `/proc`.
+    static func loaded() throws -> String {
+        let maps = try Files.text("/proc/self/maps")
         let prefixes = ["libsquashfs.", "libzstd.", "liblzma.", "libz.", "liblz4."]
         var names: Set<Substring> = []
         for line in maps.split(separator: "\n") {

@@ -3,9 +3,9 @@ import Testing
 
 @Suite struct HelpTests {
     static let verbs = [
-        "build", "diff", "gc", "generations", "inspect", "installnfs", "list", "pack", "probe", "rollback", "serve",
-        "shell",
-        "startnfs", "test",
+        "build", "diff", "gc", "generations", "inspect", "installhttp", "installnbd", "installnfs", "list", "pack",
+        "probe",
+        "rollback", "serve", "shell", "starthttp", "startnbd", "startnfs", "test",
     ]
 
     @Test func helpOfTheProgramIsGolden() async throws {

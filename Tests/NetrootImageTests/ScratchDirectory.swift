@@ -4,7 +4,7 @@ import Subprocess
 import SystemPackage
 
 /// A directory of a test's own, removed with all that is in it.
-final class ScratchDirectory {
+final class ScratchDirectory: Sendable {
     let path: String
 
     init() throws {

@@ -22,7 +22,7 @@ struct TreeListing: Equatable {
     var files: [[UInt8]: File] = [:]
     private var first: [UInt: [UInt8]] = [:]
 
-    /// - Parameter content: whether files are read.
+    /// - Throws: `SystemError`.
     init(_ directory: String) throws { try add(Array(directory.utf8), as: []) }
 
     /// The paths that are not the same in both, as text.
@@ -57,9 +57,13 @@ struct TreeListing: Equatable {
         guard type == S_IFDIR else { return }
         guard let stream = opendir(text) else { throw failure(path) }
         defer { closedir(stream) }
+        var names: [[UInt8]] = []
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [0x2E], name != [0x2E, 0x2E] { try add(path + [0x2F] + name, as: relative + [0x2F] + name) }
+            names.append(withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) })
+        }
+        for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) where name != [0x2E] && name != [0x2E, 0x2E]
+        {
+            try add(path + [0x2F] + name, as: relative + [0x2F] + name)
         }
     }
 
@@ -70,6 +74,8 @@ struct TreeListing: Equatable {
     private func xattrs(_ text: [CChar], _ path: [UInt8]) throws -> [[UInt8]: [UInt8]] {
         var names = [CChar](repeating: 0, count: 65536)
         let length = llistxattr(text, &names, names.count)
+        // A squashfs without any says so.
+        if length < 0, errno == ENOTSUP { return [:] }
         guard length >= 0 else { throw failure(path) }
         var result: [[UInt8]: [UInt8]] = [:]
         for name in names[..<length].split(separator: 0) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # dracut hook (mount, before dracut's overlayfs): the image that livenet fetched becomes the root itself, so that the
 # overlay over it is ours. Without rootovl, dracut's own way goes on. Sourced by dracut's init.
-# shellcheck disable=SC2154  # netroot and NEWROOT are dracut's
+# shellcheck disable=SC1091,SC2154  # netroot and NEWROOT are dracut's
 case $netroot in
     livenet:*)
         if getargbool 0 rootovl; then
@@ -9,7 +9,7 @@ case $netroot in
             . /lib/netroot-http.sh
             http_url=${netroot#livenet:}
             http_file=$(readlink /run/initramfs/livedev) || http_file=
-            [ -f "$http_file" ] || rootovl_die "$(http_reason "$http_url")"
+            [ -f "$http_file" ] || rootovl_die "$(http_reason "$http_url" /run/netroot/curl.log)"
             http_check_size "$http_file" "$(getarg rd.netroot.image=)" "$http_url"
             if ! rootovl_fstype /run/rootfsbase > /dev/null || ! mount --bind /run/rootfsbase "$NEWROOT"; then
                 rootovl_die "the image $http_url cannot be mounted: it is no whole squashfs image"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # dracut hook (netroot), before the handler of a network root; sourced by dracut's netroot.
-# shellcheck disable=SC2154  # netroot is dracut's
+# shellcheck disable=SC1091,SC2154  # netroot is dracut's
 case $netroot in
     livenet:*)
         type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh

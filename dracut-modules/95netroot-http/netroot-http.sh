@@ -61,14 +61,14 @@ http_check_ram() {
     fi
 }
 
-# http_reason URL: why it did not come, in one line, from curl's words in /run/netroot/curl.log.
+# http_reason URL LOG: why it did not come, in one line, from curl's words.
 http_reason() {
     http_said=
     while read -r http_line || [ -n "$http_line" ]; do
         case $http_line in
             *curl:*) http_said=${http_line##*curl: } ;;
         esac
-    done < /run/netroot/curl.log
+    done < "$2"
     echo "the image $1 cannot be fetched: ${http_said:-no answer}"
 }
 
@@ -96,7 +96,7 @@ http_mount() {
         || rootovl_die "no tmpfs of $http_room KiB for the image"
     curl -q --globoff --location --fail --show-error --silent --retry 3 --retry-connrefused --retry-delay 2 \
         --connect-timeout 10 --speed-limit 1024 --speed-time 20 --stderr /run/netroot/curl.log \
-        --output /run/netroot/ram/root.squashfs "$1" || rootovl_die "$(http_reason "$1")"
+        --output /run/netroot/ram/root.squashfs "$1" || rootovl_die "$(http_reason "$1" /run/netroot/curl.log)"
     http_check_size /run/netroot/ram/root.squashfs "$http_bytes" "$1"
     mount -t squashfs -o loop,ro /run/netroot/ram/root.squashfs "$2" \
         || rootovl_die "the image $1 cannot be mounted: it is no whole squashfs image"

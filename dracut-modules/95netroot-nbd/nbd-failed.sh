@@ -1,6 +1,7 @@
 #!/bin/sh
 # dracut hook (initqueue/settled): dracut's nbdroot has been run and there is still no root: once more, for the reason,
 # and an end. dracut itself would wait for three minutes and then say "Could not boot". Sourced by dracut's init.
+# shellcheck disable=SC1091,SC2154  # netroot is dracut's
 if [ -e /tmp/netroot-nbd.began ]; then
     read -r nbd_began < /tmp/netroot-nbd.began
     read -r nbd_up _ < /proc/uptime
@@ -11,9 +12,8 @@ if [ -e /tmp/netroot-nbd.began ]; then
         if nbd-client -check /dev/nbd0 > /dev/null; then
             rootovl_die "the export behind /dev/nbd0 is no filesystem that the initramfs knows"
         fi
-        # shellcheck disable=SC2154  # netroot is dracut's
         nbd_to_var "$netroot" || rootovl_die "the root $netroot is not nbd:SERVER:EXPORT"
         nbd_port
-        nbd_attach /dev/nbd0 || rootovl_die "$(nbd_reason)"
+        nbd_attach /dev/nbd0 || rootovl_die "$(nbd_reason /run/netroot/nbd.log)"
     fi
 fi

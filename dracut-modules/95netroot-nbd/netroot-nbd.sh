@@ -43,15 +43,16 @@ nbd_attach() {
     timeout 20 nbd-client -persist -systemd-mark "$@" > /run/netroot/nbd.log 2>&1
 }
 
-# nbd_reason: why there is no root, in one line.
+# nbd_reason LOG: why there is no root, in one line, from nbd-client's words.
 nbd_reason() {
     nbd_said=
     while read -r nbd_line || [ -n "$nbd_line" ]; do
         case $nbd_line in
-            '' | Warning:* | Negotiation:* | bs=*) ;;
-            *) nbd_said="$nbd_said${nbd_said:+; }$nbd_line" ;;
+            # "Negotiation: .." has no line end, nor has a progress before it.
+            *Error:*) nbd_said=${nbd_line##*Error: } ;;
+            *E:*) nbd_said=${nbd_line##*E: } ;;
         esac
-    done < /run/netroot/nbd.log
+    done < "$1"
     echo "the export $nbd_export of $nbd_server, port ${nbd_number:-10809}, cannot be attached:" \
         "${nbd_said:-no answer within 20 s}; is nbd-server running there, with this export?"
 }
@@ -65,7 +66,7 @@ nbd_mount() {
     nbd_try=1
     # The server may be starting.
     until nbd_attach /dev/nbd0; do
-        [ "$nbd_try" -lt 3 ] || rootovl_die "$(nbd_reason)"
+        [ "$nbd_try" -lt 3 ] || rootovl_die "$(nbd_reason /run/netroot/nbd.log)"
         nbd_try=$((nbd_try + 1))
         sleep 2
     done

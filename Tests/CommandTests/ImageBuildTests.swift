@@ -1,0 +1,102 @@
+import Glibc
+import NetrootStore
+import NetrootSystem
+import Testing
+
+extension Builds {
+    /// `FORMAT = squashfs`, and an image beside the tree: `build` and `shell`.
+    @Suite(.serialized) struct ImageBuildTests {
+        let scratch: Scratch
+
+        init() throws {
+            try #require(Place.isRoot, "a build needs root")
+            scratch = try Scratch()
+            try scratch.writeHosts("a", more: "FORMAT = squashfs\nCOMPRESSION = zstd:1\nBLOCK_SIZE = 128k")
+            // By the host's programs: the small root has few.
+            let setup = """
+                cd "$APPTAINER_ROOTFS" && mkdir srv && echo one > srv/motd
+                chown 12:34 srv/motd && mknod srv/null c 1 3
+                """
+            try FakeRecipe(setup: setup).write(scratch)
+        }
+
+        private func build(_ arguments: String...) async throws -> Outcome {
+            let environment = try await FakeRecipe.environment(scratch).merging(
+                ["NETROOT_CACHE": scratch.path + "/cache"]) { $1 }
+            return try await run(
+                scratch.netroot(["build", "a"] + arguments), environment: environment, folder: scratch.path)
+        }
+
+        private func shell(_ command: String, live: Bool = false) async throws -> Outcome {
+            try await run(
+                scratch.netroot(["shell", "a"] + (live ? ["--live"] : []) + ["--", "sh", "-c", command]),
+                environment: ["NETROOT_CACHE": scratch.path + "/cache"], folder: scratch.path)
+        }
+
+        private func file(_ name: String, of generation: Generation) async throws -> String {
+            try await run(["unsquashfs", "-cat", generation.image, name]).output
+        }
+
+        @Test func aBuildLeavesTheImageAlone() async throws {
+            let outcome = try await build()
+            expectSuccess(outcome)
+            let first = try scratch.store("a").current()
+            #expect(!first.hasTree && first.hasImage && first.manifest.format == "squashfs")
+            #expect(
+                try Files.names(in: first.directory).sorted() == [
+                    "build.log", "initrd.img", "manifest.json", "root.squashfs", "vmlinuz",
+                ])
+            let image = try #require(first.manifest.image)
+            #expect(image.compression == "zstd:1" && image.blockSize == 131072)
+            #expect(try Files.size(first.image) == image.file.bytes && image.unpackedBytes > image.file.bytes)
+            #expect(try await run(["sha256sum", first.image]).output.hasPrefix(image.file.sha256))
+            #expect(!first.manifest.packages.isEmpty)
+            #expect(first.manifest.steps.map(\.name).suffix(2) == ["initramfs", "pack"])
+            #expect(try await file("srv/motd", of: first) == "one\n")
+            let listing = try await run(["unsquashfs", "-lln", first.image]).output
+            #expect(listing.contains("crw-r--r-- 0/0") && listing.contains("-rw-r--r-- 12/34"))
+
+            #expect(try await build("--if-changed").output.contains("generation 1 is current, and the recipe has not"))
+            for more in [
+                "FORMAT = squashfs\nCOMPRESSION = zstd:2", "FORMAT = squashfs\nCOMPRESSION = zstd:2\nBLOCK_SIZE = 64k",
+                "FORMAT = tree", "FORMAT = tree\nTRANSPORTS = nfs nbd",
+            ] {
+                try scratch.writeHosts("a", more: more)
+                let number = try scratch.store("a").current().number
+                expectSuccess(try await build("--if-changed"))
+                #expect(try scratch.store("a").current().number == number + 1, "\(more)")
+            }
+            let both = try scratch.store("a").current()
+            #expect(both.hasTree && both.hasImage)
+        }
+
+        @Test func shellUnpacksEditsAndPacks() async throws {
+            expectSuccess(try await build())
+            let first = try scratch.store("a").current()
+            let refused = try await shell("echo two > /srv/motd", live: true)
+            #expect(refused.status == 64 && refused.errors.contains("leave out --live"), "\(refused.errors)")
+            let outcome = try await shell("echo two > /srv/motd && ls -ln /srv/motd && test -c /srv/null")
+            expectSuccess(outcome)
+            #expect(outcome.output.contains(" 12 34 "), "\(outcome.output)")
+            let second = try scratch.store("a").current()
+            #expect(second.number == 2 && !second.hasTree && !Files.exists(second.root))
+            #expect(try await file("srv/motd", of: second) == "two\n")
+            #expect(try await file("srv/motd", of: first) == "one\n")
+            #expect(second.manifest.image?.file.sha256 != first.manifest.image?.file.sha256)
+            #expect(
+                try await run(["sha256sum", second.image]).output.hasPrefix(second.manifest.image?.file.sha256 ?? "-"))
+            #expect(try await shell("exit 3").status == 1)
+            #expect(try scratch.store("a").numbers() == [1, 2])
+        }
+
+        @Test func shellPacksAnImageBesideATreeAnew() async throws {
+            try scratch.writeHosts("a", more: "FORMAT = tree\nTRANSPORTS = nfs nbd\nCOMPRESSION = zstd:1")
+            expectSuccess(try await build())
+            expectSuccess(try await shell("echo two > /srv/motd"))
+            let second = try scratch.store("a").current()
+            #expect(second.hasTree && second.hasImage)
+            #expect(try Files.text(second.root + "/srv/motd") == "two\n")
+            #expect(try await file("srv/motd", of: second) == "two\n")
+        }
+    }
+}

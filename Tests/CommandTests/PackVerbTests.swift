@@ -1,0 +1,93 @@
+import Glibc
+import NetrootSystem
+import Testing
+
+/// `pack`: any tree alone.
+@Suite struct PackVerbTests {
+    let scratch: Scratch
+
+    init() throws {
+        scratch = try Scratch()
+        try scratch.write("tree/etc/motd", "hello\n")
+        try scratch.write("tree/text", String(repeating: "the same again\n", count: 20_000))
+    }
+
+    private func pack(_ arguments: String..., environment: [String: String] = [:]) async throws -> Outcome {
+        try await run(
+            [Place.netroot, "pack"] + arguments,
+            environment: ["NETROOT_CACHE": scratch.path + "/cache"].merging(environment) { $1 },
+            folder: scratch.path)
+    }
+
+    @Test func theReportSaysWhatItIs() async throws {
+        let cold = try await pack("tree", "image")
+        expectSuccess(cold)
+        #expect(
+            cold.output.hasPrefix(
+                "\(scratch.path)/image\n4096 bytes, 1.4 % of 300006; 4 files\n1 blocks, 0 of them from the cache; "))
+        let warm = try await pack("tree", "warm", "--json")
+        expectSuccess(warm)
+        for words in [
+            "\"bytes\" : 4096", "\"unpackedBytes\" : 300006", "\"files\" : 4", "\"blocks\" : 1", "\"cachedBlocks\" : 1",
+        ] {
+            #expect(warm.output.contains(words), "\(words) in \(warm.output)")
+        }
+        #expect(try Files.read(scratch.path + "/image") == Files.read(scratch.path + "/warm"))
+        let listing = try await run(["unsquashfs", "-s", scratch.path + "/image"])
+        #expect(listing.output.contains("compression-level 9") && listing.output.contains("Block size 1048576"))
+        #expect(listing.output.contains("exportable via NFS"))
+    }
+
+    @Test func settingsAndNoCache() async throws {
+        expectSuccess(try await pack("tree", "image", "--compression", "xz:3", "--block-size", "64k", "--no-cache"))
+        #expect(!Files.exists(scratch.path + "/cache"))
+        let listing = try await run(["unsquashfs", "-s", scratch.path + "/image"])
+        #expect(listing.output.contains("Compression xz") && listing.output.contains("Block size 65536"))
+        expectSuccess(try await pack("tree", "image", "--cache", "other"))
+        #expect(try Files.names(in: scratch.path + "/other/blocks").count == 1)
+        expectSuccess(try await pack("tree", "image", "--cache", "third", "--cache-size", "0"))
+        #expect(!Files.exists(scratch.path + "/third"))
+    }
+
+    @Test(arguments: [
+        (["--compression", "lzo"], "unknown compression 'lzo'"),
+        (["--compression", "zstd:23"], "zstd has no level '23'"),
+        (["--compression", "lz4:3"], "lz4 has no levels"), (["--block-size", "2m"], "no block size of squashfs"),
+        (["--block-size", "5000"], "no block size of squashfs"), (["--block-size", "2k"], "4k to 1m"),
+        (["--cache-size", "much"], "is no size"),
+    ])
+    func settingsOutOfRange(options: [String], words: String) async throws {
+        let outcome = try await run([Place.netroot, "pack", "tree", "image"] + options, folder: scratch.path)
+        #expect(outcome.status == 64 && outcome.output.isEmpty)
+        #expect(outcome.errors.contains(words), "\(outcome.errors)")
+        #expect(!Files.exists(scratch.path + "/image"))
+    }
+
+    @Test func wrongPlaces() async throws {
+        expectError(try await pack("nothing", "image"), .usage, ["\(scratch.path)/nothing is no directory"])
+        expectError(try await pack("tree/text", "image"), .usage, ["tree/text is no directory"])
+        expectError(try await pack("tree", "tree/etc/image"), .usage, ["is inside the tree"])
+        expectError(
+            try await pack("tree", "no/such/folder/image"), .failed,
+            ["cannot write \(scratch.path)/no/such/folder/image"])
+        expectError(try await pack("tree", "tree"), .failed, ["cannot write \(scratch.path)/tree", "directory"])
+        expectError(
+            try await pack("tree", "image", environment: ["SOURCE_DATE_EPOCH": "today"]), .usage,
+            ["SOURCE_DATE_EPOCH is 'today'"])
+        #expect(!Files.exists(scratch.path + "/image"))
+    }
+
+    @Test func aSignalLeavesNothing() async throws {
+        let shell =
+            "i=0; while [ $i -lt 12 ]; do head -c 1000000 /dev/urandom | od -An -tx1 > tree/$i; i=$((i+1)); done"
+        _ = try await run(["sh", "-c", shell], folder: scratch.path)
+        let program = try RunningProgram(
+            [Place.netroot, "pack", "tree", "image", "--no-cache", "--compression", "xz:9"], folder: scratch.path)
+        let begun = try await eventually { Files.exists(scratch.path + "/image.netroot-new") }
+        #expect(begun)
+        program.signal(SIGTERM)
+        let outcome = try await program.outcome()
+        #expect(outcome.status == 130, "\(outcome.errors)")
+        #expect(try Files.names(in: scratch.path) == ["tree"])
+    }
+}
