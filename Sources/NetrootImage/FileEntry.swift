@@ -66,7 +66,7 @@ public struct FileEntry: Sendable, Equatable {
             .sorted { $0.lexicographicallyPrecedes($1) }
     }
 
-    /// Whether an attribute counts.
+    /// Whether squashfs has room for an attribute, by its name.
     static func keeps(xattr name: [UInt8]) -> Bool {
         ["user.", "trusted.", "security."].contains { name.starts(with: $0.utf8) && name.count > $0.utf8.count }
     }

@@ -7,15 +7,17 @@ struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Say what differs between two generations.",
         discussion: """
-            Packages by the manifests, files by the root tree, or by the image where there is no tree; + is added, - removed,
-            ~ changed. The bytes of a root are the sizes of its regular files, hard links once.
+            Packages by the manifests, files by the root tree, or by the image where there
+            is no tree: + added, - removed, ~ changed. The bytes of a root are the sizes
+            of its regular files, hard links once.
 
-            Of a file these count: type, content, mode, owner, target (of a symlink), device, and xattrs of user., trusted.
-            and security., capabilities among them. These do not: times, sizes of directories, POSIX ACLs (squashfs has
-            none), and which names are hard links of one file.
+            What counts in a file: type, content, mode, owner, target of a symlink,
+            device numbers, xattrs of user., trusted. and security. (capabilities).
+            What does not: times, sizes of directories, POSIX ACLs (squashfs has none),
+            which names are hard links of one file.
 
-            In paths, link targets and names of xattrs a backslash is \\\\, and bytes that are control characters or no UTF-8
-            are \\xHH, in JSON too.
+            In paths, link targets and names of xattrs a backslash is written \\\\, and each
+            byte of a control character, or of what is no UTF-8, \\xHH; in JSON too.
 
             Exit status 0, whether or not anything differs.
 
