@@ -13,6 +13,7 @@ struct Netroot: AsyncParsableCommand {
               netroot installnfs debian12     generation -> boot entry and export
               netroot startnfs debian12       a QEMU machine boots it by PXE
               netroot test debian12           the same, proved by the guest
+              netroot test debian12 --all     by every transport and firmware
 
             Exit status:
               0    done
