@@ -75,7 +75,8 @@ struct FakeRecipe {
         let modules = "usr/lib/modules/\(archiveKernel)/kernel/"
         let files = [
             "usr/lib/dracut/hooks/pre-pivot/10-rootovl.sh", "usr/sbin/mount.nfs", "usr/sbin/nbd-client",
-            "usr/bin/curl", "usr/lib/netroot-nbd.sh", "usr/lib/netroot-http.sh",
+            "usr/bin/curl", "usr/bin/perl", "usr/bin/netroot-nbd-keep", "usr/lib/netroot-nbd.sh",
+            "usr/lib/netroot-http.sh", "usr/lib/dracut/hooks/pre-mount/10-nbd-keep.sh",
             "usr/lib/dracut/hooks/netroot/10-nbd-port.sh", "usr/lib/dracut/hooks/netroot/10-http-ram.sh",
             "usr/lib/dracut/hooks/mount/00-http-mount.sh", modules + "drivers/block/nbd.ko",
             modules + "drivers/block/loop.ko", modules + "fs/squashfs/squashfs.ko", modules + "fs/nfs/nfs.ko",
