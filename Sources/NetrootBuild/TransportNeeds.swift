@@ -68,7 +68,7 @@ struct TransportNeeds: Sendable, Equatable {
             return "\(program.name) (\(program.package))"
         }
         for file in ours where !contents.hasFile(matching: file) {
-            return "\(file.split(separator: "*").last ?? "") of netroot's dracut modules"
+            return "\(file.split { "*/".contains($0) }.last ?? "") of netroot's dracut modules"
         }
         return nil
     }

@@ -18,8 +18,8 @@ struct FakeRecipe {
     var archiveKernel = FakeRecipe.kernel
     /// What the archive lacks: the entries whose paths end so.
     var lacking = ""
-    /// The programs that the root has for dracut: one a transport.
-    var programs = ["mount.nfs", "nbd-client", "curl"]
+    /// The programs that the root has for dracut, for every transport.
+    var programs = ["mount.nfs", "nbd-client", "perl", "curl"]
 
     /// Writes the recipe of a label, and what it needs, into a scratch folder.
     func write(_ scratch: Scratch, _ label: String = "a") throws {
