@@ -126,9 +126,10 @@ import Testing
     @Test func startingWhatIsNotInstalled() async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         let before = try await scratch.snapshot()
-        for verb in ["startnfs", "test"] {
-            let outcome = try await scratch.run(verb, "a", limit: 20)
-            expectError(outcome, .failed, ["a has no boot entry", "netroot installnfs a"])
+        for transport in ["nfs", "nbd", "http"] {
+            let outcome = try await scratch.run("start\(transport)", "a", limit: 20)
+            expectError(
+                outcome, .failed, ["a has no boot entry for \(transport)", "netroot install\(transport) a"])
         }
         #expect(try await scratch.snapshot() == before)
     }
