@@ -64,6 +64,16 @@ struct StartNBDCommand: AsyncParsableCommand {
     func run() async throws { try await arguments.run(.nbd) }
 }
 
+struct StartISCSICommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "startiscsi", abstract: "Boot a QEMU machine by PXE from the label's image over iSCSI.",
+        discussion: "Example:\n  netroot startiscsi debian12 --firmware uefi")
+
+    @OptionGroup var arguments: StartArguments
+
+    func run() async throws { try await arguments.run(.iscsi) }
+}
+
 struct StartHTTPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "starthttp", abstract: "Boot a QEMU machine by PXE that fetches the label's image into its RAM.",
@@ -90,7 +100,7 @@ struct TestCommand: AsyncParsableCommand {
 
     @OptionGroup var options: LabelOptions
     @OptionGroup var output: JSONOption
-    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd or http (nfs).")
+    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http or iscsi (nfs).")
     var transport: Transport?
     @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (as FORMAT says).")
     var form: RootForm?

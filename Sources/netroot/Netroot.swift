@@ -28,7 +28,8 @@ struct Netroot: AsyncParsableCommand {
             ListCommand.self, BuildCommand.self, GenerationsCommand.self, DiffCommand.self, RollbackCommand.self,
             GCCommand.self,
             ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, InstallNBDCommand.self,
-            StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self, TestCommand.self, ServeCommand.self,
+            StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self,
+            InstallISCSICommand.self, StartISCSICommand.self, TestCommand.self, ServeCommand.self,
             ProbeCommand.self, PackCommand.self, InspectCommand.self,
         ])
 

@@ -9,6 +9,8 @@ public struct SystemPlaces: Sendable {
     public var exports = "/etc/exports.d"
     /// nbd-server: `includedir` of Debian's configuration.
     public var nbd = "/etc/nbd-server/conf.d"
+    /// tgt: included by Debian's configuration.
+    public var tgt = "/etc/tgt/conf.d"
     /// nginx: included by Debian's configuration.
     public var nginx = "/etc/nginx/conf.d"
 
@@ -22,6 +24,7 @@ extension Install {
         switch transport {
         case .nfs: try addNFS(to: &plan, generations.filter(\.hasTree))
         case .nbd: try addNBD(to: &plan, generations.filter(\.hasImage))
+        case .iscsi: try addISCSI(to: &plan, generations.filter(\.hasImage))
         // A client copies the image, so that older ones need not be offered.
         case .http: break
         }
@@ -52,6 +55,14 @@ extension Install {
         try add(
             Array(try config.rendered().utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).nbd",
             system: places.nbd, to: &plan)
+    }
+
+    private func addISCSI(to plan: inout InstallPlan, _ generations: [Generation]) throws {
+        let config = try TargetConfig.rendered(
+            images: generations.map { (TargetConfig.name(label.name, $0.number), $0.image) }, clients: options.clients)
+        try add(
+            Array(config.utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).tgt",
+            system: places.tgt, to: &plan)
     }
 
     /// The server is the same for all labels of a TFTP root; who may have a label's files stands beside them.

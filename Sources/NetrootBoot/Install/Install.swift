@@ -84,7 +84,7 @@ public struct Install: Sendable {
             if options.server == .kernel, !generation.hasTree {
                 throw BootError.kernelServerNeedsTree(label: label.name, generation: generation.number)
             }
-        case .nbd, .http:
+        case .nbd, .http, .iscsi:
             if label.rw { throw BootError.readWriteNeedsNFS(label: label.name, transport: transport.rawValue) }
             guard generation.hasImage else {
                 throw BootError.noImage(
@@ -115,6 +115,11 @@ public struct Install: Sendable {
                     NBDRoot(
                         server: options.address,
                         export: NBDServerConfig.exportName(label.name, generation.number), port: options.nbdPort))
+            case .iscsi:
+                .iscsi(
+                    ISCSIRoot(
+                        server: options.address, target: TargetConfig.name(label.name, generation.number),
+                        port: options.iscsiPort))
             case .http:
                 .http(
                     HTTPRoot(
