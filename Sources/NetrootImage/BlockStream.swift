@@ -42,7 +42,7 @@ final class BlockStream {
         self.output = output
         self.cache = cache
         fragments = try output.check(sqfs_frag_table_create(0))
-        pool = try BlockPool(workers: workers, compression: compression, blockSize: blockSize, image: output.path)
+        pool = BlockPool(workers: workers, compression: compression, blockSize: blockSize, image: output.path)
         // One is being filled with fragments, one with a file's block; small blocks need more, to be worth the handing over.
         let slots = max(workers + 1, 3, min(64, 2 << 20 / blockSize))
         free = (0..<slots).map { _ in BlockSlot(blockSize: blockSize) }
