@@ -153,8 +153,8 @@ final class SeenFiles {
     /// Replaces the file by what this pack found; not synced: damage is noticed.
     /// - Throws: `SystemError`.
     func save(limit: Int64) throws {
-        guard Int64(Self.headerLength + new.count) <= limit else { return Self.remove(path) }
-        if new == old, !isDamaged, !new.isEmpty {
+        guard !new.isEmpty, Int64(Self.headerLength + new.count) <= limit else { return Self.remove(path) }
+        if new == old, !isDamaged {
             // Used now.
             try SystemError.check("write", path, utimensat(AT_FDCWD, path, nil, 0))
             return
