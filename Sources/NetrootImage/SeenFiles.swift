@@ -154,11 +154,8 @@ final class SeenFiles {
     /// - Throws: `SystemError`.
     func save(limit: Int64) throws {
         guard !new.isEmpty, Int64(Self.headerLength + new.count) <= limit else { return Self.remove(path) }
-        if new == old, !isDamaged {
-            // Used now.
-            try SystemError.check("write", path, utimensat(AT_FDCWD, path, nil, 0))
-            return
-        }
+        // Used now; another run may have removed it.
+        if new == old, !isDamaged, utimensat(AT_FDCWD, path, nil, 0) == 0 { return }
         let temporary = "\(directory)/\(String(UInt64.random(in: .min ... .max), radix: 16))\(Self.newSuffix)"
         let descriptor = try SystemError.check(
             "write", temporary, open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
