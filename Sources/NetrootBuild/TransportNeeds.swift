@@ -30,9 +30,14 @@ struct TransportNeeds: Sendable, Equatable {
                 ours: [])
         case .nbd:
             TransportNeeds(
-                programs: [Need(name: "nbd-client", package: "nbd-client")],
+                programs: [
+                    Need(name: "nbd-client", package: "nbd-client"), Need(name: "perl", package: "perl-base"),
+                ],
                 dracutModules: [Need(name: "nbd", package: "dracut-network")], kernelModules: ["nbd", "squashfs"],
-                ours: ["*/netroot-nbd.sh", "*/hooks/netroot/*nbd-port.sh"])
+                ours: [
+                    "*/netroot-nbd.sh", "*/netroot-nbd-keep", "*/hooks/netroot/*nbd-port.sh",
+                    "*/hooks/pre-mount/*nbd-keep.sh",
+                ])
         case .http:
             TransportNeeds(
                 programs: [Need(name: "curl", package: "curl")],
@@ -63,7 +68,7 @@ struct TransportNeeds: Sendable, Equatable {
             return "\(program.name) (\(program.package))"
         }
         for file in ours where !contents.hasFile(matching: file) {
-            return "\(file.split(separator: "*").last ?? "") of netroot's dracut modules"
+            return "\(file.split { "*/".contains($0) }.last ?? "") of netroot's dracut modules"
         }
         return nil
     }

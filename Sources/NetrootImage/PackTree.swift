@@ -147,4 +147,4 @@ final class PackTree {
 }
 
 /// `O_NOATIME` (open(2)), which Glibc's module leaves out.
-private let noAccessTime: Int32 = 0o1000000
+let noAccessTime: Int32 = 0o1000000

@@ -61,8 +61,7 @@ final class PackXattrs {
     }
 
     private func keeps(_ key: [UInt8]) -> Bool {
-        let spaces = ["user.", "trusted.", "security."]
-        if spaces.contains(where: { key.starts(with: $0.utf8) && key.count > $0.utf8.count }) { return true }
+        if FileEntry.keeps(xattr: key) { return true }
         if key.starts(with: "system.posix_acl_".utf8) { droppedACLs += 1 } else { droppedOthers += 1 }
         return false
     }

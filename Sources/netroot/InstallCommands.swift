@@ -55,8 +55,9 @@ extension Transport {
     fileprivate var reload: String {
         switch self {
         case .nfs: "exportfs -ra"
-        case .nbd: "systemctl reload-or-restart nbd-server"
-        case .http: "nginx -s reload"
+        // Debian's unit has no reload: a restart would cut off running clients.
+        case .nbd: "/etc/init.d/nbd-server reload"
+        case .http: "systemctl reload-or-restart nginx"
         }
     }
 }

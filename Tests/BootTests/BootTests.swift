@@ -15,7 +15,7 @@ struct BootTests {
     @Test(.timeLimit(.minutes(12)), arguments: ["debian12", "debian13"])
     func shippedLabelsPass(_ label: String) async throws {
         let site = try await Site.shared.value
-        let (report, status) = try await site.test(label)
+        let (report, status) = try await site.test(label, "--loader", "pxelinux")
         #expect(report.failures == [])
         #expect(report.passed)
         #expect(status == 0)
@@ -182,5 +182,5 @@ struct BootTests {
         return path.map { "\(site.tftpboot)/\($0)" }
     }
 
-    private func run(_ argv: [String]) async throws { _ = try await CommandRunner().capture(Command(argv)) }
+    func run(_ argv: [String]) async throws { _ = try await CommandRunner().capture(Command(argv)) }
 }

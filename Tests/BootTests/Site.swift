@@ -10,7 +10,8 @@ struct Site: Sendable {
 
     let netroot: String
     let folder: String
-    var hosts: String { folder + "/hosts.conf" }
+    var hostsName = "hosts.conf"
+    var hosts: String { folder + "/" + hostsName }
     var tftpboot: String { folder + "/tftpboot" }
 
     static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -45,6 +46,7 @@ struct Site: Sendable {
                 RECIPE = debian12.def
                 EXTRA_CMDLINE = rootovlcfg=first,second
                 OVERLAY_SIZE = 300m
+                TRANSPORTS = nfs nbd http
                 [debian13]
                 RECIPE = \(package)/recipes/debian13-base.def
 
@@ -52,6 +54,8 @@ struct Site: Sendable {
         for label in ["debian12", "debian13"] {
             try await site.run("build", label, "--if-changed")
             try await site.run("installnfs", label)
+            if label == "debian12" { try await site.run("installnbd", label, "--no-default") }
+            if label == "debian12" { try await site.run("installhttp", label, "--no-default") }
         }
         return site
     }
@@ -97,7 +101,9 @@ struct TestReport: Decodable {
     let label: String
     let generation: Int
     let transport: String
+    let form: String
     let firmware: String
+    let loader: String
     let passed: Bool
     let checks: [Check]
     let seconds: [String: Double]

@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct HelpTests {
     static let verbs = [
-        "build", "gc", "generations", "inspect", "installhttp", "installnbd", "installnfs", "list", "pack", "probe",
+        "build", "diff", "gc", "generations", "inspect", "installhttp", "installnbd", "installnfs", "list", "pack",
+        "probe",
         "rollback", "serve", "shell", "starthttp", "startnbd", "startnfs", "test",
     ]
 

@@ -107,12 +107,12 @@ import Testing
             _ = try await install("a")
         }
         let boot = scratch.path + "/tftpboot/netroot/a"
-        #expect(try Files.names(in: boot) == ["1", "2", "clients.nginx"])
+        #expect(try Files.names(in: boot) == ["1", "2", "label.nginx"])
         #expect(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root"))
         expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
         let outcome = try await install("a")
         #expect(outcome.output.contains("removed \(boot)/1"))
-        #expect(try Files.names(in: boot) == ["2", "clients.nginx"])
+        #expect(try Files.names(in: boot) == ["2", "label.nginx"])
         #expect(!(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root")))
     }
 
@@ -126,9 +126,10 @@ import Testing
     @Test func startingWhatIsNotInstalled() async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         let before = try await scratch.snapshot()
-        for verb in ["startnfs", "test"] {
-            let outcome = try await scratch.run(verb, "a", limit: 20)
-            expectError(outcome, .failed, ["a has no boot entry", "netroot installnfs a"])
+        for transport in ["nfs", "nbd", "http"] {
+            let outcome = try await scratch.run("start\(transport)", "a", limit: 20)
+            expectError(
+                outcome, .failed, ["a has no boot entry for \(transport)", "netroot install\(transport) a"])
         }
         #expect(try await scratch.snapshot() == before)
     }

@@ -1,4 +1,5 @@
 import Glibc
+import NetrootConfig
 import NetrootSystem
 import Testing
 
@@ -44,7 +45,31 @@ import Testing
     }
 
     @Test(arguments: [
+        ("startnfs", "nginx", "nginx-light"), ("startnbd", "nbd-server", "nbd-server"),
+        ("starthttp", "nginx", "nginx-light"),
+    ])
+    func withoutTheServer(verb: String, tool: String, package: String) async throws {
+        try await Fabricated.generation(of: scratch.label("a"), transports: [.nfs, .nbd, .http], hasImage: true)
+        expectSuccess(try await scratch.run("install" + verb.dropFirst("start".count), "a"))
+        expectError(
+            try await unchanged(Namespace.hiding([tool]), verb, "a"), .unavailable,
+            ["not installed: \(tool)", "apt-get install \(package)"])
+    }
+
+    @Test func withoutOVMF() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        expectSuccess(try await scratch.run("installnfs", "a"))
+        let hidden = Namespace.mounting("mount -t tmpfs tmpfs /usr/share/OVMF")
+        for arguments in [["startnfs", "a"], ["test", "a"]] {
+            expectError(
+                try await unchanged(hidden, arguments[0], arguments[1], "--firmware", "uefi"), .unavailable,
+                ["OVMF_CODE", "apt-get install ovmf"])
+        }
+    }
+
+    @Test(arguments: [
         ("/usr/lib/PXELINUX", "pxelinux"), ("/usr/lib/syslinux/modules/bios", "syslinux-common"),
+        ("/usr/lib/grub/x86_64-efi", "grub-efi-amd64-bin"),
     ])
     func withoutPXELinux(directory: String, package: String) async throws {
         try await Fabricated.generation(of: scratch.label("a"))

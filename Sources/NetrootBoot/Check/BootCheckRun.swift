@@ -23,7 +23,8 @@ public struct BootReport: Codable, Sendable, Equatable {
     public let passed: Bool
     /// The checks, in the order in which they were decided.
     public let checks: [BootCheck]
-    /// Seconds from power-on of the first boot: `kernel` started, `root` mounted, `multiUser` reached, `ssh` login.
+    /// Seconds from power-on of the first boot: `kernel` started, `root` mounted, `multiUser` reached, `ssh` login;
+    /// and `server`, the CPU seconds of netroot's own NFS server until then.
     public let seconds: [String: Double]
     /// Bytes of the first boot: `tftp`, what the client loads over TFTP, and `http`, what its boot loader loads over
     /// HTTP; `root`, what it read of its root until the reboot; `network`, what its network card received since the
@@ -183,11 +184,13 @@ public struct BootCheckRun: Sendable {
             if way.actualLoader == .ipxe { bytes["http"] = http.boot }
             if way.transport == .http { bytes["root"] = http.image }
         }
+        var seconds = outcome.state.seconds.filter { Self.timed.contains($0.key) }
+        if let server = outcome.serverSeconds { seconds["server"] = server }
         return BootReport(
             label: label.name, generation: generation.number, transport: way.transport.rawValue,
             form: way.actualForm(of: generation).rawValue, firmware: way.firmware.rawValue,
             loader: way.actualLoader.rawValue, passed: passed, checks: checks,
-            seconds: outcome.state.seconds.filter { Self.timed.contains($0.key) }, bytes: bytes,
+            seconds: seconds, bytes: bytes,
             console: passed ? nil : console)
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import NetrootServe
 import NetrootSystem
 
@@ -19,6 +20,8 @@ struct BootWatch: Sendable {
         let state: BootCheckState
         /// Bytes read over NFS until the first boot's logins were done.
         let rootBytes: Int64?
+        /// CPU seconds of this process by then: what its NFS server took, mostly; nil where it does not serve.
+        let serverSeconds: Double?
         /// Bytes that nginx had sent of the boot files and of the image by then; nil without nginx.
         let httpBytes: (boot: Int64, image: Int64)?
     }
@@ -34,6 +37,8 @@ struct BootWatch: Sendable {
             var state = BootCheckState(user: user, timeout: timeout)
             var rootBytes: Int64?
             var httpBytes: (boot: Int64, image: Int64)?
+            var serverSeconds: Double?
+            let before = Self.cpuSeconds()
             let start = ContinuousClock.now
             for try await event in events {
                 try Task.checkCancellation()
@@ -45,6 +50,7 @@ struct BootWatch: Sendable {
                         group.addTask { await Self.pump(source, into: feed) }
                     case .reboot:
                         rootBytes = served.server.map { Int64($0.statistics.bytesRead) }
+                        if served.server != nil { serverSeconds = Self.cpuSeconds() - before }
                         if served.accessLog != nil {
                             httpBytes = (
                                 try served.httpBytes { !$0.hasSuffix(".squashfs") },
@@ -54,12 +60,21 @@ struct BootWatch: Sendable {
                         note("\(Progress.decimal(time)) s: first boot reported; rebooting")
                         order.yield("reboot")
                     case .finish:
-                        return Outcome(state: state, rootBytes: rootBytes, httpBytes: httpBytes)
+                        return Outcome(
+                            state: state, rootBytes: rootBytes, serverSeconds: serverSeconds, httpBytes: httpBytes)
                     }
                 }
             }
             throw CancellationError()
         }
+    }
+
+    /// User and system time of this process (getrusage(2)), in seconds.
+    private static func cpuSeconds() -> Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 
     private typealias Feed = AsyncThrowingStream<BootCheckState.Event, any Error>.Continuation
