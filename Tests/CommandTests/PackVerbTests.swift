@@ -44,7 +44,7 @@ import Testing
         let listing = try await run(["unsquashfs", "-s", scratch.path + "/image"])
         #expect(listing.output.contains("Compression xz") && listing.output.contains("Block size 65536"))
         expectSuccess(try await pack("tree", "image", "--cache", "other"))
-        #expect(try Files.names(in: scratch.path + "/other/blocks").count == 1)
+        #expect(try Files.names(in: scratch.path + "/other/blocks").filter { $0.hasSuffix(".pack") }.count == 1)
         expectSuccess(try await pack("tree", "image", "--cache", "third", "--cache-size", "0"))
         #expect(!Files.exists(scratch.path + "/third"))
     }
