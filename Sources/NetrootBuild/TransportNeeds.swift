@@ -45,6 +45,17 @@ struct TransportNeeds: Sendable, Equatable {
                     Need(name: "livenet", package: "dracut-live"), Need(name: "dmsquash-live", package: "dracut-live"),
                 ], kernelModules: ["loop", "squashfs"],
                 ours: ["*/netroot-http.sh", "*/hooks/netroot/*http-ram.sh", "*/hooks/mount/*http-mount.sh"])
+        case .iscsi:
+            TransportNeeds(
+                programs: [
+                    Need(name: "iscsiadm", package: "open-iscsi"), Need(name: "iscsid", package: "open-iscsi"),
+                ],
+                dracutModules: [Need(name: "iscsi", package: "dracut-network")],
+                kernelModules: ["iscsi_tcp", "sd_mod", "squashfs"],
+                ours: [
+                    "*/hooks/netroot/*iscsi-record.sh", "*/hooks/initqueue/settled/*iscsi-failed.sh",
+                    "*/hooks/pre-pivot/*iscsi-leave.sh",
+                ])
         }
     }
 
