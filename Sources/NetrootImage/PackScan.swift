@@ -7,6 +7,8 @@ struct PackScan {
     let tree: PackTree
     let xattrs: PackXattrs
     private let cancelled: CancelFlag
+    /// The root's filesystem.
+    private(set) var device: UInt = 0
     private var linked: [FileIdentity: Int] = [:]
 
     private struct FileIdentity: Hashable {
@@ -38,6 +40,7 @@ struct PackScan {
         let path = String(decoding: tree.path, as: UTF8.self)
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { throw PackError.noTree(path: path) }
+        device = status.st_dev
         tree.bytes = [0]
         tree.nodes = [Self.node(status, parent: -1, name: 0, nameLength: 0, index: 0, hash: 0)]
         let descriptor = try tree.open(directory: 0)
@@ -68,6 +71,7 @@ struct PackScan {
                 Self.node(
                     status, parent: directory, name: name.lowerBound, nameLength: name.count, index: index, hash: hash))
             guard found == 0 else { throw tree.failure("read", index) }
+            tree.nodes[index].isElsewhere = status.st_dev != device
             try complete(index, status, in: descriptor)
             guard tree.nodes[index].first == index else { continue }
             path.removeSubrange(prefix...)
@@ -151,7 +155,7 @@ struct PackScan {
         var node = PackNode(
             parent: parent, name: name, nameLength: nameLength, mode: status.st_mode, uid: status.st_uid,
             gid: status.st_gid, device: UInt32(truncatingIfNeeded: status.st_rdev), size: Int64(status.st_size),
-            mtime: status.st_mtim, inode: status.st_ino, first: index, pathHash: hash)
+            mtime: status.st_mtim, ctime: status.st_ctim, inode: status.st_ino, first: index, pathHash: hash)
         node.hasHoles = Int64(status.st_blocks) * 512 < node.size
         return node
     }

@@ -15,8 +15,11 @@ struct PackNode {
     var device: UInt32
     var size: Int64
     var mtime: timespec
+    var ctime: timespec
     /// `st_ino`, to notice another file in its place.
     var inode: UInt
+    /// On another filesystem than the root.
+    var isElsewhere = false
     /// Fewer blocks on disk than its size needs.
     var hasHoles = false
     /// The first of the names of the same file: itself, unless it is a hard link.
