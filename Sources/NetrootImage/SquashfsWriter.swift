@@ -21,6 +21,8 @@ public struct SquashfsWriter: Sendable {
     public var latest: UInt32?
     /// Where compressed blocks are kept; nil for nowhere.
     public var cache: BlockCachePlace?
+    /// The image's permissions; nil for those that the umask leaves of 0666.
+    public var mode: UInt32?
     /// Threads that compress.
     public var workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
@@ -89,7 +91,7 @@ public struct SquashfsWriter: Sendable {
             root: (UInt64(scan.device), UInt64(scan.tree.nodes[0].inode)),
             cutting: "\(blockSize.bytes) \(FragmentPlan.limit(blockSize: blockSize.bytes))", clock: clock,
             isTrusted: trustsSeen)
-        let output = try SquashfsOutput(path: image)
+        let output = try SquashfsOutput(path: image, mode: mode)
         let compressor = try BlockCompressor(compression, blockSize: blockSize.bytes, image: image)
         var superblock = try begin(output, compressor, scan.tree)
         let stream = try BlockStream(
