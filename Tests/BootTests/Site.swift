@@ -37,7 +37,8 @@ struct Site: Sendable {
                 echo x > /etc/doomed-file
 
             """
-        try Files.replace(site.folder + "/debian12.def", with: Array((shipped + additions).utf8))
+        let more = shipped.replacing("openssh-server", with: "openssh-server open-iscsi", maxReplacements: 1)
+        try Files.replace(site.folder + "/debian12.def", with: Array((more + additions).utf8))
         try Files.replace(
             site.hosts,
             with: Array(
@@ -46,7 +47,7 @@ struct Site: Sendable {
                 RECIPE = debian12.def
                 EXTRA_CMDLINE = rootovlcfg=first,second
                 OVERLAY_SIZE = 300m
-                TRANSPORTS = nfs nbd http
+                TRANSPORTS = nfs nbd http iscsi
                 [debian13]
                 RECIPE = \(package)/recipes/debian13-base.def
 

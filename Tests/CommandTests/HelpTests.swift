@@ -3,9 +3,10 @@ import Testing
 
 @Suite struct HelpTests {
     static let verbs = [
-        "build", "diff", "gc", "generations", "inspect", "installhttp", "installnbd", "installnfs", "list", "pack",
+        "build", "diff", "gc", "generations", "inspect", "installhttp", "installiscsi", "installnbd", "installnfs",
+        "list", "pack",
         "probe",
-        "rollback", "serve", "shell", "starthttp", "startnbd", "startnfs", "test",
+        "rollback", "serve", "shell", "starthttp", "startiscsi", "startnbd", "startnfs", "test",
     ]
 
     @Test func helpOfTheProgramIsGolden() async throws {

@@ -45,6 +45,21 @@ import Testing
         expectError(named, .usage, ["cannot export to 'host.example.org'"])
     }
 
+    @Test func iscsi() async throws {
+        try scratch.writeHosts("a", "b", more: "TRANSPORTS = nfs iscsi")
+        for _ in 1...2 {
+            try await Fabricated.generation(of: scratch.label("a"), transports: [.nfs, .iscsi], hasImage: true)
+        }
+        _ = try await install("installiscsi", "a", "--address", "10.1.0.1", "--port", "4712", "--client", "10.1.0.0/24")
+        let name = "iqn.2026-11.invalid.netroot:a-2"
+        let menu = try text("tftpboot/pxelinux.cfg/default")
+        #expect(menu.contains(" netroot=iscsi:10.1.0.1::4712:1:\(name) "))
+        #expect(menu.contains(" root=/dev/disk/by-path/ip-10.1.0.1:4712-iscsi-\(name)-lun-1 rootfstype=squashfs "))
+        let part = try text("netroots/a/netroot-a.tgt")
+        #expect(part.contains("<target iqn.2026-11.invalid.netroot:a-1>") && part.contains("<target \(name)>"))
+        #expect(part.contains("initiator-address 10.1.0.0/24"))
+    }
+
     @Test func http() async throws {
         let generation = try await whole()
         try await Fabricated.generation(of: scratch.label("b"))

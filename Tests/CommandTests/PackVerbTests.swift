@@ -83,7 +83,9 @@ import Testing
         _ = try await run(["sh", "-c", shell], folder: scratch.path)
         let program = try RunningProgram(
             [Place.netroot, "pack", "tree", "image", "--no-cache", "--compression", "xz:9"], folder: scratch.path)
-        let begun = try await eventually { try Files.names(in: scratch.path).contains { $0.hasPrefix("image.netroot-new-") } }
+        let begun = try await eventually {
+            try Files.names(in: scratch.path).contains { $0.hasPrefix("image.netroot-new-") }
+        }
         #expect(begun)
         program.signal(SIGTERM)
         let outcome = try await program.outcome()

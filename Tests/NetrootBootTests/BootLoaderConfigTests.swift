@@ -99,6 +99,18 @@ extension GRUBConfig {
         }
     }
 
+    @Test func tgt() throws {
+        let images = [(TargetConfig.name("debian12", 7), "/srv/n/7/root.squashfs")]
+        try expectGolden("tgt-part", try TargetConfig.rendered(images: images, clients: ["10.0.0.0/24"]))
+        #expect(try !TargetConfig.rendered(images: images, clients: ["*"]).contains("initiator-address"))
+        #expect(throws: SharedConfigError.self) { try TargetConfig.rendered(images: images, clients: ["host"]) }
+        for path in ["n/x", "/a b", "/a>", "/a#b"] {
+            #expect(throws: SharedConfigError.self) {
+                try TargetConfig.rendered(images: [("iqn.x", path)], clients: ["*"])
+            }
+        }
+    }
+
     @Test func nginx() throws {
         try expectGolden("nginx-site", try NginxConfig.site(root: "/srv/a \"b\"", address: "10.1.0.1", port: 8080))
         try expectGolden("nginx-own", try NginxConfig.own(root: "/run/x/boot", port: 4711, directory: "/run/x"))

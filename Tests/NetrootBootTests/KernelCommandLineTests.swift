@@ -34,6 +34,11 @@ private let fixed = ClientAddress.fixed(
                 virtualMachine: true)
         ),
         (
+            "cmdline-iscsi-dhcp",
+            KernelCommandLine(
+                root: .iscsi(ISCSIRoot(server: "10.1.0.1", target: TargetConfig.name("Debian_12", 7))), address: .dhcp)
+        ),
+        (
             "cmdline-http",
             KernelCommandLine(
                 root: .http(HTTPRoot(url: "http://10.1.0.1:8080/netroot/a/7/root.squashfs", bytes: 123_456_789)),
