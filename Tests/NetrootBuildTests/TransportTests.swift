@@ -26,8 +26,17 @@ import Testing
             "usr/lib/netroot-http.sh", "var/lib/dracut/hooks/netroot/10-http-ram.sh",
             "var/lib/dracut/hooks/mount/00-http-mount.sh",
         ],
+        .iscsi: [
+            "usr/sbin/iscsiadm", "usr/sbin/iscsid", modules + "drivers/scsi/iscsi_tcp.ko",
+            modules + "drivers/scsi/sd_mod.ko", modules + "fs/squashfs/squashfs.ko",
+            "usr/lib/dracut/hooks/netroot/10-iscsi-record.sh",
+            "usr/lib/dracut/hooks/initqueue/settled/20-iscsi-failed.sh",
+            "usr/lib/dracut/hooks/pre-pivot/01-iscsi-leave.sh",
+        ],
     ]
-    static let dracut: [Transport: [String]] = [.nfs: ["nfs"], .nbd: ["nbd"], .http: ["livenet", "dmsquash-live"]]
+    static let dracut: [Transport: [String]] = [
+        .nfs: ["nfs"], .nbd: ["nbd"], .http: ["livenet", "dmsquash-live"], .iscsi: ["iscsi"],
+    ]
 
     /// An initramfs for these transports without the files whose paths end so, and without a module of dracut.
     func contents(
