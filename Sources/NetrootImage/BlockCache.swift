@@ -1,5 +1,5 @@
 import Glibc
-public import NetrootSystem
+import NetrootSystem
 
 /// Where compressed blocks are kept between packs, and how many bytes they may take.
 public struct BlockCachePlace: Sendable, Equatable {

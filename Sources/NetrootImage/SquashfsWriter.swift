@@ -2,7 +2,7 @@ import CSquashFS
 import Dispatch
 import Glibc
 public import NetrootConfig
-public import NetrootSystem
+import NetrootSystem
 
 /// Packs a directory tree into a squashfs image (version 4.0, `Documentation/filesystems/squashfs.rst` of Linux).
 ///
