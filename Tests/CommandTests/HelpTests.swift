@@ -4,8 +4,7 @@ import Testing
 @Suite struct HelpTests {
     static let verbs = [
         "build", "diff", "gc", "generations", "inspect", "installhttp", "installnbd", "installnfs", "list", "pack",
-        "probe",
-        "rollback", "serve", "shell", "starthttp", "startnbd", "startnfs", "test",
+        "probe", "recipe", "rollback", "serve", "shell", "starthttp", "startnbd", "startnfs", "test",
     ]
 
     @Test func helpOfTheProgramIsGolden() async throws {
