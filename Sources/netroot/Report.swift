@@ -136,7 +136,9 @@ enum Report {
                 text += "\(Progress.decimal(value).leftPadded(to: 6)) s  \(name)\n"
             }
         }
-        if let value = report.seconds["server"] { text += "\(Progress.decimal(value).leftPadded(to: 6)) s  server CPU\n" }
+        if let value = report.seconds["server"] {
+            text += "\(Progress.decimal(value).leftPadded(to: 6)) s  server CPU\n"
+        }
         for (name, value) in report.bytes.sorted(by: { $0.key > $1.key }) { text += "\(value) bytes  \(name)\n" }
         if let console = report.console { text += "console: \(console)\n" }
         return text + "\(report.label): \(report.passed ? "passed" : "FAILED")\n"
