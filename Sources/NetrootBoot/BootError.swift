@@ -26,6 +26,8 @@ public enum BootError: ReportableError, Equatable {
     case loaderMismatch(loader: String, firmware: String)
     /// A server that a run needs ended, or did not answer.
     case serverFailed(name: String, reason: String, log: String)
+    /// nginx serves another TFTP root on the same port.
+    case siteTaken(path: String, port: Int)
     /// There is no NFS server in this kernel.
     case noKernelServer(reason: String)
     /// A boot check of a label without an overlay.
@@ -81,6 +83,8 @@ public enum BootError: ReportableError, Equatable {
                 + "\(transport); add it to TRANSPORTS in the hosts file, then netroot build \(label)"
         case .loaderMismatch(let loader, let firmware):
             return "--loader \(loader) does not go with --firmware \(firmware); bios: pxelinux, ipxe; uefi: grub"
+        case .siteTaken(let path, let port):
+            return "\(path) is for another TFTP root; give --http-port another than \(port), or remove the file"
         case .serverFailed(let name, let reason, let log):
             return "\(name) \(reason); log: \(log)"
         case .noKernelServer(let reason):

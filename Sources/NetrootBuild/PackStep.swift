@@ -17,6 +17,8 @@ struct PackStep {
         writer.compression = label.compression
         writer.blockSize = label.blockSize
         writer.latest = try SourceDateEpoch.current()
+        // Whatever the umask: an NBD or HTTP server is another user.
+        writer.mode = 0o644
         writer.cache = BlockCachePlace(cache: cache, limit: label.cacheSize)
         let report = try await writer.write()
         for note in report.notes { progress.note(note) }

@@ -30,9 +30,14 @@ struct TransportNeeds: Sendable, Equatable {
                 ours: [])
         case .nbd:
             TransportNeeds(
-                programs: [Need(name: "nbd-client", package: "nbd-client")],
+                programs: [
+                    Need(name: "nbd-client", package: "nbd-client"), Need(name: "perl", package: "perl-base"),
+                ],
                 dracutModules: [Need(name: "nbd", package: "dracut-network")], kernelModules: ["nbd", "squashfs"],
-                ours: ["*/netroot-nbd.sh", "*/hooks/netroot/*nbd-port.sh"])
+                ours: [
+                    "*/netroot-nbd.sh", "*/netroot-nbd-keep", "*/hooks/netroot/*nbd-port.sh",
+                    "*/hooks/pre-mount/*nbd-keep.sh",
+                ])
         case .http:
             TransportNeeds(
                 programs: [Need(name: "curl", package: "curl")],
@@ -40,6 +45,17 @@ struct TransportNeeds: Sendable, Equatable {
                     Need(name: "livenet", package: "dracut-live"), Need(name: "dmsquash-live", package: "dracut-live"),
                 ], kernelModules: ["loop", "squashfs"],
                 ours: ["*/netroot-http.sh", "*/hooks/netroot/*http-ram.sh", "*/hooks/mount/*http-mount.sh"])
+        case .iscsi:
+            TransportNeeds(
+                programs: [
+                    Need(name: "iscsiadm", package: "open-iscsi"), Need(name: "iscsid", package: "open-iscsi"),
+                ],
+                dracutModules: [Need(name: "iscsi", package: "dracut-network")],
+                kernelModules: ["iscsi_tcp", "sd_mod", "squashfs"],
+                ours: [
+                    "*/hooks/netroot/*iscsi-record.sh", "*/hooks/initqueue/settled/*iscsi-failed.sh",
+                    "*/hooks/pre-pivot/*iscsi-leave.sh",
+                ])
         }
     }
 
@@ -63,7 +79,7 @@ struct TransportNeeds: Sendable, Equatable {
             return "\(program.name) (\(program.package))"
         }
         for file in ours where !contents.hasFile(matching: file) {
-            return "\(file.split(separator: "*").last ?? "") of netroot's dracut modules"
+            return "\(file.split { "*/".contains($0) }.last ?? "") of netroot's dracut modules"
         }
         return nil
     }

@@ -54,6 +54,8 @@ public enum Transport: String, Sendable, CaseIterable, Codable {
     case nbd
     /// HTTP: the whole image into RAM.
     case http
+    /// iSCSI: the blocks of an image, as a SCSI disk.
+    case iscsi
 }
 
 /// The keys of a hosts file, as they are documented; a file may write them in any case.

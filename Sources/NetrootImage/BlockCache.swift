@@ -46,6 +46,12 @@ final class BlockCache {
     /// What a user should read.
     private(set) var notes: [String] = []
 
+    /// Files of digests, of other trees too: where, how large, and when used.
+    private var seenFiles: [(path: String, size: Int64, lastUse: timespec)] = []
+    private var isFinished = false
+
+    /// More trees are forgotten.
+    private static let mostSeen = 32
     /// More files are merged.
     private static let mostFiles = 64
 
@@ -55,8 +61,10 @@ final class BlockCache {
         self.place = place
         do {
             try Files.makeDirectory(place.directory, mode: 0o700)
-            for name in try Files.names(in: place.directory) where name.hasSuffix(BlockCacheFile.suffix) {
-                try open("\(place.directory)/\(name)")
+            for name in try Files.names(in: place.directory) {
+                let path = "\(place.directory)/\(name)"
+                if name.hasSuffix(BlockCacheFile.suffix) { try open(path) }
+                if name.hasSuffix(SeenFiles.newSuffix) { SeenFiles.removeUnfinished(path) }
             }
         } catch {
             unusable(error)
@@ -133,8 +141,22 @@ final class BlockCache {
         notes.append("the block cache is not written: \(error)")
     }
 
+    /// What is known of a tree's files.
+    func seen(root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool) -> SeenFiles {
+        let seen = SeenFiles(in: place.directory, root: root, cutting: cutting, clock: clock, isTrusted: isTrusted)
+        if seen.isDamaged { notes.append("\(seen.path) is damaged; every file was read anew") }
+        return seen
+    }
+
     /// Ends the run: marks what was used, and removes what was not used for longest until the rest fits.
-    func finish() {
+    /// - Parameter seen: what a pack that came to its end knows of the files.
+    func finish(_ seen: SeenFiles? = nil) {
+        guard !isFinished else { return }
+        isFinished = true
+        if !isClosed {
+            do { try seen?.save(limit: place.limit) } catch { unusable(error) }
+        }
+        listSeen()
         if damaged > 0 {
             notes.append(
                 "the block cache \(place.directory) has \(damaged) damaged "
@@ -145,6 +167,8 @@ final class BlockCache {
         for number in files.indices where files[number].isDamaged && number != own { rewrite(number, &gone) }
         let others = files.indices.filter { $0 != own }
         let unused = others.filter { files[$0].usedBytes == 0 && !gone.contains($0) }.sorted(by: isOlder)
+        // Other trees' digests save reading alone, blocks more.
+        forgetSeen { seenFiles.count > 1 && total(without: gone) > place.limit }
         for number in unused where total(without: gone) > place.limit { remove(number, &gone) }
         let stale = others.filter { !gone.contains($0) && files[$0].usedBytes > 0 }.sorted {
             staleBytes($0) > staleBytes($1)
@@ -154,7 +178,24 @@ final class BlockCache {
             remove(number, &gone)
         }
         if let own, total(without: gone) > place.limit { remove(own, &gone) }
+        forgetSeen { total(without: gone) > place.limit }
         merge(&gone)
+    }
+
+    private func listSeen() {
+        guard let names = try? Files.names(in: place.directory) else { return }
+        for name in names where name.hasSuffix(SeenFiles.suffix) {
+            let path = "\(place.directory)/\(name)"
+            var status = stat()
+            if lstat(path, &status) == 0 { seenFiles.append((path, Int64(status.st_size), status.st_mtim)) }
+        }
+        // The newest first.
+        seenFiles.sort { ($0.lastUse.tv_sec, $0.lastUse.tv_nsec) > ($1.lastUse.tv_sec, $1.lastUse.tv_nsec) }
+        forgetSeen { seenFiles.count > Self.mostSeen }
+    }
+
+    private func forgetSeen(while condition: () -> Bool) {
+        while condition(), let oldest = seenFiles.popLast() { SeenFiles.remove(oldest.path) }
     }
 
     private func isOlder(_ a: Int, _ b: Int) -> Bool {
@@ -165,7 +206,8 @@ final class BlockCache {
     private func staleBytes(_ number: Int) -> Int64 { files[number].size - files[number].usedBytes }
 
     private func total(without gone: Set<Int>) -> Int64 {
-        othersBytes + files.indices.reduce(0) { gone.contains($1) ? $0 : $0 + files[$1].size }
+        othersBytes + seenFiles.reduce(0) { $0 + $1.size }
+            + files.indices.reduce(0) { gone.contains($1) ? $0 : $0 + files[$1].size }
     }
 
     private func remove(_ number: Int, _ gone: inout Set<Int>) {

@@ -51,33 +51,71 @@ final class BlockSlot: @unchecked Sendable {
     }
 }
 
-/// Threads that compress blocks, each with a compressor of its own.
+/// Threads that compress blocks, each with a compressor of its own: zstd's takes 12 MiB with blocks of 1 MiB, so that one
+/// is made where it is needed, and a pack of a few new blocks makes one.
 final class BlockPool: Sendable {
-    private let waiting = Mutex<[BlockSlot?]>([])
-    private let available = DispatchSemaphore(value: 0)
-    private let workers: Int
-
-    /// - Throws: `PackError.library`.
-    init(workers: Int, compression: BlockCompression, blockSize: Int, image: String) throws {
-        self.workers = workers
-        let queue = DispatchQueue(label: "netroot.pack", attributes: .concurrent)
-        for _ in 0..<workers {
-            let worker = Worker(try BlockCompressor(compression, blockSize: blockSize, image: image))
-            queue.async { [self] in
-                while let slot = next() { worker.compress(slot) }
-            }
-        }
+    private struct State {
+        var waiting: [BlockSlot?] = []
+        var threads = 0
+        var idle = 0
+        var submitted = 0
     }
 
-    /// Unchecked: handed to one thread when it is made, and used there alone.
-    private final class Worker: @unchecked Sendable {
-        private let compressor: BlockCompressor
+    /// A further thread is worth its memory after as many blocks.
+    private static let blocksForThread = 16
 
-        init(_ compressor: BlockCompressor) { self.compressor = compressor }
+    private let state = Mutex(State())
+    private let available = DispatchSemaphore(value: 0)
+    private let queue = DispatchQueue(label: "netroot.pack", attributes: .concurrent)
+    private let workers: Int
+    private let compression: BlockCompression
+    private let blockSize: Int
+    private let image: String
 
-        func compress(_ slot: BlockSlot) {
-            do {
-                slot.compressed = try compressor.compress(slot.rawBytes, into: slot.output)
+    init(workers: Int, compression: BlockCompression, blockSize: Int, image: String) {
+        self.workers = workers
+        self.compression = compression
+        self.blockSize = blockSize
+        self.image = image
+    }
+
+    /// Gives a slot away until its `wait` returns.
+    func submit(_ slot: BlockSlot) {
+        slot.isSubmitted = true
+        let isNeeded = state.withLock { state in
+            state.waiting.append(slot)
+            state.submitted += 1
+            let isNeeded =
+                state.waiting.count > state.idle && state.threads < workers
+                && state.submitted > state.threads * Self.blocksForThread
+            if isNeeded { state.threads += 1 }
+            return isNeeded
+        }
+        if isNeeded { queue.async { [self] in work() } }
+        available.signal()
+    }
+
+    /// Ends the threads; what was submitted before is still compressed.
+    func stop() {
+        let threads = state.withLock { state in
+            state.waiting += [BlockSlot?](repeating: nil, count: state.threads)
+            return state.threads
+        }
+        for _ in 0..<threads { available.signal() }
+    }
+
+    private func work() {
+        var compressor: BlockCompressor?
+        while let slot = next() {
+            do throws(PackError) {
+                let ready: BlockCompressor
+                if let made = compressor {
+                    ready = made
+                } else {
+                    ready = try BlockCompressor(compression, blockSize: blockSize, image: image)
+                    compressor = ready
+                }
+                slot.compressed = try ready.compress(slot.rawBytes, into: slot.output)
             } catch {
                 slot.failure = error
             }
@@ -85,22 +123,12 @@ final class BlockPool: Sendable {
         }
     }
 
-    /// Gives a slot away until its `wait` returns.
-    func submit(_ slot: BlockSlot) {
-        slot.isSubmitted = true
-        put(slot)
-    }
-
-    /// Ends the threads; what was submitted before is still compressed.
-    func stop() { for _ in 0..<workers { put(nil) } }
-
-    private func put(_ slot: BlockSlot?) {
-        waiting.withLock { $0.append(slot) }
-        available.signal()
-    }
-
     private func next() -> BlockSlot? {
+        state.withLock { $0.idle += 1 }
         available.wait()
-        return waiting.withLock { $0.removeFirst() }
+        return state.withLock { state in
+            state.idle -= 1
+            return state.waiting.removeFirst()
+        }
     }
 }

@@ -42,7 +42,7 @@ final class BlockStream {
         self.output = output
         self.cache = cache
         fragments = try output.check(sqfs_frag_table_create(0))
-        pool = try BlockPool(workers: workers, compression: compression, blockSize: blockSize, image: output.path)
+        pool = BlockPool(workers: workers, compression: compression, blockSize: blockSize, image: output.path)
         // One is being filled with fragments, one with a file's block; small blocks need more, to be worth the handing over.
         let slots = max(workers + 1, 3, min(64, 2 << 20 / blockSize))
         free = (0..<slots).map { _ in BlockSlot(blockSize: blockSize) }
@@ -64,8 +64,9 @@ final class BlockStream {
     /// Takes back a slot that was not needed.
     func giveBack(_ slot: BlockSlot) { free.append(slot) }
 
-    /// Sends a filled slot on its way; its key and target are set.
-    func submit(_ slot: BlockSlot) throws {
+    /// Sends a slot on its way; its key, count and target are set.
+    /// - Parameter fill: completes the raw bytes; called only where they are needed.
+    func submit(_ slot: BlockSlot, fill: () throws -> Void) throws {
         if case .fragment = slot.target { fragmentCount += 1 }
         switch cache?.find(slot.key, into: slot.output) {
         case .compressed(let count):
@@ -74,7 +75,10 @@ final class BlockStream {
         case .incompressible:
             slot.compressed = nil
             cached += 1
-        case .nothing, nil: pool.submit(slot)
+            try fill()
+        case .nothing, nil:
+            try fill()
+            pool.submit(slot)
         }
         queue.append(slot)
     }

@@ -2,13 +2,16 @@ import Glibc
 import NetrootSystem
 
 /// Reads the files of a tree in the order of their paths, and hands their content to a `BlockStream`: whole blocks, and
-/// fragment blocks of small files and tail ends. Files with the same content share their blocks.
+/// fragment blocks of small files and tail ends. Files with the same content share their blocks. A file whose digests are
+/// known is read only where its block is not in the cache.
 struct PackContents {
     private let tree: PackTree
     private let stream: BlockStream
     private let blockSize: Int
     private let settings: [UInt8]
     private let cancelled: CancelFlag
+    private let seen: SeenFiles?
+    private let opener: PackOpener
     private let hasher = BlockHasher()
     /// By node: its index in the stream's files; -1 before it is read.
     private(set) var fileOf: [Int]
@@ -19,30 +22,48 @@ struct PackContents {
     private var plan = FragmentPlan([], blockSize: 4096)
     private var pieces = 0
     private var fragment: BlockSlot?
-    /// Digest and length of each piece of the fragment block.
-    private var parts: [(BlockDigest, Int)] = []
+    /// The pieces of the fragment block, and their bytes together.
+    private var parts: [Part] = []
+    private var fragmentBytes = 0
     private var planned = 0
-    private var directory = (index: -1, descriptor: Int32(-1))
 
     private struct Content: Hashable {
         let size: Int64
         let digest: BlockDigest
     }
 
-    /// - Parameter settings: what the bytes of a compressed block depend on besides the raw block.
-    init(tree: PackTree, stream: BlockStream, blockSize: Int, settings: [UInt8], cancelled: CancelFlag) {
+    /// A file that is packed: open, or with the digests of its pieces.
+    private enum Input {
+        case open(PackSource)
+        case known(Int, PackNode, [BlockDigest])
+
+        var node: PackNode {
+            switch self {
+            case .open(let file): file.node
+            case .known(_, let node, _): node
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - settings: what the bytes of a compressed block depend on besides the raw block.
+    ///   - seen: digests that are known; nil to read all.
+    init(
+        tree: PackTree, stream: BlockStream, blockSize: Int, settings: [UInt8], seen: SeenFiles?, cancelled: CancelFlag
+    ) {
         self.tree = tree
         self.stream = stream
         self.blockSize = blockSize
         self.settings = settings
+        self.seen = seen
         self.cancelled = cancelled
+        opener = PackOpener(tree)
         fileOf = [Int](repeating: -1, count: tree.nodes.count)
     }
 
     /// - Throws: `PackError`, `SystemError`, `CancellationError`.
     mutating func run() throws {
         plan = makePlan()
-        defer { if directory.descriptor >= 0 { close(directory.descriptor) } }
         var order: [Int] = []
         tree.forEachInPathOrder { if tree.nodes[$0].isRegular { order.append($0) } }
         for index in order {
@@ -78,47 +99,54 @@ struct PackContents {
 
     private mutating func pack(_ index: Int) throws -> Int {
         let node = tree.nodes[index]
-        if directory.index != node.parent {
-            if directory.descriptor >= 0 { close(directory.descriptor) }
-            directory = (-1, -1)
-            directory = (node.parent, try tree.open(directory: node.parent))
-        }
-        let file = PackSource(
-            descriptor: try tree.open(file: index, in: directory.descriptor), node: node, index: index, tree: tree)
-        defer { close(file.descriptor) }
         let shape = shape(node.size)
         guard shape.blocks <= 1 << 26 else {
             throw PackError.unfit(path: tree.display(index), problem: "it has more than \(1 << 26) blocks")
         }
         let group = shape.tail > 0 ? plan.blocks[pieces] : 0
         if shape.tail > 0 { pieces += 1 }
-        let result =
-            shape.blocks == 0
-            ? try packSmall(file, group: group)
-            : try packLarge(file, blocks: shape.blocks, tail: shape.tail, group: group)
-        try file.checkUnchanged()
-        return result
+        if let digests = seen?.digests(of: node, count: shape.blocks + (shape.tail > 0 ? 1 : 0)) {
+            return try pack(.known(index, node, digests), shape, group).number
+        }
+        return try opener.with(index) { file in
+            let (number, digests) = try pack(.open(file), shape, group)
+            if try file.checkUnchanged() { seen?.keep(digests, of: node) }
+            return number
+        }
     }
 
-    private mutating func packSmall(_ file: PackSource, group: Int) throws -> Int {
-        let piece = try addPiece(file, at: 0, count: Int(file.node.size), group: group)
-        let content = Content(size: file.node.size, digest: piece.digest)
+    private mutating func pack(
+        _ input: Input, _ shape: (blocks: Int, tail: Int), _ group: Int
+    ) throws -> (number: Int, digests: [BlockDigest]) {
+        guard shape.blocks > 0 else { return try packSmall(input, group: group) }
+        return try packLarge(input, blocks: shape.blocks, tail: shape.tail, group: group)
+    }
+
+    private mutating func packSmall(_ input: Input, group: Int) throws -> (Int, [BlockDigest]) {
+        let size = input.node.size
+        let part = try nextPart(input, at: 0, count: Int(size), group: group)
+        let content = Content(size: size, digest: part.digest)
         // What was read is overwritten by the next piece.
-        if let known = same[content] { return known }
-        let place = keep(piece)
+        if let known = same[content] { return (known, [part.digest]) }
+        let place = keep(part)
         let number = add(PackedFile(fragment: place.fragment, offset: place.offset))
         same[content] = number
-        return number
+        return (number, [part.digest])
     }
 
-    private mutating func packLarge(_ file: PackSource, blocks: Int, tail: Int, group: Int) throws -> Int {
+    private mutating func packLarge(
+        _ input: Input, blocks: Int, tail: Int, group: Int
+    ) throws -> (Int, [BlockDigest]) {
         let slot = try stream.take()
-        let head = try read(file, block: 0, into: slot)
-        let start = Content(size: file.node.size, digest: head)
+        let head = try digest(input, block: 0, into: slot)
+        let start = Content(size: input.node.size, digest: head)
         // Read twice, but only where an equal one is likely.
-        if !begun.insert(start).inserted, let known = same[try content(of: file, blocks: blocks, tail: tail, slot)] {
-            stream.giveBack(slot)
-            return known
+        if !begun.insert(start).inserted {
+            let all = try digests(of: input, blocks: blocks, tail: tail, slot)
+            if let known = same[Content(size: input.node.size, digest: digest(of: all))] {
+                stream.giveBack(slot)
+                return (known, all)
+            }
         }
         let base = stream.sizes.count
         stream.sizes.append(contentsOf: repeatElement(0, count: blocks))
@@ -128,7 +156,7 @@ struct PackContents {
         for block in 0..<blocks {
             try cancelled.check()
             let slot = try stream.take()
-            let digest = try read(file, block: block, into: slot)
+            let digest = try digest(input, block: block, into: slot)
             digests.append(digest)
             if digest == .zeros {
                 stream.files[number].zeros += Int64(slot.count)
@@ -137,43 +165,70 @@ struct PackContents {
             }
             slot.key = key([(digest, slot.count)])
             slot.target = .file(number, block: base + block)
-            try stream.submit(slot)
+            try stream.submit(slot) {
+                guard case .known(let index, _, _) = input else { return }
+                try load(index, at: Int64(block) * Int64(blockSize), slot.raw[..<slot.count], digest)
+            }
         }
         if tail > 0 {
-            let piece = try addPiece(file, at: Int64(blocks) * Int64(blockSize), count: tail, group: group)
-            digests.append(piece.digest)
-            let place = keep(piece)
+            let part = try nextPart(input, at: Int64(blocks) * Int64(blockSize), count: tail, group: group)
+            digests.append(part.digest)
+            let place = keep(part)
             stream.files[number].fragment = place.fragment
             stream.files[number].offset = place.offset
         }
-        same[Content(size: file.node.size, digest: digest(of: digests))] = number
-        return number
+        same[Content(size: input.node.size, digest: digest(of: digests))] = number
+        return (number, digests)
     }
 
-    /// The digest of a file's content, by reading it.
-    private func content(of file: PackSource, blocks: Int, tail: Int, _ slot: BlockSlot) throws -> Content {
-        var digests: [BlockDigest] = []
-        for block in 0..<blocks { digests.append(try read(file, block: block, into: slot)) }
-        if tail > 0 {
-            let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[..<tail])
-            try file.read(into: bytes, at: Int64(blocks) * Int64(blockSize))
-            digests.append(hasher.digest(UnsafeRawBufferPointer(bytes)))
+    /// The digests of all pieces, by reading an open file.
+    private func digests(of input: Input, blocks: Int, tail: Int, _ slot: BlockSlot) throws -> [BlockDigest] {
+        switch input {
+        case .known(_, _, let digests): return digests
+        case .open(let file):
+            var digests: [BlockDigest] = []
+            for block in 0..<blocks { digests.append(try digest(input, block: block, into: slot)) }
+            if tail > 0 {
+                let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[..<tail])
+                try file.read(into: bytes, at: Int64(blocks) * Int64(blockSize))
+                digests.append(hasher.digest(UnsafeRawBufferPointer(bytes)))
+            }
+            return digests
         }
-        return Content(size: file.node.size, digest: digest(of: digests))
+    }
+
+    /// The digest of a block, and its length in an empty slot; an open file's block is read into it. The digest of one that
+    /// holds zeros alone is `.zeros`.
+    private func digest(_ input: Input, block: Int, into slot: BlockSlot) throws -> BlockDigest {
+        let offset = Int64(block) * Int64(blockSize)
+        slot.count = Int(min(Int64(blockSize), input.node.size - offset))
+        switch input {
+        case .known(_, _, let digests): return digests[block]
+        case .open(let file):
+            if try file.isHole(from: offset, count: slot.count) { return .zeros }
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[..<slot.count])
+            try file.read(into: bytes, at: offset)
+            return Self.isZero(bytes) ? .zeros : hasher.digest(slot.rawBytes)
+        }
+    }
+
+    /// Reads what was known by its digest alone.
+    /// - Throws: `SeenFiles.Mismatch` where it has another.
+    private func load(
+        _ index: Int, at offset: Int64, _ bytes: Slice<UnsafeMutableRawBufferPointer>, _ digest: BlockDigest
+    ) throws {
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: bytes)
+        try opener.with(index) { file in
+            try file.read(into: bytes, at: offset)
+            try file.checkUnchanged()
+        }
+        guard hasher.digest(UnsafeRawBufferPointer(bytes)) == digest else {
+            throw SeenFiles.Mismatch(path: tree.display(index))
+        }
     }
 
     private func digest(of digests: [BlockDigest]) -> BlockDigest {
         hasher.digest { feed in for digest in digests { digest.withBytes(feed) } }
-    }
-
-    /// Reads a block into an empty slot; the digest of one that holds zeros alone is `.zeros`.
-    private func read(_ file: PackSource, block: Int, into slot: BlockSlot) throws -> BlockDigest {
-        let offset = Int64(block) * Int64(blockSize)
-        slot.count = Int(min(Int64(blockSize), file.node.size - offset))
-        if try file.isHole(from: offset, count: slot.count) { return .zeros }
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[..<slot.count])
-        try file.read(into: bytes, at: offset)
-        return Self.isZero(bytes) ? .zeros : hasher.digest(slot.rawBytes)
     }
 
     private static func isZero(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
@@ -188,37 +243,58 @@ struct PackContents {
 
     // MARK: Fragments
 
-    private struct Piece {
+    private struct Part {
         let digest: BlockDigest
         let count: Int
+        /// The file, and where in it the piece begins.
+        let index: Int
+        let offset: Int64
+        /// Whether its bytes are in the slot.
+        let isRead: Bool
     }
 
-    /// Reads a piece behind those of the fragment block that the plan gives it; `keep` makes it stay.
-    private mutating func addPiece(_ file: PackSource, at offset: Int64, count: Int, group: Int) throws -> Piece {
+    /// The piece behind those of the fragment block that the plan gives it, read there unless it is known; `keep` makes it
+    /// stay.
+    private mutating func nextPart(_ input: Input, at offset: Int64, count: Int, group: Int) throws -> Part {
         if group != planned { try submitFragment() }
         planned = group
-        let slot = try fragment ?? stream.take()
-        fragment = slot
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[slot.count..<slot.count + count])
-        try file.read(into: bytes, at: offset)
-        return Piece(digest: hasher.digest(UnsafeRawBufferPointer(bytes)), count: count)
+        switch input {
+        case .known(let index, _, let digests):
+            guard let digest = digests.last else { preconditionFailure("a file with a tail has a digest") }
+            return Part(digest: digest, count: count, index: index, offset: offset, isRead: false)
+        case .open(let file):
+            let slot = try fragment ?? stream.take()
+            fragment = slot
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[fragmentBytes..<fragmentBytes + count])
+            try file.read(into: bytes, at: offset)
+            let digest = hasher.digest(UnsafeRawBufferPointer(bytes))
+            return Part(digest: digest, count: count, index: file.index, offset: offset, isRead: true)
+        }
     }
 
-    private mutating func keep(_ piece: Piece) -> (fragment: UInt32, offset: UInt32) {
-        guard let slot = fragment else { preconditionFailure("a piece was read into a fragment block") }
-        parts.append((piece.digest, piece.count))
-        let offset = UInt32(slot.count)
-        slot.count += piece.count
+    private mutating func keep(_ part: Part) -> (fragment: UInt32, offset: UInt32) {
+        parts.append(part)
+        let offset = UInt32(fragmentBytes)
+        fragmentBytes += part.count
         return (stream.fragmentCount, offset)
     }
 
     private mutating func submitFragment() throws {
-        guard let slot = fragment, slot.count > 0 else { return }
+        guard fragmentBytes > 0 else { return }
+        let slot = try fragment ?? stream.take()
         fragment = nil
-        slot.key = key(parts)
+        slot.count = fragmentBytes
+        slot.key = key(parts.map { ($0.digest, $0.count) })
         slot.target = .fragment
+        try stream.submit(slot) {
+            var at = 0
+            for part in parts {
+                if !part.isRead { try load(part.index, at: part.offset, slot.raw[at..<at + part.count], part.digest) }
+                at += part.count
+            }
+        }
         parts.removeAll(keepingCapacity: true)
-        try stream.submit(slot)
+        fragmentBytes = 0
     }
 
     /// Over the pieces' digests, so that no byte is hashed twice; a block of one piece has the key of a file's block.
@@ -232,47 +308,3 @@ struct PackContents {
         }
     }
 }
-
-/// An open file that is read as it was listed, or not at all.
-struct PackSource {
-    let descriptor: Int32
-    let node: PackNode
-    let index: Int
-    let tree: PackTree
-
-    /// Fills a buffer.
-    /// - Throws: `PackError.changed` where the file is too short, `SystemError`.
-    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
-        var done = 0
-        while done < bytes.count {
-            let count = pread(
-                descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw SystemError("read", tree.display(index), code: errno) }
-            guard count > 0 else { throw PackError.changed(path: tree.display(index)) }
-            done += count
-        }
-    }
-
-    /// Whether nothing is stored of a range: a disk image's holes are not worth reading.
-    func isHole(from offset: Int64, count: Int) throws -> Bool {
-        guard node.hasHoles else { return false }
-        let data = lseek(descriptor, off_t(offset), seekData)
-        if data >= 0 { return Int64(data) >= offset + Int64(count) }
-        // ENXIO: no data up to the end, or the file has become shorter.
-        guard errno == ENXIO else { return false }
-        try checkUnchanged()
-        return true
-    }
-
-    /// - Throws: `PackError.changed` where size, time or identity are not as listed.
-    func checkUnchanged() throws {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_ino == node.inode, Int64(status.st_size) == node.size,
-            status.st_mtim.tv_sec == node.mtime.tv_sec, status.st_mtim.tv_nsec == node.mtime.tv_nsec
-        else { throw PackError.changed(path: tree.display(index)) }
-    }
-}
-
-/// `SEEK_DATA` (lseek(2)): Glibc's module leaves it out.
-private let seekData: Int32 = 3

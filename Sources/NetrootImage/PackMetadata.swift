@@ -113,7 +113,7 @@ final class PackMetadata {
     private func writeListing(_ directory: Int, parent: UInt32) throws {
         let node = tree.nodes[directory]
         try output.check("write", sqfs_dir_writer_begin(directories, 0))
-        var subdirectories = 0
+        var subdirectories: UInt32 = 0
         for child in node.content {
             let first = tree.nodes[child].first
             if tree.nodes[child].isDirectory { subdirectories += 1 }
@@ -125,8 +125,14 @@ final class PackMetadata {
             try output.check("write", code)
         }
         try output.check("write", sqfs_dir_writer_end(directories))
-        pending[directory] = try output.check(
-            sqfs_dir_writer_create_inode(directories, subdirectories + 2, node.xattrs, parent))
+        let made = try output.check(sqfs_dir_writer_create_inode(directories, 0, node.xattrs, parent))
+        // libsquashfs counts every entry; a kernel shows what is here, and tools take links - 2 for the subdirectories.
+        if made.pointee.base.type == UInt16(SQFS_INODE_EXT_DIR.rawValue) {
+            made.pointee.data.dir_ext.nlink = subdirectories + 2
+        } else {
+            made.pointee.data.dir.nlink = subdirectories + 2
+        }
+        pending[directory] = made
     }
 
     private func writeInode(_ index: Int) throws {

@@ -7,7 +7,10 @@ struct PackScan {
     let tree: PackTree
     let xattrs: PackXattrs
     private let cancelled: CancelFlag
+    /// The root's filesystem.
+    private(set) var device: UInt = 0
     private var linked: [FileIdentity: Int] = [:]
+    private var owners = PackOwners()
 
     private struct FileIdentity: Hashable {
         let device: UInt
@@ -16,7 +19,7 @@ struct PackScan {
 
     /// - Parameter image: for messages.
     init(path: String, image: String, cancelled: CancelFlag) throws {
-        tree = PackTree(path: path)
+        tree = try PackTree(path: path)
         xattrs = try PackXattrs(image: image)
         self.cancelled = cancelled
     }
@@ -37,12 +40,17 @@ struct PackScan {
     private mutating func root() throws {
         let path = String(decoding: tree.path, as: UTF8.self)
         var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { throw PackError.noTree(path: path) }
+        let found = (tree.place + [0]).withUnsafeBufferPointer {
+            $0.withMemoryRebound(to: CChar.self) { place in place.baseAddress.map { lstat($0, &status) } ?? -1 }
+        }
+        guard found == 0, status.st_mode & S_IFMT == S_IFDIR else { throw PackError.noTree(path: path) }
+        device = status.st_dev
         tree.bytes = [0]
         tree.nodes = [Self.node(status, parent: -1, name: 0, nameLength: 0, index: 0, hash: 0)]
+        try owners.add(tree.nodes[0], path: path)
         let descriptor = try tree.open(directory: 0)
         defer { close(descriptor) }
-        tree.nodes[0].xattrs = try xattrs.read(path: tree.path + [0], name: { tree.display(0) })
+        tree.nodes[0].xattrs = try xattrs.read(path: tree.place + [0], name: { tree.display(0) })
     }
 
     private mutating func list(_ directory: Int) throws {
@@ -50,7 +58,7 @@ struct PackScan {
         let names = try names(in: descriptor, of: directory)
         defer { closedir(names.stream) }
         let first = tree.nodes.count
-        var path = tree.path
+        var path = tree.place
         path.append(UInt8(ascii: "/"))
         let relative = tree.relativePath(directory)
         if !relative.isEmpty { path += relative + [UInt8(ascii: "/")] }
@@ -68,6 +76,8 @@ struct PackScan {
                 Self.node(
                     status, parent: directory, name: name.lowerBound, nameLength: name.count, index: index, hash: hash))
             guard found == 0 else { throw tree.failure("read", index) }
+            try owners.add(tree.nodes[index], path: tree.display(index))
+            tree.nodes[index].isElsewhere = status.st_dev != device
             try complete(index, status, in: descriptor)
             guard tree.nodes[index].first == index else { continue }
             path.removeSubrange(prefix...)
@@ -151,7 +161,7 @@ struct PackScan {
         var node = PackNode(
             parent: parent, name: name, nameLength: nameLength, mode: status.st_mode, uid: status.st_uid,
             gid: status.st_gid, device: UInt32(truncatingIfNeeded: status.st_rdev), size: Int64(status.st_size),
-            mtime: status.st_mtim, inode: status.st_ino, first: index, pathHash: hash)
+            mtime: status.st_mtim, ctime: status.st_ctim, inode: status.st_ino, first: index, pathHash: hash)
         node.hasHoles = Int64(status.st_blocks) * 512 < node.size
         return node
     }
@@ -163,5 +173,23 @@ struct PackScan {
         hash = (hash ^ hash >> 30) &* 0xBF58_476D_1CE4_E5B9
         hash = (hash ^ hash >> 27) &* 0x94D0_49BB_1331_11EB
         return hash ^ hash >> 31
+    }
+}
+
+/// Counts the different users and groups of a tree: an image has one table for both, and its superblock 16 bits for their
+/// number (`sqfs/super.h`, `id_count`).
+struct PackOwners {
+    private static let most = 65535
+    private var known: Set<UInt32> = []
+
+    /// - Parameter path: for messages.
+    /// - Throws: `PackError.unfit` for one too many.
+    mutating func add(_ node: PackNode, path: @autoclosure () -> String) throws(PackError) {
+        known.insert(node.uid)
+        known.insert(node.gid)
+        guard known.count <= Self.most else {
+            throw .unfit(
+                path: path(), problem: "with its owner the tree has more than \(Self.most) different users and groups")
+        }
     }
 }

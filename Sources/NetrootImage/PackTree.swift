@@ -15,8 +15,11 @@ struct PackNode {
     var device: UInt32
     var size: Int64
     var mtime: timespec
+    var ctime: timespec
     /// `st_ino`, to notice another file in its place.
     var inode: UInt
+    /// On another filesystem than the root.
+    var isElsewhere = false
     /// Fewer blocks on disk than its size needs.
     var hasHoles = false
     /// The first of the names of the same file: itself, unless it is a hard link.
@@ -37,13 +40,21 @@ struct PackNode {
 
 /// The tree that is packed, as it was listed. Names and paths are bytes.
 final class PackTree {
-    /// The root's absolute path, or as it was given.
+    /// The root as it was named, for messages.
     let path: [UInt8]
+    /// Where it is, without symlinks: a call that follows none and one that does must see the same directory.
+    let place: [UInt8]
     var nodes: [PackNode] = []
     /// Names and symlink targets, each with a NUL behind it.
     var bytes: [UInt8] = []
 
-    init(path: String) { self.path = Array(path.utf8) }
+    /// - Throws: `PackError.noTree` where there is nothing.
+    init(path: String) throws(PackError) {
+        self.path = Array(path.utf8)
+        guard let found = realpath(path, nil) else { throw .noTree(path: path) }
+        defer { free(found) }
+        place = Array(UnsafeRawBufferPointer(start: found, count: strlen(found)))
+    }
 
     /// The path of a node below the root, without a leading slash.
     func relativePath(_ index: Int) -> [UInt8] {
@@ -94,7 +105,7 @@ final class PackTree {
     /// - Throws: `PackError.vanished`, `SystemError`.
     func open(directory index: Int) throws -> Int32 {
         var relative = relativePath(index)[...]
-        var descriptor = try open(path[...], at: AT_FDCWD, flags: O_DIRECTORY, for: index)
+        var descriptor = try open(place[...], at: AT_FDCWD, flags: O_DIRECTORY, for: index)
         while !relative.isEmpty {
             // PATH_MAX holds for one call.
             var end = relative.endIndex

@@ -31,6 +31,10 @@ public final class SquashfsFile: Sendable {
         let place = "file with inode \(inode.number)"
         let blockSize = UInt64(image.superblock.blockSize)
         size = inode.size
+        // Below 2^63 therefore, as the image's file is; the sums stay there.
+        guard inode.blocksStart <= image.superblock.inodeTable else {
+            throw image.corrupt(place, "its blocks begin at byte \(inode.blocksStart)")
+        }
         let hasFragment = inode.fragment != SquashfsFormat.none32
         let whole = size / blockSize
         let rest = size % blockSize
@@ -49,11 +53,12 @@ public final class SquashfsFile: Sendable {
             }
             let isRaw = word & SquashfsFormat.rawBlock != 0
             places.append(next | (isRaw && packed > 0 ? Self.raw : 0))
-            next += packed
             // Blocks come before the tables.
-            guard packed == 0 || next <= image.superblock.inodeTable else {
+            let (end, overflow) = next.addingReportingOverflow(packed)
+            guard !overflow, end <= image.superblock.inodeTable else {
                 throw image.corrupt(place, "its blocks go beyond the data")
             }
+            next = end
         }
         places.append(next & ~Self.raw)
         self.places = places

@@ -48,7 +48,8 @@ final class SquashfsImageFile: Sendable {
         guard let start = buffer.baseAddress else { return }
         var done = 0
         while done < buffer.count {
-            guard let place = off_t(exactly: offset + UInt64(done)) else {
+            let (next, overflow) = offset.addingReportingOverflow(UInt64(done))
+            guard !overflow, let place = off_t(exactly: next) else {
                 throw .truncated(path: path, bytes: size, expected: offset)
             }
             let count = pread(descriptor, start + done, buffer.count - done, place)
@@ -59,7 +60,7 @@ final class SquashfsImageFile: Sendable {
             // It may have been cut since it was opened.
             guard count > 0 else {
                 throw .truncated(
-                    path: path, bytes: min(size, offset + UInt64(done)), expected: offset + UInt64(buffer.count))
+                    path: path, bytes: min(size, next), expected: offset &+ UInt64(buffer.count))
             }
             done += count
         }

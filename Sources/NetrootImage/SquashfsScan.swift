@@ -126,6 +126,6 @@ extension SquashfsInode {
     /// Whether a regular file's blocks can be there, by what the inode alone says.
     fileprivate func isPlausible(in image: SquashfsReader) -> Bool {
         let blocks = size / UInt64(image.superblock.blockSize)
-        return blocks <= image.inodes.capacity / 4 && (blocks == 0 || blocksStart <= image.superblock.inodeTable)
+        return blocks <= image.inodes.capacity / 4 && blocksStart <= image.superblock.inodeTable
     }
 }

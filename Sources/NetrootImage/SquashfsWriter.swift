@@ -21,6 +21,8 @@ public struct SquashfsWriter: Sendable {
     public var latest: UInt32?
     /// Where compressed blocks are kept; nil for nowhere.
     public var cache: BlockCachePlace?
+    /// The image's permissions; nil for those that the umask leaves of 0666.
+    public var mode: UInt32?
     /// Threads that compress.
     public var workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
@@ -66,19 +68,37 @@ public struct SquashfsWriter: Sendable {
 
     private func pack(_ cancelled: CancelFlag) throws -> Report {
         try checkPlaces()
-        var scan = try PackScan(path: tree, image: image, cancelled: cancelled)
-        try scan.run()
-        let output = try SquashfsOutput(path: image)
-        let compressor = try BlockCompressor(compression, blockSize: blockSize.bytes, image: image)
-        var superblock = try begin(output, compressor, scan.tree)
         let cache = cache.flatMap { BlockCache($0) }
         // Also after a failure: what was compressed is worth keeping, and the bound holds.
-        var isFinished = false
-        defer { if !isFinished { cache?.finish() } }
+        defer { cache?.finish() }
+        do {
+            return try pack(cancelled, cache, trustsSeen: true)
+        } catch let mismatch as SeenFiles.Mismatch {
+            // Others may have been taken for equal to it.
+            var report = try pack(cancelled, cache, trustsSeen: false)
+            report.notes.append(
+                "\(mismatch.path) was changed without a new change time (ctime); every file was read anew")
+            return report
+        }
+    }
+
+    private func pack(_ cancelled: CancelFlag, _ cache: BlockCache?, trustsSeen: Bool) throws -> Report {
+        // Before any file is looked at.
+        let clock = cache.flatMap { _ in SeenFiles.clock(of: tree) }
+        var scan = try PackScan(path: tree, image: image, cancelled: cancelled)
+        try scan.run()
+        let seen = cache?.seen(
+            root: (UInt64(scan.device), UInt64(scan.tree.nodes[0].inode)),
+            cutting: "\(blockSize.bytes) \(FragmentPlan.limit(blockSize: blockSize.bytes))", clock: clock,
+            isTrusted: trustsSeen)
+        let output = try SquashfsOutput(path: image, mode: mode)
+        let compressor = try BlockCompressor(compression, blockSize: blockSize.bytes, image: image)
+        var superblock = try begin(output, compressor, scan.tree)
         let stream = try BlockStream(
             output: output, cache: cache, compression: compression, blockSize: blockSize.bytes, workers: workers)
         var contents = PackContents(
-            tree: scan.tree, stream: stream, blockSize: blockSize.bytes, settings: try settings(), cancelled: cancelled)
+            tree: scan.tree, stream: stream, blockSize: blockSize.bytes, settings: try settings(), seen: seen,
+            cancelled: cancelled)
         try contents.run()
         try cancelled.check()
         let metadata = try PackMetadata(
@@ -90,8 +110,7 @@ public struct SquashfsWriter: Sendable {
         try padding.withUnsafeBytes { try output.append($0) }
         try output.check("write", sqfs_super_write(&superblock, output.file))
         try output.publish()
-        cache?.finish()
-        isFinished = true
+        cache?.finish(seen)
         return Report(
             bytes: Int64(output.size), unpackedBytes: contents.bytes, files: Int(superblock.inode_count),
             blocks: stream.written, cachedBlocks: stream.cached,

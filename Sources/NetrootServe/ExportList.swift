@@ -22,8 +22,8 @@ final class ExportList: Sendable {
     private let onFirstUse: (@Sendable (Export) -> Void)?
     private let log: Logger
 
-    /// Reads the trees.
-    /// - Throws: `.unreadableExport`, `.unreadableImage`.
+    /// Reads the trees. One that cannot be read goes to the log: the clients of the others are not to wait for it.
+    /// - Throws: `.unreadableExport`, `.unreadableImage` where none is left.
     init(
         _ exports: [Export], provider: ExportProvider?, onFirstUse: (@Sendable (Export) -> Void)?, limits: NFSLimits,
         log: Logger
@@ -31,9 +31,16 @@ final class ExportList: Sendable {
         descriptors = DescriptorCache(limit: limits.openFiles)
         cache = SquashfsCache(blockBytes: limits.imageCacheBytes)
         var trees: [ServedTree] = []
+        var failures: [ServeError] = []
         for export in exports {
-            trees.append(try ServedTree(export, limits: limits, descriptors: descriptors, cache: cache))
+            do throws(ServeError) {
+                trees.append(try ServedTree(export, limits: limits, descriptors: descriptors, cache: cache))
+            } catch {
+                failures.append(error)
+            }
         }
+        if trees.isEmpty, let first = failures.first { throw first }
+        for failure in failures { log.error("\(failure)") }
         state = Mutex(State(trees: trees))
         self.provider = provider
         self.onFirstUse = onFirstUse

@@ -108,11 +108,12 @@ public enum Files {
     }
 
     /// Makes the directory and those above it.
+    /// - Parameter mode: of the directory itself; those above it that are missing get 0755.
     /// - Throws: `SystemError`.
     public static func makeDirectory(_ path: String, mode: UInt16 = 0o755) throws {
         if isDirectory(path) { return }
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
-            try makeDirectory(String(path[..<slash]), mode: mode)
+            try makeDirectory(String(path[..<slash]))
         }
         if mkdir(path, mode_t(mode)) != 0 {
             if errno == EEXIST { return }

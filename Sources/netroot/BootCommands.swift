@@ -64,6 +64,16 @@ struct StartNBDCommand: AsyncParsableCommand {
     func run() async throws { try await arguments.run(.nbd) }
 }
 
+struct StartISCSICommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "startiscsi", abstract: "Boot a QEMU machine by PXE from the label's image over iSCSI.",
+        discussion: "Example:\n  netroot startiscsi debian12 --firmware uefi")
+
+    @OptionGroup var arguments: StartArguments
+
+    func run() async throws { try await arguments.run(.iscsi) }
+}
+
 struct StartHTTPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "starthttp", abstract: "Boot a QEMU machine by PXE that fetches the label's image into its RAM.",
@@ -90,17 +100,18 @@ struct TestCommand: AsyncParsableCommand {
 
     @OptionGroup var options: LabelOptions
     @OptionGroup var output: JSONOption
-    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd or http.")
-    var transport = Transport.nfs
+    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http or iscsi (nfs).")
+    var transport: Transport?
     @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (as FORMAT says).")
     var form: RootForm?
-    @Option(name: .long, help: "The machine's firmware: bios or uefi.")
-    var firmware = Firmware.bios
+    @Option(name: .long, help: "The machine's firmware: bios or uefi (bios).")
+    var firmware: Firmware?
     @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")
     var loader: BootLoader?
     @Option(name: .long, help: "The generation.")
     var generation: Int?
-    @Flag(name: .long, help: "Test every way, one after another, and print a table.")
+    @Flag(
+        name: .long, help: "Test every way, or those that --transport, --form and --firmware leave, and print a table.")
     var all = false
     @Option(name: .long, help: "Write the results of --all as JUnit XML.")
     var junit: String?
@@ -121,9 +132,11 @@ struct TestCommand: AsyncParsableCommand {
         guard nfsPort != nil || (mountPort == nil && nfsPath == nil) else {
             throw ValidationError("--mount-port and --nfs-path want --nfs-port")
         }
-        guard nfsPort == nil || (transport == .nfs && !all) else {
+        guard nfsPort == nil || ((transport ?? .nfs) == .nfs && !all) else {
             throw ValidationError("--nfs-port is for --transport nfs")
         }
+        guard loader == nil || !all else { throw ValidationError("--loader is not for --all") }
+        guard form != .tree || (transport ?? .nfs) == .nfs else { throw ValidationError("--form tree is for nfs") }
         guard junit == nil || all else { throw ValidationError("--junit wants --all") }
     }
 
@@ -133,7 +146,8 @@ struct TestCommand: AsyncParsableCommand {
         let progress = Progress()
         guard !all else { return try await runAll(label, shipped, progress) }
         let check = BootCheckRun(
-            label: label, way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
+            label: label,
+            way: BootWay(transport: transport ?? .nfs, form: form, firmware: firmware ?? .bios, loader: loader),
             generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout,
             running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) })
         let report = try await Interruption.cancelling { try await check.run { progress.note($0) } }
@@ -142,11 +156,19 @@ struct TestCommand: AsyncParsableCommand {
     }
 
     private func runAll(_ label: Label, _ shipped: ShippedFiles, _ progress: Progress) async throws {
-        let matrix = BootMatrix(
+        // Boots take minutes: what would fail at their end fails now.
+        if let junit { try Files.replace(junit, with: Array(JUnitReport.xml(label: label.name, rows: []).utf8)) }
+        var matrix = BootMatrix(
             label: label, generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout)
-        let rows = try await Interruption.cancelling { try await matrix.run { progress.note($0) } }
-        if let junit { try Files.replace(junit, with: Array(JUnitReport.xml(label: label.name, rows: rows).utf8)) }
+        let (transport, form, firmware) = (transport, form, firmware)
+        matrix.include = { way in
+            (transport ?? way.transport) == way.transport && (form ?? way.form) == way.form
+                && (firmware ?? way.firmware) == way.firmware
+        }
+        let ready = matrix
+        let rows = try await Interruption.cancelling { try await ready.run { progress.note($0) } }
         FileWriter.standardOutput.write(output.json ? try JSON.text(rows) : Report.matrix(label.name, rows))
+        if let junit { try Files.replace(junit, with: Array(JUnitReport.xml(label: label.name, rows: rows).utf8)) }
         if rows.isEmpty || !rows.allSatisfy(\.passed) { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 }

@@ -55,8 +55,10 @@ extension Transport {
     fileprivate var reload: String {
         switch self {
         case .nfs: "exportfs -ra"
-        case .nbd: "systemctl reload-or-restart nbd-server"
-        case .http: "nginx -s reload"
+        // Debian's unit has no reload: a restart would cut off running clients.
+        case .nbd: "/etc/init.d/nbd-server reload"
+        case .iscsi: "tgt-admin --execute"
+        case .http: "systemctl reload-or-restart nginx"
         }
     }
 }
@@ -111,6 +113,30 @@ struct InstallNBDCommand: AsyncParsableCommand {
     func run() async throws {
         try await arguments.run(.nbd) { options in
             if let port { options.nbdPort = port }
+        }
+    }
+}
+
+struct InstallISCSICommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "installiscsi",
+        abstract: "Write TFTP root, boot entry and tgt's target of the current generation.",
+        discussion: """
+            The entry is LABEL@iscsi, beside the label's others. TRANSPORTS of the label has to name iscsi.
+
+            Example:
+              netroot installiscsi debian12 --address 192.168.7.1 --system
+            """)
+
+    @OptionGroup var arguments: InstallArguments
+    @Option(name: .long, help: "The port of tgtd (3260).")
+    var port: Int?
+
+    func validate() throws { try checkPorts(["--port": port]) }
+
+    func run() async throws {
+        try await arguments.run(.iscsi) { options in
+            if let port { options.iscsiPort = port }
         }
     }
 }

@@ -29,7 +29,7 @@ struct PackCommand: AsyncParsableCommand {
     var cache: String?
     @Option(name: .long, help: "The most bytes that the blocks kept there may take; 0 for none.")
     var cacheSize = "2g"
-    @Flag(name: .long, help: "Compress every block anew, and keep none.")
+    @Flag(name: .long, help: "Read every file and compress every block anew, and keep none.")
     var noCache = false
     @OptionGroup var output: JSONOption
 

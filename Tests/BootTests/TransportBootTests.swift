@@ -14,7 +14,6 @@ extension BootTests {
     }
 
     static let ways = [
-        Way(transport: "nfs", form: "squashfs", firmware: "bios", loader: "ipxe"),
         Way(transport: "nbd", form: "squashfs", firmware: "bios", loader: "pxelinux"),
         Way(transport: "http", form: "squashfs", firmware: "uefi", loader: "grub"),
     ]
@@ -40,6 +39,26 @@ extension BootTests {
         #expect(try #require(report.bytes["network"]) > 10 << 20)
         if way.loader == "ipxe" { #expect(try #require(report.bytes["http"]) > 20 << 20) }
         print("\(way.testDescription): \(report.seconds) \(report.bytes)")
+        try await site.expectNothingLeft("debian12", sshPort: 2223)
+    }
+
+    /// Two rows of the matrix: NFS from the tree and from the image, by iPXE.
+    @Test(.timeLimit(.minutes(12)))
+    func theMatrixPrintsATableAndJUnit() async throws {
+        let site = try await Site.shared.value
+        let junit = site.folder + "/junit.xml"
+        let table = try await site.run(
+            "test", "debian12", "--all", "--transport", "nfs", "--firmware", "bios", "--junit", junit)
+        let lines = table.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        try #require(lines.count == 4, "\(table)")
+        #expect(lines[1].prefix(5) == ["nfs", "tree", "bios", "ipxe", "pass"])
+        #expect(lines[2].prefix(5) == ["nfs", "squashfs", "bios", "ipxe", "pass"])
+        #expect(lines[3].joined(separator: " ") == "debian12: 2 of 2 passed")
+        #expect(lines[1...2].allSatisfy { $0.count == 11 && $0[5...].allSatisfy { (Double($0) ?? 0) > 0 } }, "\(table)")
+        let xml = try Files.text(junit)
+        #expect(xml.contains("tests=\"2\" failures=\"0\" errors=\"0\""))
+        for name in ["nfs tree bios", "nfs squashfs bios"] { #expect(xml.contains("name=\"\(name)\"")) }
+        try await run(["python3", "-c", "import sys, xml.dom.minidom as m; m.parse(sys.argv[1])", junit])
         try await site.expectNothingLeft("debian12", sshPort: 2223)
     }
 
@@ -121,7 +140,7 @@ extension BootTests {
                 ]))
         }
         try await expectLogin(
-            site, bootFile: "grub/grubx64.efi", texts: ["BOOTIF=01:", "rootovl: / is an overlay"], uefi: true)
+            site, bootFile: "grub/netroot-x64.efi", texts: ["BOOTIF=01:", "rootovl: / is an overlay"], uefi: true)
         server.cancel()
         _ = await server.result
         try await site.run("installnfs", "debian12", "--port", "2049")

@@ -132,7 +132,8 @@ extension Builds {
         }
 
         @Test(arguments: [
-            ("nfs", "mount.nfs", "nfs-common"), ("nfs nbd", "nbd-client", "nbd-client"), ("http nfs", "curl", "curl"),
+            ("nfs", "mount.nfs", "nfs-common"), ("nfs nbd", "nbd-client", "nbd-client"),
+            ("nbd", "perl", "perl-base"), ("http nfs", "curl", "curl"),
         ])
         func aRootWithoutATransportsProgram(transports: String, program: String, package: String) async throws {
             var recipe = FakeRecipe()

@@ -15,7 +15,7 @@ extension Builds {
         }
 
         /// Builds on a filesystem of so many MiB, on which generation 7 is current, and prints what is there after.
-        private func build(mebibytes: Int) async throws -> Outcome {
+        private func build(mebibytes: Int, environment: [String: String] = [:]) async throws -> Outcome {
             let image = scratch.path + "/image"
             expectSuccess(try await run(["truncate", "-s", "\(mebibytes)M", image]))
             expectSuccess(try await run(["mkfs.ext4", "-q", "-m", "0", "-F", image]))
@@ -28,7 +28,8 @@ extension Builds {
                 sync; readlink small/a/current; cat small/a/generations/7/f; ls -A small/a/generations
                 test "$(stat -f -c %a small)" -gt 1000 && echo room again
                 """
-            return try await scratch.run("build", "a", wrapper: Namespace.mounting(script, after: after))
+            return try await scratch.run(
+                "build", "a", wrapper: Namespace.mounting(script, after: after), environment: environment)
         }
 
         @Test func fullDuringABuild() async throws {
@@ -42,6 +43,21 @@ extension Builds {
             #expect(outcome.messageLines.count == 1)
             #expect(outcome.output == "generations/7\nold\n7\nroom again\n", "\(outcome.errors)")
             #expect(outcome.errors.contains("log: \(scratch.path)/small/a/failed-build.log\n"))
+        }
+
+        /// The tree fits, the image does not fit beside it.
+        @Test func fullWhilePacking() async throws {
+            try scratch.writeHosts("a", more: "NETROOT = ${base}/small/${label}\nFORMAT = squashfs")
+            let fill = "dd if=/dev/urandom of=\"$APPTAINER_ROOTFS/random\" bs=1M count=400 2> /dev/null"
+            try FakeRecipe(setup: fill).write(scratch)
+            let environment = try await FakeRecipe.environment(scratch).merging(
+                ["NETROOT_CACHE": scratch.path + "/cache"]) { $1 }
+            let outcome = try await build(mebibytes: 700, environment: environment)
+            #expect(outcome.status == 1)
+            #expect(
+                outcome.message.hasPrefix("netroot: disk full at \(scratch.path)/small/a during pack; free space"),
+                "\(outcome.errors)")
+            #expect(outcome.output == "generations/7\nold\n7\nroom again\n", "\(outcome.errors)")
         }
 
         @Test func tooSmallToBeginWith() async throws {

@@ -18,8 +18,8 @@ struct FakeRecipe {
     var archiveKernel = FakeRecipe.kernel
     /// What the archive lacks: the entries whose paths end so.
     var lacking = ""
-    /// The programs that the root has for dracut: one a transport.
-    var programs = ["mount.nfs", "nbd-client", "curl"]
+    /// The programs that the root has for dracut, for every transport.
+    var programs = ["mount.nfs", "nbd-client", "perl", "curl"]
 
     /// Writes the recipe of a label, and what it needs, into a scratch folder.
     func write(_ scratch: Scratch, _ label: String = "a") throws {
@@ -75,7 +75,8 @@ struct FakeRecipe {
         let modules = "usr/lib/modules/\(archiveKernel)/kernel/"
         let files = [
             "usr/lib/dracut/hooks/pre-pivot/10-rootovl.sh", "usr/sbin/mount.nfs", "usr/sbin/nbd-client",
-            "usr/bin/curl", "usr/lib/netroot-nbd.sh", "usr/lib/netroot-http.sh",
+            "usr/bin/curl", "usr/bin/perl", "usr/bin/netroot-nbd-keep", "usr/lib/netroot-nbd.sh",
+            "usr/lib/netroot-http.sh", "usr/lib/dracut/hooks/pre-mount/10-nbd-keep.sh",
             "usr/lib/dracut/hooks/netroot/10-nbd-port.sh", "usr/lib/dracut/hooks/netroot/10-http-ram.sh",
             "usr/lib/dracut/hooks/mount/00-http-mount.sh", modules + "drivers/block/nbd.ko",
             modules + "drivers/block/loop.ko", modules + "fs/squashfs/squashfs.ko", modules + "fs/nfs/nfs.ko",

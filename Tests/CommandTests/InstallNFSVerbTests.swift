@@ -107,12 +107,12 @@ import Testing
             _ = try await install("a")
         }
         let boot = scratch.path + "/tftpboot/netroot/a"
-        #expect(try Files.names(in: boot) == ["1", "2", "clients.nginx"])
+        #expect(try Files.names(in: boot) == ["1", "2", "label.nginx"])
         #expect(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root"))
         expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
         let outcome = try await install("a")
         #expect(outcome.output.contains("removed \(boot)/1"))
-        #expect(try Files.names(in: boot) == ["2", "clients.nginx"])
+        #expect(try Files.names(in: boot) == ["2", "label.nginx"])
         #expect(!(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root")))
     }
 

@@ -47,16 +47,26 @@ import Testing
 
     @Test func http() async throws {
         let generation = try await whole()
+        try await Fabricated.generation(of: scratch.label("b"))
         _ = try await install("installhttp", "a", "--address", "10.1.0.1", "--http-port", "80")
         let entry = try text("tftpboot/ipxe/a@http.ipxe")
         #expect(entry.contains("root=live:http://10.1.0.1/netroot/a/1/root.squashfs rd.netroot.image=1 "))
         #expect(entry.contains("kernel http://10.1.0.1/netroot/a/1/vmlinuz "))
-        #expect(try Files.linkTarget(tftp + "/netroot/a/1/root.squashfs") == generation.image)
+        let own = "tftpboot/netroot/a/label.nginx"
+        let alias = "location = /netroot/a/1/root.squashfs {\n    alias \"\(generation.image)\";"
+        #expect(try text(own).contains("\(alias)\n    allow all;"))
+        #expect(!Files.exists(tftp + "/netroot/a/1/root.squashfs"), "a TFTP server would give it to all")
         let site = try text("tftpboot/netroot-nginx.conf")
         #expect(site.contains("listen 80;") && site.contains("root \"\(tftp)\";"))
-        #expect(try text("tftpboot/netroot/a/clients.nginx").contains("allow all;"))
         _ = try await install("installhttp", "a", "--client", "10.1.0.0/24")
-        #expect(try text("tftpboot/netroot/a/clients.nginx").contains("allow 10.1.0.0/24;\n    deny all;"))
+        let rules = "    allow 10.1.0.0/24;\n    deny all;\n}"
+        #expect(try text(own).split(separator: rules, omittingEmptySubsequences: false).count == 3)
+        // A later install for NFS keeps the image's place, and what HTTP was told.
+        _ = try await install("installnfs", "a")
+        #expect(try text(own).contains(alias))
+        _ = try await install("installnfs", "a", "--client", "@lab")
+        #expect(try text(own).contains("deny all;") && !(try text(own).contains("allow all;")))
+        #expect(try await scratch.run("installhttp", "a").status == 1, "nginx knows no netgroups")
     }
 
     /// nginx itself takes the site, in the frame of a minimal configuration.
@@ -90,7 +100,7 @@ import Testing
         }
         #expect(grub.contains("set default='a@http'\n") && menu.contains("DEFAULT a@http\n"))
         #expect(try text("tftpboot/ipxe/index.ipxe").contains("choose --default a@http "))
-        let image = try Files.read(tftp + "/grub/grubx64.efi")
+        let image = try Files.read(tftp + "/grub/netroot-x64.efi")
         #expect(image.starts(with: "MZ".utf8) && image.count > 100_000)
         // Again: nothing changes, GRUB's image included.
         let again = try await install("installhttp", "a")
@@ -104,6 +114,28 @@ import Testing
         let hidden = Namespace.mounting("mount -t tmpfs -o ro tmpfs /etc/nginx/conf.d")
         let outcome = try await run(hidden + scratch.netroot(["installhttp", "a", "--system"]), folder: scratch.path)
         expectError(outcome, .failed, ["/etc/nginx/conf.d cannot be written"])
+    }
+
+    @Test func whatTheOwnerWroteStays() async throws {
+        _ = try await whole()
+        let own = ["ipxe/index.ipxe": "#!ipxe\nmenu mine\n", "grub/grubx64.efi": "signed by the owner"]
+        for (name, text) in own { try scratch.write("tftpboot/" + name, text) }
+        let outcome = try await install("installnfs", "a")
+        #expect(outcome.output.contains("unchanged \(tftp)/ipxe/index.ipxe"))
+        for (name, text) in own { #expect(try self.text("tftpboot/" + name) == text) }
+        try scratch.write("tftpboot/ipxe/a@nbd.ipxe", "#!ipxe\nsanboot x\n")
+        let before = try await scratch.snapshot(except: ["tftpboot/.netroot.lock", "netroots/a/.lock"])
+        expectError(
+            try await scratch.run("installnbd", "a"), .failed, ["ipxe/a@nbd.ipxe:1: the entry a@nbd is not netroot's"])
+        #expect(try await scratch.snapshot(except: ["tftpboot/.netroot.lock", "netroots/a/.lock"]) == before)
+    }
+
+    @Test func anotherTFTPRootOnThePort() async throws {
+        _ = try await whole()
+        let conf = "echo '    root \"/elsewhere\";' > /etc/nginx/conf.d/netroot-8080.conf"
+        let hidden = Namespace.mounting("mount -t tmpfs tmpfs /etc/nginx/conf.d; " + conf)
+        let outcome = try await run(hidden + scratch.netroot(["installhttp", "a", "--system"]), folder: scratch.path)
+        expectError(outcome, .failed, ["netroot-8080.conf is for another TFTP root", "--http-port"])
     }
 
     @Test func siteFilesOfOtherEntriesStay() async throws {

@@ -44,7 +44,7 @@ import Testing
         let listing = try await run(["unsquashfs", "-s", scratch.path + "/image"])
         #expect(listing.output.contains("Compression xz") && listing.output.contains("Block size 65536"))
         expectSuccess(try await pack("tree", "image", "--cache", "other"))
-        #expect(try Files.names(in: scratch.path + "/other/blocks").count == 1)
+        #expect(try Files.names(in: scratch.path + "/other/blocks").filter { $0.hasSuffix(".pack") }.count == 1)
         expectSuccess(try await pack("tree", "image", "--cache", "third", "--cache-size", "0"))
         #expect(!Files.exists(scratch.path + "/third"))
     }
@@ -83,7 +83,7 @@ import Testing
         _ = try await run(["sh", "-c", shell], folder: scratch.path)
         let program = try RunningProgram(
             [Place.netroot, "pack", "tree", "image", "--no-cache", "--compression", "xz:9"], folder: scratch.path)
-        let begun = try await eventually { Files.exists(scratch.path + "/image.netroot-new") }
+        let begun = try await eventually { try Files.names(in: scratch.path).contains { $0.hasPrefix("image.netroot-new-") } }
         #expect(begun)
         program.signal(SIGTERM)
         let outcome = try await program.outcome()

@@ -39,6 +39,14 @@ extension GRUBConfig {
         #expect(try grub("# by hand\n").replacing(entry("a")).text.hasPrefix("set default='a'\n# by hand\n"))
     }
 
+    @Test(arguments: ["menuentry a {", "  menuentry 'x' --id 'a' {", "menuentry \"a\"{"])
+    func anEntryOfOthers(line: String) throws {
+        #expect(throws: SharedConfigError.foreignEntry(file: GRUBConfig.file, entry: "a", line: 2)) {
+            try grub("set timeout=5\n\(line)\n}\n").replacing(entry("a"))
+        }
+        #expect(try grub(line + "\n}\n").replacing(entry("b")).names == ["b"])
+    }
+
     @Test func brokenMarkersAreToldWithTheFile() throws {
         let error = try #require(throws: SharedConfigError.self) { try grub("\n# netroot begin a\n") }
         #expect(error.description.hasPrefix("grub/grub.cfg:2: "))
@@ -92,14 +100,18 @@ extension GRUBConfig {
     }
 
     @Test func nginx() throws {
-        try expectGolden("nginx-site", try NginxConfig.site(root: "/srv/a \"b\"", port: 8080))
+        try expectGolden("nginx-site", try NginxConfig.site(root: "/srv/a \"b\"", address: "10.1.0.1", port: 8080))
         try expectGolden("nginx-own", try NginxConfig.own(root: "/run/x/boot", port: 4711, directory: "/run/x"))
-        try expectGolden("nginx-clients", try NginxConfig.clients(["10.0.0.0/24", "fd00::/8"], label: "debian12"))
-        #expect(try NginxConfig.clients(["*"], label: "a").contains("allow all;"))
-        for client in ["host.example.org", "@group", "10.0.0.1; }", "10.0.0.0/200", "10.0.0", ""] {
-            #expect(throws: SharedConfigError.self) { try NginxConfig.clients([client], label: "a") }
+        try expectGolden(
+            "nginx-label",
+            try NginxConfig.label(
+                "debian12", clients: ["10.0.0.0/24", "fd00::/8"],
+                image: ("netroot/debian12/7/root.squashfs", "/srv/n/7/root.squashfs")))
+        #expect(try NginxConfig.label("a", clients: ["*"], image: nil).contains("allow all;"))
+        for client in ["host.example.org", "@group", "10.0.0.1; }", "10.0.0.0/33", "10.0.0", ""] {
+            #expect(throws: SharedConfigError.self) { try NginxConfig.label("a", clients: [client], image: nil) }
         }
-        #expect(throws: SharedConfigError.self) { try NginxConfig.site(root: "/srv/$x", port: 1) }
+        #expect(throws: SharedConfigError.self) { try NginxConfig.site(root: "/srv/$x", address: "h", port: 1) }
     }
 }
 

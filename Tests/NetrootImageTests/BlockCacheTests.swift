@@ -39,6 +39,12 @@ import Testing
         let none = try await pack("none", limit: 0)
         #expect(!Files.exists(blocks))
         let cold = try await pack("cold")
+        let modes = try ["/cache", "/cache/blocks"].map { place in
+            var status = stat()
+            try SystemError.check("read", place, stat(scratch.path + place, &status))
+            return status.st_mode & 0o777
+        }
+        #expect(modes == [0o755, 0o700])
         let warm = try await pack("warm")
         #expect(cold.report.cachedBlocks == 0 && cold.report.blocks > 20)
         #expect(warm.report.cachedBlocks == warm.report.blocks)

@@ -215,4 +215,29 @@ import Testing
         // The child gets the root's listing: it then holds itself.
         try expect(rootListing, at: place + 16, "within itself")
     }
+
+    /// A file smaller than a block, without a fragment, whose block is said to be at the end of all numbers.
+    @Test func aFirstBlockBeyondAllIsNamed() async throws {
+        let scratch = try ScratchDirectory()
+        try Files.makeDirectory(scratch.path + "/tree")
+        // More than one name makes its inode an extended one, with 64 bits for the place.
+        try PackSample.put(scratch.path + "/tree/file", PackSample.noise(1234))
+        try SystemError.check("link", scratch.path, link(scratch.path + "/tree/file", scratch.path + "/tree/other"))
+        let options = ["-noI", "-no-fragments", "-noappend", "-no-progress", "-quiet"]
+        _ = try await scratch.output("mksquashfs", ["tree", "image"] + options)
+        let copy = try Copy(of: scratch.path + "/image")
+        let reader = try SquashfsReader(copy.path)
+        var found: SquashfsInode?
+        try reader.scan { found = $0.entries.first?.inode }
+        let inode = try #require(found)
+        let place =
+            Int(reader.superblock.inodeTable) + Int(inode.reference >> 16) + 2 + Int(inode.reference & 0xFFFF)
+        try #require(copy.bytes[place] == 9)
+        copy.write([UInt8](repeating: 0xFF, count: 8), at: place + 16)
+        let lying = try SquashfsReader(copy.path)
+        let file = #expect(throws: SquashfsReadError.self) { _ = try lying.file(inode.reference) }
+        #expect(file?.description.contains("its blocks begin at byte \(UInt64.max)") == true)
+        let scan = #expect(throws: SquashfsReadError.self) { try SquashfsReader(copy.path).scan { _ in } }
+        #expect(scan?.description.contains("not within the image") == true)
+    }
 }

@@ -43,7 +43,7 @@ struct TreeListing: Equatable {
         }
         var file = File(
             mode: status.st_mode, uid: status.st_uid, gid: status.st_gid, mtime: status.st_mtim.tv_sec,
-            device: status.st_rdev, links: type == S_IFDIR ? 0 : status.st_nlink,
+            device: status.st_rdev, links: status.st_nlink,
             size: type == S_IFREG ? Int64(status.st_size) : 0, same: same, target: [], xattrs: try xattrs(text, path),
             content: [])
         switch type {

@@ -7,6 +7,10 @@ if [ -e /tmp/netroot-http.began ] && [ -e /tmp/livenet.downloaded ] && [ ! -e /d
     . /lib/netroot-http.sh
     rm /tmp/netroot-http.began
     http_url=${netroot#livenet:}
+    # livenet goes on with what curl left when it gave up.
+    if http_failed /run/netroot/curl.log; then
+        rootovl_die "$(http_reason "$http_url" /run/netroot/curl.log)"
+    fi
     # dmsquash-live-root got the image, and ended over it.
     if http_file=$(readlink /run/initramfs/livedev) && [ -f "$http_file" ]; then
         http_check_size "$http_file" "$(getarg rd.netroot.image=)" "$http_url"

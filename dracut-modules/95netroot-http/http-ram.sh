@@ -7,6 +7,10 @@ case $netroot in
         . /lib/netroot-http.sh
         http_bytes=$(http_image_bytes "${netroot#livenet:}")
         http_check_ram "$http_bytes"
+        # livenet fetches into the initramfs's own filesystem, which knows no bound. In blocks of 512 bytes; a signal
+        # would end curl without a word.
+        trap '' XFSZ
+        ulimit -f "$(($(http_room "$http_bytes" "$(http_available /proc/meminfo)") * 2))"
         # http-failed.sh counts from here.
         read -r http_up _ < /proc/uptime && echo "${http_up%.*}" > /tmp/netroot-http.began
         ;;

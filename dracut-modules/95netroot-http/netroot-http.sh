@@ -61,6 +61,28 @@ http_check_ram() {
     fi
 }
 
+# http_room BYTES MIB: how much a fetch may take, in KiB: the image, or where nobody knows its size, all of so much free
+# RAM that the system can spare. So an image that is larger than was said ends the fetch, and not the machine.
+http_room() {
+    if [ -n "$1" ]; then
+        echo "$(($1 / 1024 + 1024))"
+    elif [ "$2" -gt "$http_margin" ]; then
+        echo "$((($2 - http_margin) * 1024))"
+    else
+        echo 1024
+    fi
+}
+
+# http_failed LOG: has curl given up?
+http_failed() (
+    while read -r line || [ -n "$line" ]; do
+        case $line in
+            *curl:*) exit 0 ;;
+        esac
+    done 2> /dev/null < "$1"
+    exit 1
+)
+
 # http_reason URL LOG: why it did not come, in one line, from curl's words.
 http_reason() {
     http_said=
@@ -69,6 +91,10 @@ http_reason() {
             *curl:*) http_said=${http_line##*curl: } ;;
         esac
     done < "$2"
+    case $http_said in
+        # Writing failed: the room above was too small for it.
+        '(23)'*) http_said="$http_said (it is larger than was said, or than the free RAM)" ;;
+    esac
     echo "the image $1 cannot be fetched: ${http_said:-no answer}"
 }
 
@@ -86,14 +112,9 @@ http_mount() {
     http_bytes=$(http_image_bytes "$1")
     http_check_ram "$http_bytes"
     mkdir -p /run/netroot/ram
-    # Bounded, so that an image larger than was said ends the fetch and not the machine.
-    if [ -n "$http_bytes" ]; then
-        http_room=$((http_bytes / 1024 + 1024))
-    else
-        http_room=$((($(http_available /proc/meminfo) - http_margin) * 1024))
-    fi
-    mount -t tmpfs -o "mode=0755,size=${http_room}k" netroot-image /run/netroot/ram \
-        || rootovl_die "no tmpfs of $http_room KiB for the image"
+    http_limit=$(http_room "$http_bytes" "$(http_available /proc/meminfo)")
+    mount -t tmpfs -o "mode=0755,size=${http_limit}k" netroot-image /run/netroot/ram \
+        || rootovl_die "no tmpfs of $http_limit KiB for the image"
     curl -q --globoff --location --fail --show-error --silent --retry 3 --retry-connrefused --retry-delay 2 \
         --connect-timeout 10 --speed-limit 1024 --speed-time 20 --stderr /run/netroot/curl.log \
         --output /run/netroot/ram/root.squashfs "$1" || rootovl_die "$(http_reason "$1" /run/netroot/curl.log)"

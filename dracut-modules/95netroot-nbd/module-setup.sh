@@ -4,7 +4,7 @@
 
 # Never by itself: netroot-nbd.conf names it.
 check() {
-    require_binaries nbd-client || return 1
+    require_binaries nbd-client perl || return 1
     return 255
 }
 
@@ -19,8 +19,11 @@ installkernel() {
 
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
-    inst_multiple mount nbd-client sleep timeout
+    inst_multiple mount nbd-client perl sleep timeout
+    inst_simple "$(perl -Mstrict -e 'print $INC{"strict.pm"}')"
+    inst_simple "$moddir/netroot-nbd-keep" "/usr/bin/netroot-nbd-keep"
     inst_simple "$moddir/netroot-nbd.sh" "/lib/netroot-nbd.sh"
     inst_hook netroot 10 "$moddir/nbd-port.sh"
     inst_hook initqueue/settled 20 "$moddir/nbd-failed.sh"
+    inst_hook pre-mount 10 "$moddir/nbd-keep.sh"
 }

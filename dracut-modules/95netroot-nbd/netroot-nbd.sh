@@ -43,6 +43,16 @@ nbd_attach() {
     timeout 20 nbd-client -persist -systemd-mark "$@" > /run/netroot/nbd.log 2>&1
 }
 
+# nbd_keep NUMBER: a process that connects /dev/nbdNUMBER again when the server was away, and outlives the initramfs.
+nbd_keep() {
+    case $nbd_export in
+        *[!0-9]*) set -- "$nbd_server" "${nbd_number:-10809}" "$nbd_export" "$1" ;;
+        *) set -- "$nbd_server" "$nbd_export" '' "$1" ;;
+    esac
+    nbd_why=$(netroot-nbd-keep "$@" 2>&1) \
+        || rootovl_say "WARNING: nbd-server must not be restarted under this machine: $nbd_why"
+}
+
 # nbd_reason LOG: why there is no root, in one line, from nbd-client's words.
 nbd_reason() {
     nbd_said=

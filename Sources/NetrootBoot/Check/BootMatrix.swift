@@ -31,6 +31,8 @@ public struct BootMatrix: Sendable {
     public let label: Label
     /// The generation; nil: the current one.
     public let generation: Int?
+    /// Which of the ways are tested; all by default.
+    public var include: @Sendable (BootWay) -> Bool = { _ in true }
     /// The data that netroot ships.
     public let shipped: ShippedFiles
     /// The port on 127.0.0.1 that leads to the guest's ssh.
@@ -54,7 +56,7 @@ public struct BootMatrix: Sendable {
         let store = LabelStore(label: label)
         let tested = try generation.map { try store.generation($0) } ?? store.current()
         var rows: [Row] = []
-        for way in BootWay.all(of: label, tested) {
+        for way in BootWay.all(of: label, tested) where include(way) {
             let check = BootCheckRun(
                 label: label, way: way, generation: tested.number, shipped: shipped, sshPort: sshPort,
                 timeout: timeout)

@@ -6,6 +6,8 @@ public enum BootRoot: Sendable, Equatable {
     case nbd(NBDRoot)
     /// A whole image over HTTP into RAM.
     case http(HTTPRoot)
+    /// The blocks of an image by iSCSI.
+    case iscsi(ISCSIRoot)
 }
 
 /// Where a client mounts its root from.
@@ -45,6 +47,28 @@ public struct NBDRoot: Sendable, Equatable {
     public init(server: String, export: String, port: Int = standardPort) {
         self.server = server
         self.export = export
+        self.port = port
+    }
+}
+
+/// A squashfs image as a SCSI disk.
+public struct ISCSIRoot: Sendable, Equatable {
+    /// The port that IANA gave iSCSI.
+    public static let standardPort = 3260
+    /// The logical unit that holds the image; tgt keeps 0 for itself.
+    static let unit = 1
+
+    /// The server's IPv4 address, as the client reaches it.
+    public let server: String
+    /// The target's name (RFC 7143, 4.2.7).
+    public let target: String
+    /// The TCP port.
+    public let port: Int
+
+    /// The values as they are named; nothing is checked yet.
+    public init(server: String, target: String, port: Int = standardPort) {
+        self.server = server
+        self.target = target
         self.port = port
     }
 }

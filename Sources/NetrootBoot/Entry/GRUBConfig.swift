@@ -30,6 +30,9 @@ public struct GRUBConfig: Sendable, Equatable {
     /// - Throws: `SharedConfigError`.
     public func replacing(_ entry: BootEntry, makeDefault: Bool = true) throws(SharedConfigError) -> GRUBConfig {
         let body = try Self.lines(of: entry)
+        if let line = foreignLine(of: entry.name) {
+            throw .foreignEntry(file: Self.file, entry: entry.name, line: line + 1)
+        }
         var result = config
         let setting = "set default='\(entry.name)'"
         if config.isBlank {
@@ -42,6 +45,15 @@ public struct GRUBConfig: Sendable, Equatable {
             }
         }
         return GRUBConfig(try result.replacing(entry.name, with: body))
+    }
+
+    /// Where an entry of this name stands that netroot did not write.
+    private func foreignLine(of name: String) -> Int? {
+        config.lines.indices.first { line in
+            let words = config.text(line).split(whereSeparator: { $0 == " " || $0 == "\t" })
+            guard words.first == "menuentry", !config.isOwned(line) else { return false }
+            return words.contains { $0.filter { $0 != "'" && $0 != "\"" && $0 != "{" } == name }
+        }
     }
 
     private var defaultLine: Int? {
@@ -78,7 +90,7 @@ public struct GRUBConfig: Sendable, Equatable {
         return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
-    /// What a new file begins with: the serial line as well as the screen, and five seconds for a key.
+    /// What a new file begins with: the serial line as well as the screen, and no wait for a key.
     private static func freshLines(setting: String) -> [String] {
         [
             "# netroot keeps the sections between its marker comments; all other lines are yours.",

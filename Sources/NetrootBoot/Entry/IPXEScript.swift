@@ -3,6 +3,10 @@
 /// Kernel and initramfs come over HTTP; the scripts themselves may come over TFTP.
 public enum IPXEScript {
     static let titleMark = "# netroot: "
+    private static let indexMark = "# Written by netroot at each install, from the scripts beside it."
+
+    /// Whether an index was written by netroot.
+    static func isOwn(index: String) -> Bool { index.split(separator: "\n").prefix(3).contains { $0 == indexMark } }
 
     /// The script of an entry.
     /// - Parameter base: the URL of the TFTP root as HTTP serves it, without a slash at its end.
@@ -32,7 +36,7 @@ public enum IPXEScript {
         let items = entries.map { "item \($0.name) \($0.title)\n" }.joined()
         return """
             #!ipxe
-            # Written by netroot at each install, from the scripts beside it.
+            \(indexMark)
             menu netroot
             \(items)item shell iPXE shell
             choose --default \(chosen) --timeout 5000 target || goto shell

@@ -105,6 +105,21 @@ public struct KernelCommandLine: Sendable, Equatable {
                 !root.url.contains(where: { ",\"'\\".contains($0) })
             else { throw .badValue("the image's URL", root.url) }
             return ["root=live:\(root.url)", "rd.netroot.image=\(root.bytes)"]
+        case .iscsi(let root):
+            try checkPort(root.port)
+            let server = try checked(root.server, "the server")
+            let isName =
+                root.target.hasPrefix("iqn.")
+                && root.target.utf8.allSatisfy { byte in
+                    (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) || "-.:".utf8.contains(byte)
+                }
+            guard isName else { throw .badValue("the target", root.target) }
+            let disk = "ip-\(server):\(root.port)-iscsi-\(root.target)-lun-\(ISCSIRoot.unit)"
+            // No initiator's name: each client makes its own, for two of one name end each other's sessions.
+            return [
+                "netroot=iscsi:\(server)::\(root.port):\(ISCSIRoot.unit):\(root.target)",
+                "root=/dev/disk/by-path/\(disk)", "rootfstype=squashfs",
+            ] + (address == .dhcp ? [] : ["rd.neednet=1"])
         }
     }
 

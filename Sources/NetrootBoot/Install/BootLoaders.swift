@@ -10,6 +10,9 @@ public struct BootLoaders: Sendable {
     /// GRUB's modules for UEFI.
     public var grubModules = "/usr/lib/grub/x86_64-efi"
 
+    /// GRUB's image in the TFTP root: not `grubx64.efi`, which a site may have signed itself.
+    static let grubFile = "grub/netroot-x64.efi"
+
     /// What GRUB's image holds: the network card, TFTP and HTTP, the script language and Linux; no module is fetched.
     static let grubParts = [
         "normal", "configfile", "linux", "echo", "test", "true", "sleep", "ls", "cat", "reboot", "halt", "serial",

@@ -9,6 +9,8 @@ public struct SystemPlaces: Sendable {
     public var exports = "/etc/exports.d"
     /// nbd-server: `includedir` of Debian's configuration.
     public var nbd = "/etc/nbd-server/conf.d"
+    /// tgt: included by Debian's configuration.
+    public var tgt = "/etc/tgt/conf.d"
     /// nginx: included by Debian's configuration.
     public var nginx = "/etc/nginx/conf.d"
 
@@ -22,13 +24,12 @@ extension Install {
         switch transport {
         case .nfs: try addNFS(to: &plan, generations.filter(\.hasTree))
         case .nbd: try addNBD(to: &plan, generations.filter(\.hasImage))
-        case .http:
-            // A client copies the image, so that older ones need not be kept.
-            let files = Installed.bootDirectory(label.name, current.number)
-            try plan.link("\(label.tftpboot)/\(files)/root.squashfs", to: current.image)
+        case .iscsi: try addISCSI(to: &plan, generations.filter(\.hasImage))
+        // A client copies the image, so that older ones need not be offered.
+        case .http: break
         }
         // iPXE loads kernel and initramfs over HTTP, whatever the transport of the root.
-        try addNginx(to: &plan)
+        try addNginx(to: &plan, current: current)
     }
 
     /// One line a generation: a client that runs an older one keeps its root.
@@ -56,18 +57,51 @@ extension Install {
             system: places.nbd, to: &plan)
     }
 
+    private func addISCSI(to plan: inout InstallPlan, _ generations: [Generation]) throws {
+        let config = try TargetConfig.rendered(
+            images: generations.map { (TargetConfig.name(label.name, $0.number), $0.image) }, clients: options.clients)
+        try add(
+            Array(config.utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).tgt",
+            system: places.tgt, to: &plan)
+    }
+
     /// The server is the same for all labels of a TFTP root; who may have a label's files stands beside them.
-    private func addNginx(to plan: inout InstallPlan) throws {
-        // Names that only exports(5) knows hold for NFS; HTTP then offers boot files, which hold no secret, to all.
-        let clients = transport == .nfs && !options.clients.allSatisfy(Clients.isNetwork) ? ["*"] : options.clients
-        let place = "\(label.tftpboot)/netroot"
-        try plan.write(
-            "\(place)/\(label.name)/\(NginxConfig.clientsFile)",
-            Array(try NginxConfig.clients(clients, label: label.name).utf8))
-        let site = Array(try NginxConfig.site(root: label.tftpboot, port: options.httpPort).utf8)
+    private func addNginx(to plan: inout InstallPlan, current: Generation) throws {
+        let path = "\(label.tftpboot)/netroot/\(label.name)/\(NginxConfig.labelFile)"
+        // Names that only exports(5) knows hold for NFS: what HTTP was told before stays, and an image is not offered.
+        let known = options.clients.allSatisfy { $0 == "*" || Clients.isNetwork($0) }
+        if known || transport == .http {
+            let config = try NginxConfig.label(label.name, clients: options.clients, image: try httpImage(current))
+            try plan.write(path, Array(config.utf8))
+        } else if !Files.exists(path) {
+            try plan.write(path, Array(try NginxConfig.label(label.name, clients: ["*"], image: nil).utf8))
+        }
+        let site = Array(
+            try NginxConfig.site(root: label.tftpboot, address: options.address, port: options.httpPort).utf8)
         try plan.write("\(label.tftpboot)/netroot-nginx.conf", site)
-        guard system, transport == .http else { return }
-        try addToSystem(site, "netroot-\(options.httpPort).conf", places.nginx, to: &plan)
+        // An entry of another transport needs it for iPXE only, which a site may do without.
+        guard system, transport == .http || Files.isDirectory(places.nginx) else { return }
+        let name = "netroot-\(options.httpPort).conf"
+        let taken = "\(places.nginx)/\(name)"
+        let root = site.split(separator: 10).first { String(decoding: $0, as: UTF8.self).hasPrefix("    root ") }
+        if Files.exists(taken), let root, !(try Files.read(taken).split(separator: 10).contains(root)) {
+            throw BootError.siteTaken(path: taken, port: options.httpPort)
+        }
+        try addToSystem(site, name, places.nginx, to: &plan)
+    }
+
+    /// The image of the label's HTTP entry: of this install, or as installed before.
+    private func httpImage(_ current: Generation) throws -> (url: String, path: String)? {
+        if transport == .http { return (imageURL(current.number), current.image) }
+        guard let number = try Installed(label).generation(.http) else { return nil }
+        let store = LabelStore(label: label)
+        guard try store.numbers().contains(number) else { return nil }
+        return (imageURL(number), try store.generation(number).image)
+    }
+
+    /// The image's path below the URL of the TFTP root.
+    func imageURL(_ generation: Int) -> String {
+        "\(Installed.bootDirectory(label.name, generation))/root.squashfs"
     }
 
     private func add(

@@ -29,6 +29,9 @@ public struct Install: Sendable {
         self.options = try options ?? InstallOptions.last(label) ?? InstallOptions()
     }
 
+    /// What the names of site archives begin with: entries of other transports go on naming those of their own install.
+    private var sitePrefix: String { transport == .nfs ? "site-" : "\(transport.rawValue)-site-" }
+
     var verb: String { "install\(transport.rawValue)" }
 
     /// Plans, and makes the changes under a lock on the TFTP root, so that two installs keep each other's entries.
@@ -58,7 +61,7 @@ public struct Install: Sendable {
         var plan = InstallPlan()
         try await plan.copy(loaders.pxelinux, to: label.tftpboot + "/pxelinux.0")
         try await plan.copy(loaders.ldlinux, to: label.tftpboot + "/ldlinux.c32")
-        try plan.write(label.tftpboot + "/grub/grubx64.efi", try await loaders.grubImage(), isText: false)
+        try plan.write(label.tftpboot + "/" + BootLoaders.grubFile, try await loaders.grubImage(), isText: false)
         let files = Installed.bootDirectory(label.name, generation.number)
         try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
         try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")
@@ -81,7 +84,7 @@ public struct Install: Sendable {
             if options.server == .kernel, !generation.hasTree {
                 throw BootError.kernelServerNeedsTree(label: label.name, generation: generation.number)
             }
-        case .nbd, .http:
+        case .nbd, .http, .iscsi:
             if label.rw { throw BootError.readWriteNeedsNFS(label: label.name, transport: transport.rawValue) }
             guard generation.hasImage else {
                 throw BootError.noImage(
@@ -96,10 +99,10 @@ public struct Install: Sendable {
             name: BootEntry.name(label.name, transport),
             title: "\(label.name), generation \(generation.number)\(suffix)",
             kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"] + site,
-            arguments: try commandLine(generation, files: files).arguments())
+            arguments: try commandLine(generation).arguments())
     }
 
-    private func commandLine(_ generation: Generation, files: String) -> KernelCommandLine {
+    private func commandLine(_ generation: Generation) -> KernelCommandLine {
         let root: BootRoot =
             switch transport {
             case .nfs:
@@ -112,10 +115,15 @@ public struct Install: Sendable {
                     NBDRoot(
                         server: options.address,
                         export: NBDServerConfig.exportName(label.name, generation.number), port: options.nbdPort))
+            case .iscsi:
+                .iscsi(
+                    ISCSIRoot(
+                        server: options.address, target: TargetConfig.name(label.name, generation.number),
+                        port: options.iscsiPort))
             case .http:
                 .http(
                     HTTPRoot(
-                        url: "\(options.httpBase)/\(files)/root.squashfs",
+                        url: "\(options.httpBase)/\(imageURL(generation.number))",
                         bytes: generation.manifest.image?.file.bytes ?? 0))
             }
         return KernelCommandLine(
@@ -132,16 +140,26 @@ public struct Install: Sendable {
         let ipxe = "\(label.tftpboot)/ipxe"
         var scripts: [(name: String, title: String)] = []
         for name in try Files.names(in: ipxe) where name.hasSuffix(".ipxe") && name != "index.ipxe" {
-            guard let title = IPXEScript.title(of: try Files.text("\(ipxe)/\(name)")) else { continue }
-            scripts.append((String(name.dropLast(".ipxe".count)), title))
+            let text = try Files.text("\(ipxe)/\(name)")
+            if let title = IPXEScript.title(of: text) {
+                scripts.append((String(name.dropLast(".ipxe".count)), title))
+            } else if name == entry.name + ".ipxe" {
+                throw SharedConfigError.foreignEntry(file: "ipxe/" + name, entry: entry.name, line: 1)
+            }
         }
         scripts.removeAll { $0.name == entry.name }
         scripts.append((entry.name, entry.title))
         scripts.sort { $0.name < $1.name }
-        let before = IPXEScript.chosen(of: String(decoding: try old("ipxe/index.ipxe"), as: UTF8.self))
+        let index = String(decoding: try old("ipxe/index.ipxe"), as: UTF8.self)
+        let before = IPXEScript.chosen(of: index)
         let chosen = makeDefault ? entry.name : before ?? entry.name
         try plan.write("\(ipxe)/\(entry.name).ipxe", Array(try IPXEScript.script(entry, base: options.httpBase).utf8))
-        try plan.write("\(ipxe)/index.ipxe", Array(IPXEScript.index(scripts, chosen: chosen).utf8))
+        // A menu of the owner's stays; the entries lie beside it.
+        if index.isEmpty || IPXEScript.isOwn(index: index) {
+            try plan.write("\(ipxe)/index.ipxe", Array(IPXEScript.index(scripts, chosen: chosen).utf8))
+        } else {
+            plan.keep("\(ipxe)/index.ipxe")
+        }
         let grub = try GRUBConfig(bytes: try old(GRUBConfig.file)).replacing(entry, makeDefault: makeDefault)
         try plan.write("\(label.tftpboot)/\(GRUBConfig.file)", grub.bytes)
         let pxelinux = try PXELinuxConfig(bytes: try old(PXELinuxConfig.file)).replacing(
@@ -154,7 +172,7 @@ public struct Install: Sendable {
     private func addSiteFiles(to plan: inout InstallPlan, directory: String) async throws -> [String] {
         var names: [String] = []
         for (number, source) in options.append.enumerated() {
-            let name = "\(directory)/site-\(number + 1).cpio"
+            let name = "\(directory)/\(sitePrefix)\(number + 1).cpio"
             if Files.isDirectory(source) {
                 let archive = try NewcArchive(directory: source, prefix: "netroot/overlay")
                 try plan.write("\(label.tftpboot)/\(name)", try archive.bytes(), isText: false)
@@ -167,18 +185,16 @@ public struct Install: Sendable {
     }
 
     private func removeStale(from plan: inout InstallPlan, generation: Int, keeping: Set<Int>) throws {
-        let installed = try Installed(label)
         let directory = "\(label.tftpboot)/netroot/\(label.name)"
         for name in try Files.names(in: directory) {
             guard let number = Int(name), number != generation, !keeping.contains(number) else { continue }
             plan.remove("\(directory)/\(name)")
         }
         let current = "\(directory)/\(generation)"
-        // Entries of other transports go on naming the archives of their own install.
-        let others = Transport.allCases.filter { $0 != transport }.flatMap { installed.siteArchives($0) }
-        let named = Set((1...max(options.append.count, 1)).prefix(options.append.count).map { "site-\($0).cpio" })
-        for name in try Files.names(in: current) where name.hasPrefix("site-") && !named.contains(name) {
-            if !others.contains("\(current)/\(name)") { plan.remove("\(current)/\(name)") }
+        let named = Set(
+            (1...max(options.append.count, 1)).prefix(options.append.count).map { "\(sitePrefix)\($0).cpio" })
+        for name in try Files.names(in: current) where name.hasPrefix(sitePrefix) && !named.contains(name) {
+            plan.remove("\(current)/\(name)")
         }
     }
 

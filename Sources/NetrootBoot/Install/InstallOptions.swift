@@ -19,6 +19,8 @@ public struct InstallOptions: Codable, Sendable, Equatable {
     public var port = 2049
     /// The port of nbd-server.
     public var nbdPort = NBDRoot.standardPort
+    /// The port of tgtd.
+    public var iscsiPort = ISCSIRoot.standardPort
     /// The port of nginx: images, and what iPXE loads.
     public var httpPort = 8080
     /// Who serves the NFS root.
@@ -37,6 +39,7 @@ public struct InstallOptions: Codable, Sendable, Equatable {
         address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
         port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
         nbdPort = try values.decodeIfPresent(Int.self, forKey: .nbdPort) ?? nbdPort
+        iscsiPort = try values.decodeIfPresent(Int.self, forKey: .iscsiPort) ?? iscsiPort
         httpPort = try values.decodeIfPresent(Int.self, forKey: .httpPort) ?? httpPort
         server = try values.decodeIfPresent(NFSServerKind.self, forKey: .server) ?? server
         clients = try values.decodeIfPresent([String].self, forKey: .clients) ?? clients

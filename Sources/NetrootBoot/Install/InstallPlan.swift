@@ -11,8 +11,6 @@ public struct InstallPlan: Sendable, Equatable {
         case write(path: String, old: [UInt8]?, new: [UInt8])
         /// A file is written that nobody reads as text.
         case generate(path: String, new: [UInt8])
-        /// A symlink is pointed at a file.
-        case link(path: String, target: String)
         /// A directory that nothing names any more is removed.
         case remove(path: String)
     }
@@ -43,15 +41,8 @@ public struct InstallPlan: Sendable, Equatable {
         }
     }
 
-    /// Adds a symlink unless it is there.
-    /// - Throws: `SystemError`.
-    mutating func link(_ path: String, to target: String) throws {
-        if Files.exists(path), try Files.linkTarget(path) == target {
-            unchanged.append(path)
-        } else {
-            changes.append(.link(path: path, target: target))
-        }
-    }
+    /// Names a file that is left as it is.
+    mutating func keep(_ path: String) { unchanged.append(path) }
 
     /// Adds the removal of a directory.
     mutating func remove(_ path: String) { changes.append(.remove(path: path)) }
@@ -65,7 +56,7 @@ public struct InstallPlan: Sendable, Equatable {
                 switch change {
                 case .copy(_, let target, _): target
                 case .write(let path, _, _), .generate(let path, _): path
-                case .link(let path, _), .remove(let path): path
+                case .remove(let path): path
                 }
             var place = Self.parent(path)
             while !Files.exists(place) { place = Self.parent(place) }
@@ -93,9 +84,6 @@ public struct InstallPlan: Sendable, Equatable {
             case .write(let path, _, let new), .generate(let path, let new):
                 try Files.makeDirectory(Self.parent(path))
                 try Files.replace(path, with: new)
-            case .link(let path, let target):
-                try Files.makeDirectory(Self.parent(path))
-                try Files.replaceLink(path, target: target)
             case .remove(let path):
                 _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
             }
@@ -130,7 +118,6 @@ public struct InstallPlan: Sendable, Equatable {
                 text += dryRun ? UnifiedDiff(old: old, new: new, path: path).text : "wrote \(path)\n"
             case .generate(let path, let new):
                 text += "\(dryRun ? "would write" : "wrote") \(path) (\(new.count) bytes)\n"
-            case .link(let path, let target): text += "\(dryRun ? "would link" : "linked") \(path) to \(target)\n"
             case .remove(let path): text += "\(dryRun ? "would remove" : "removed") \(path)\n"
             }
         }

@@ -5,39 +5,49 @@ public enum NginxConfig {
     /// A server for a TFTP root, to be included by an installed nginx (`/etc/nginx/conf.d`); the same for all labels of
     /// that TFTP root.
     ///
-    /// Only what netroot writes is served: boot files, images and iPXE's scripts. Who may have a label's files, the
-    /// label's `clients` file says.
+    /// Only what netroot writes is served: boot files, images and iPXE's scripts. Who may have a label's files, and
+    /// where its image is, the label's own file says.
     /// - Throws: `SharedConfigError.badValue`.
-    public static func site(root: String, port: Int) throws(SharedConfigError) -> String {
-        """
-        # Written by netroot at each install.
-        server {
-            listen \(port);
-            server_name _;
-            root \(try quoted(root));
-            default_type application/octet-stream;
-            sendfile on;
-            tcp_nopush on;
-            location / { return 404; }
-            location ~ /\(clientsFile)$ { return 404; }
-            location /ipxe/ { }
-            location /netroot/ { }
-            include \(try quoted(root + "/netroot/*/" + clientsFile));
-        }
+    /// - Parameter address: the server's, as clients name it in their requests.
+    public static func site(root: String, address: String, port: Int) throws(SharedConfigError) -> String {
+        let plain = address.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !";{}\"'\\$*~#".utf8.contains($0) }
+        guard plain, !address.isEmpty else { throw .badValue(file: file, what: "address", value: address) }
+        return """
+            # Written by netroot at each install.
+            server {
+                listen \(port);
+                server_name \(address);
+                root \(try quoted(root));
+                default_type application/octet-stream;
+                sendfile on;
+                tcp_nopush on;
+                location / { return 404; }
+                location ~ \\.nginx$ { return 404; }
+                location /ipxe/ { }
+                location /netroot/ { }
+                include \(try quoted(root + "/netroot/*/" + labelFile));
+            }
 
-        """
+            """
     }
 
-    /// The name, in a label's directory of boot files, of what `clients` renders.
-    static let clientsFile = "clients.nginx"
+    /// The name, in a label's directory of boot files, of what `label` renders.
+    static let labelFile = "label.nginx"
 
-    /// Who may have a label's files: addresses and networks; `*` is everybody.
+    /// Who may have a label's files, addresses and networks, `*` for everybody; and the image that its HTTP entry names.
+    /// The image is not in the TFTP root: a TFTP server asks nobody who he is.
     /// - Throws: `SharedConfigError.badValue`.
-    public static func clients(_ clients: [String], label: String) throws(SharedConfigError) -> String {
+    public static func label(
+        _ label: String, clients: [String], image: (url: String, path: String)?
+    ) throws(SharedConfigError) -> String {
         var rules = ""
         for client in clients where client != "*" { rules += "    allow \(try checked(client: client));\n" }
-        let rest = clients.contains("*") ? "    allow all;\n" : "    deny all;\n"
-        return "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(rules)\(rest)}\n"
+        rules += clients.contains("*") ? "    allow all;\n" : "    deny all;\n"
+        var text = "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(rules)}\n"
+        if let image {
+            text += "location = /\(image.url) {\n    alias \(try quoted(image.path));\n\(rules)}\n"
+        }
+        return text
     }
 
     /// A whole configuration for a server of our own on loopback: in the foreground, one process, files in a directory.
@@ -90,7 +100,9 @@ enum Clients {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let address = parts.first else { return false }
         if parts.count == 2 {
-            guard let bits = Int(parts[1]), (0...128).contains(bits) else { return false }
+            guard let bits = Int(parts[1]), (0...(address.contains(":") ? 128 : 32)).contains(bits) else {
+                return false
+            }
         }
         let isFour = address.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
         if isFour.count == 4, isFour.allSatisfy({ (0...255).contains($0) }) { return true }

@@ -61,9 +61,9 @@ extension NetworkBoot {
             return "pxelinux.0"
         case .grub:
             try Files.makeDirectory(directory + "/grub")
-            try Files.replace(directory + "/grub/grubx64.efi", with: try await loaders.grubImage())
+            try Files.replace("\(directory)/\(BootLoaders.grubFile)", with: try await loaders.grubImage())
             try Files.replace("\(directory)/\(GRUBConfig.file)", with: try GRUBConfig().replacing(entry).bytes)
-            return "grub/grubx64.efi"
+            return BootLoaders.grubFile
         case .ipxe:
             let script = try IPXEScript.script(entry, base: served.httpBase ?? "")
             try Files.replace(directory + "/boot.ipxe", with: Array(script.utf8))

@@ -13,7 +13,7 @@ public enum RootForm: String, Sendable, CaseIterable, Codable {
 public struct BootWay: Sendable, Equatable {
     /// How the client gets the root.
     public var transport: Transport
-    /// What is served; nil: the generation's format for NFS, the image for all others.
+    /// What NFS serves; nil: the generation's format. All other transports carry the image.
     public var form: RootForm?
     /// The firmware.
     public var firmware: Firmware
@@ -35,7 +35,8 @@ public struct BootWay: Sendable, Equatable {
 
     /// The form that is served of a generation.
     func actualForm(of generation: Generation) -> RootForm {
-        form ?? (transport == .nfs && generation.hasTree ? .tree : .squashfs)
+        guard transport == .nfs else { return .squashfs }
+        return form ?? (generation.hasTree ? .tree : .squashfs)
     }
 
     /// Every way that the label's transports and a generation allow: each transport and form by each firmware.

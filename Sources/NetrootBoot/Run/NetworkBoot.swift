@@ -51,6 +51,7 @@ struct NetworkBoot: Sendable {
 
     private var serverTools: [Tool] {
         (usesNginx ? [RootServers.nginx] : []) + (way.transport == .nbd ? [RootServers.nbdServer] : [])
+            + (way.transport == .iscsi ? RootServers.tgt : [])
     }
 
     private var usesNginx: Bool { way.transport == .http || way.actualLoader == .ipxe }
@@ -118,6 +119,12 @@ struct NetworkBoot: Sendable {
             let nbd = try await servers.startNBD(.init(name: name, image: generation.image))
             return ServedRoot(
                 root: .nbd(NBDRoot(server: Machine.hostAddress, export: name, port: nbd.port)), daemons: [nbd.daemon])
+        case .iscsi:
+            let target = TargetConfig.name(label.name, generation.number)
+            let tgt = try await servers.startTGT(target: target, image: generation.image)
+            return ServedRoot(
+                root: .iscsi(ISCSIRoot(server: Machine.hostAddress, target: target, port: tgt.port)),
+                daemons: [tgt.daemon])
         case .http:
             // Told apart once nginx has a port.
             return ServedRoot(root: .http(HTTPRoot(url: "", bytes: 0)))

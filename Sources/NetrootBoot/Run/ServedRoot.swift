@@ -100,6 +100,7 @@ struct RootServers: Sendable {
     static let patience = 15
 
     static let nginx = Tool("nginx", package: "nginx-light")
+    static let tgt = [Tool("tgtd", package: "tgt"), Tool("tgtadm", package: "tgt")]
     static let nbdServer = Tool("nbd-server", package: "nbd-server")
 
     /// Starts nginx over the boot files.
@@ -134,9 +135,42 @@ struct RootServers: Sendable {
         return (daemon, port)
     }
 
-    private func start(_ argv: [String], name: String, port: Int) async throws -> Daemon {
+    /// Starts tgtd with one read-only target (tgtd(8), tgtadm(8)), on a control socket of its own.
+    /// - Throws: `BootError.serverFailed`, `CommandError`, `SystemError`.
+    func startTGT(
+        target: String, image: String
+    ) async throws -> (daemon: Daemon, port: Int) {
+        let port = try LocalPort.free()
+        // tgtd of the system keeps 0; the number only has to differ on one socket.
+        let control = ["-C", "7"]
+        let environment = ["TGT_IPC_SOCKET": directory + "/tgtd"]
+        let daemon = try await start(
+            ["tgtd", "-f"] + control + ["--iscsi", "portal=127.0.0.1:\(port)"], name: "tgtd", port: port,
+            environment: environment)
+        let target = ["--mode", "target", "--tid", "1", "-T", target]
+        let unit = ["--mode", "logicalunit", "--tid", "1", "--lun", "\(ISCSIRoot.unit)"]
+        let steps = [
+            ["--op", "new"] + target, ["--op", "new"] + unit + ["-b", image],
+            ["--op", "update"] + unit + ["--params", "readonly=1"],
+            ["--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL"],
+        ]
+        do {
+            for step in steps {
+                _ = try await CommandRunner().capture(
+                    Command(["tgtadm"] + control + ["--lld", "iscsi"] + step, environment: environment))
+            }
+        } catch {
+            await daemon.stop()
+            throw error
+        }
+        return (daemon, port)
+    }
+
+    private func start(_ argv: [String], name: String, port: Int, environment: [String: String] = [:]) async throws
+        -> Daemon
+    {
         let log = "\(label.netroot)/\(name).log"
-        let daemon = Daemon(Command(argv), name: name, log: log)
+        let daemon = Daemon(Command(argv, environment: environment), name: name, log: log)
         do {
             try await waitUntilItAnswers(daemon, port: port)
         } catch {
