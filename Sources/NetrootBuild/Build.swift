@@ -13,6 +13,8 @@ public struct Build: Sendable {
     public let shipped: ShippedFiles
     /// The version of netroot, for the manifest.
     public let version: String
+    /// The build arguments, by name: what `{{ NAME }}` in the recipe stands for.
+    public var arguments: [String: String] = [:]
     /// Whether each command is shown on standard error.
     public var echo = false
 
@@ -34,8 +36,10 @@ public struct Build: Sendable {
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Generation {
         let bytes = try readRecipe()
-        let recipe = try Recipe(bytes: bytes, path: label.recipe)
+        let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
+        try recipe.built.checkBuildable()
         try preflight()
+        for note in Self.notes(on: recipe) { progress.note(note) }
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "build")
         defer { withExtendedLifetime(lock) {} }
@@ -54,11 +58,13 @@ public struct Build: Sendable {
 
     /// The current generation where a build would make the same again: this netroot built it from the recipe as it is.
     ///
-    /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at.
+    /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at. Values of build
+    /// arguments are not recorded, so a recipe that is given any is never up to date.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
         let bytes = try readRecipe()
-        _ = try Recipe(bytes: bytes, path: label.recipe)
+        let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
+        try recipe.built.checkBuildable()
         let store = LabelStore(label: label)
         guard let number = try store.currentNumber(),
             let current = try store.usable().generations.first(where: { $0.number == number })
@@ -68,7 +74,8 @@ public struct Build: Sendable {
             manifest.readWrite == label.rw, PackStep.fits(manifest.image, label),
             Set(manifest.bootTransports) == Set(label.transports),
             manifest.shipped == (try await Digest.shipped(shipped)),
-            manifest.recipe.sha256 == (try await Digest.sha256(of: bytes))
+            manifest.recipe.sha256 == (try await Digest.sha256(of: bytes)),
+            recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
         else { return nil }
         return current
     }
@@ -78,6 +85,7 @@ public struct Build: Sendable {
         _ recipe: Recipe, of bytes: [UInt8], in draft: Draft, store: LabelStore, progress: Progress
     ) async throws -> Generation {
         let started = JSON.timestamp()
+        let stage = recipe.built
         let runner = CommandRunner(log: draft.log, echo: echo)
         let tree = RootTree(directory: draft.root)
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
@@ -85,21 +93,24 @@ public struct Build: Sendable {
         // The recipe's scripts may hold passwords.
         try Files.makeDirectory(scratch, mode: 0o700)
         // Digested as it was read: somebody may edit it while the build runs.
-        let source = Manifest.RecipeFile(path: recipe.path, sha256: try await Digest.sha256(of: bytes))
+        let used = recipe.usedArguments
+        let source = Manifest.RecipeFile(
+            path: recipe.path, sha256: try await Digest.sha256(of: bytes), arguments: used.isEmpty ? nil : used)
         let laid = try await Digest.shipped(shipped)
         let steps = RecipeSteps(
-            recipe: recipe, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
+            recipe: stage, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
         let pair = KernelPair(
             tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog,
             transports: label.transports)
-        try await progress.step("bootstrap") { try await bootstrap(recipe, draft: draft, runner: runner) }
+        if stage.pre != nil { try await progress.step("%pre") { try await steps.pre() } }
+        try await progress.step("bootstrap") { try await bootstrap(stage, draft: draft, runner: runner) }
         try await progress.step("customise") {
             try Customise(tree: tree, shipped: shipped, transports: label.transports).run()
             try steps.metadata()
         }
-        if recipe.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
-        if !recipe.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
-        if recipe.post != nil {
+        if stage.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
+        if !stage.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
+        if stage.post != nil {
             let customise = Customise(tree: tree, shipped: shipped, transports: label.transports)
             let own = try customise.hostIdentity()
             try await progress.step("%post") { try await steps.post() }
@@ -108,7 +119,7 @@ public struct Build: Sendable {
                 progress.note("removed \(path), which %post left: each client makes its own")
             }
         }
-        if recipe.test != nil { try await progress.step("%test") { try await steps.test() } }
+        if stage.test != nil { try await progress.step("%test") { try await steps.test() } }
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
         }
@@ -154,8 +165,23 @@ public struct Build: Sendable {
         }
     }
 
-    private func bootstrap(_ recipe: Recipe, draft: Draft, runner: CommandRunner) async throws {
-        switch recipe.agent {
+    /// What the recipe's reader should know before the build.
+    private static func notes(on recipe: Recipe) -> [String] {
+        var notes = recipe.warnings.map { "warning: \($0)" }
+        if recipe.stages.count > 1 {
+            notes.append("\(recipe.path): only the last of \(recipe.stages.count) stages is built")
+        }
+        let ignored = recipe.built.ignoredSections
+        if !ignored.isEmpty {
+            notes.append(
+                "\(recipe.path): not used by netroot: \(ignored.prefix(8).joined(separator: ", "))"
+                    + (ignored.count > 8 ? " and \(ignored.count - 8) more" : ""))
+        }
+        return notes
+    }
+
+    private func bootstrap(_ recipe: Recipe.Stage, draft: Draft, runner: CommandRunner) async throws {
+        switch try recipe.agent() {
         case .debootstrap(let header):
             let agent = Debootstrap(header: header, recipe: recipe.path, cache: cache, shipped: shipped)
             try await agent.run(root: draft.root, log: failedLog, runner: runner)

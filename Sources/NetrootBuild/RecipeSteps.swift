@@ -3,9 +3,9 @@ import NetrootConfig
 import NetrootStore
 import NetrootSystem
 
-/// The sections of a recipe, carried out on a root.
+/// The sections of a recipe's stage, carried out on a root.
 struct RecipeSteps: Sendable {
-    let recipe: Recipe
+    let recipe: Recipe.Stage
     let tree: RootTree
     let inRoot: RootCommand
     let runner: CommandRunner
@@ -22,7 +22,8 @@ struct RecipeSteps: Sendable {
     /// `%post` adds to it through `APPTAINER_ENVIRONMENT`.
     func metadata() throws {
         if let script = recipe.environment {
-            try tree.write(".singularity.d/env/90-environment.sh", "#!/bin/sh\n" + script.text, mode: 0o755)
+            try tree.write(
+                ".singularity.d/env/90-environment.sh", Array("#!/bin/sh\n".utf8) + script.bytes, mode: 0o755)
         }
         if recipe.environment != nil || recipe.post != nil {
             try tree.write(
@@ -41,18 +42,24 @@ struct RecipeSteps: Sendable {
             for label in recipe.labels { labels[label.name] = label.value }
             try tree.write(".singularity.d/labels.json", try JSON.text(labels))
         }
-        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.text) }
+        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
     }
 
-    /// `%setup`, on the host, with the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
-    func setup() async throws {
-        guard let script = recipe.setup else { return }
-        let path = try stage(script, as: "setup")
+    /// `%pre`, on the host, before there is a root; its path is known already.
+    func pre() async throws { try await runOnHost(.pre) }
+
+    /// `%setup`, on the host.
+    func setup() async throws { try await runOnHost(.setup) }
+
+    /// With the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
+    private func runOnHost(_ section: RecipeSection) async throws {
+        guard let script = recipe.scripts[section] else { return }
+        let path = try stage(script, as: section.rawValue)
         let command = Command(
-            script.interpreter + [path],
+            try recipe.interpreter(section) + [path],
             environment: ["APPTAINER_ROOTFS": tree.directory, "SINGULARITY_ROOTFS": tree.directory],
             workingDirectory: folder)
-        try await run(section: "%setup", script: script, command.contained)
+        try await run(section: "%\(section.rawValue)", script: script, command.contained)
     }
 
     /// `%files`: copied as `cp -fLR` does, the destination resolved inside the root.
@@ -87,7 +94,7 @@ struct RecipeSteps: Sendable {
         ]
         try await run(
             section: "%post", script: script,
-            command.command(script.interpreter + ["/run/netroot-script"], environment: environment))
+            command.command(try recipe.interpreter(.post) + ["/run/netroot-script"], environment: environment))
     }
 
     /// `%test`, inside the root.
@@ -97,12 +104,13 @@ struct RecipeSteps: Sendable {
         var command = inRoot
         command.binds.append((source: path, target: "/run/netroot-script"))
         try await run(
-            section: "%test", script: script, command.command(script.interpreter + ["/run/netroot-script"]))
+            section: "%test", script: script,
+            command.command(try recipe.interpreter(.test) + ["/run/netroot-script"]))
     }
 
     private func stage(_ script: Recipe.Script, as name: String) throws -> String {
         let path = "\(scratch)/\(name).script"
-        try Files.replace(path, with: Array(script.text.utf8), mode: 0o755)
+        try Files.replace(path, with: script.bytes, mode: 0o755)
         return path
     }
 

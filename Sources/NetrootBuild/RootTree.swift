@@ -40,8 +40,12 @@ struct RootTree: Sendable {
 
     /// Writes a file, replacing what has the name, a symlink too.
     func write(_ path: String, _ text: String, mode: UInt16 = 0o644) throws {
-        let host = try prepared(path)
-        try Files.replace(host, with: Array(text.utf8), mode: mode)
+        try write(path, Array(text.utf8), mode: mode)
+    }
+
+    /// Writes a file, replacing what has the name, a symlink too.
+    func write(_ path: String, _ bytes: [UInt8], mode: UInt16 = 0o644) throws {
+        try Files.replace(try prepared(path), with: bytes, mode: mode)
     }
 
     /// Makes a symlink, replacing what has the name.

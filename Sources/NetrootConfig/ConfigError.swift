@@ -23,3 +23,13 @@ public struct ConfigError: Error, Equatable, CustomStringConvertible {
         return "\(place): \(problem)" + (hint.map { "; \($0)" } ?? "")
     }
 }
+
+/// A text as an error shows it: one line, and not a long one, whatever a file holds.
+func excerpt(_ text: String) -> String {
+    let short = text.unicodeScalars.prefix(64)
+    let isWhole = short.endIndex == text.unicodeScalars.endIndex
+    var line = String.UnicodeScalarView()
+    // Carriage return and line feed are one character: looked for by scalars.
+    for scalar in short { line.append(scalar.value < 0x20 || scalar.value == 0x7F ? " " : scalar) }
+    return String(line) + (isWhole ? "" : "…")
+}

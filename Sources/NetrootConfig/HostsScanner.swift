@@ -27,7 +27,7 @@ struct HostsScanner {
 
     /// The sections in the file's order, with names and keys checked and no duplicates.
     mutating func sections(of bytes: [UInt8]) throws(ConfigError) -> [HostsSection] {
-        for line in SourceLine.lines(of: bytes) {
+        for line in SourceLine.lines(of: bytes[...]) {
             let trimmed = line.trimmed
             guard let first = trimmed.first, first != UInt8(ascii: "#"), first != UInt8(ascii: ";") else { continue }
             if line.isIndented {

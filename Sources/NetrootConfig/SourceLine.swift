@@ -5,14 +5,14 @@ struct SourceLine {
     let bytes: ArraySlice<UInt8>
 
     /// The lines of a text; a line end at the very end starts no further line.
-    static func lines(of bytes: [UInt8]) -> [SourceLine] {
+    ///
+    /// - Parameter first: the number of the first line.
+    static func lines(of bytes: ArraySlice<UInt8>, first: Int = 1) -> [SourceLine] {
         var lines: [SourceLine] = []
         var start = bytes.startIndex
         while start < bytes.endIndex {
             let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
-            var line = bytes[start..<end]
-            if end < bytes.endIndex, line.last == UInt8(ascii: "\r") { line.removeLast() }
-            lines.append(SourceLine(number: lines.count + 1, bytes: line))
+            lines.append(SourceLine(number: first + lines.count, bytes: bytes[start..<end].droppingCarriageReturn))
             start = end + 1
         }
         return lines
@@ -42,6 +42,12 @@ extension ArraySlice<UInt8> {
         return self[first...last]
     }
 
+    /// Without the carriage return of a CRLF at its end.
+    var droppingCarriageReturn: ArraySlice<UInt8> { last == UInt8(ascii: "\r") ? dropLast() : self }
+
+    /// The bytes as text in lower case.
+    var lowercasedText: String { text.lowercased() }
+
     /// The bytes as text; they were checked to be UTF-8 before the lines were cut.
     var text: String { String(decoding: self, as: UTF8.self) }
 }
@@ -65,10 +71,13 @@ func checkedText(_ bytes: [UInt8], path: String) throws(ConfigError) -> [UInt8] 
             file: path, line: lineNumber(of: invalid, in: bytes), problem: "the file is not UTF-8 text",
             hint: "save it as UTF-8")
     }
-    return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes[3...]) : bytes
+    return bytes.starts(with: byteOrderMark) ? Array(bytes[3...]) : bytes
 }
 
-private func lineNumber(of offset: Int, in bytes: [UInt8]) -> Int {
+/// What some editors put before UTF-8 text.
+let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+func lineNumber(of offset: Int, in bytes: [UInt8]) -> Int {
     bytes[..<offset].reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
 }
 

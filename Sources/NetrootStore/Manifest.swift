@@ -58,11 +58,15 @@ public struct Manifest: Codable, Sendable, Equatable {
         public var path: String
         /// Its SHA-256, in hexadecimal.
         public var sha256: String
+        /// The names of the build arguments that it was given and uses, sorted; nil where there were none. Their values may
+        /// be secrets.
+        public var arguments: [String]?
 
         /// A file that has been digested; nothing is read.
-        public init(path: String, sha256: String) {
+        public init(path: String, sha256: String, arguments: [String]? = nil) {
             self.path = path
             self.sha256 = sha256
+            self.arguments = arguments
         }
     }
 

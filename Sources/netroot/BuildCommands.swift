@@ -12,6 +12,7 @@ struct BuildCommand: AsyncParsableCommand {
             Examples:
               netroot build debian12
               netroot build debian12 --if-changed
+              netroot build debian12 --build-arg SUITE=trixie
             """)
 
     @OptionGroup var options: LabelOptions
@@ -23,12 +24,14 @@ struct BuildCommand: AsyncParsableCommand {
         name: .long,
         help: "Do nothing where this netroot built the current generation from the same recipe, byte for byte.")
     var ifChanged = false
+    @OptionGroup var arguments: BuildArgumentOptions
 
     func run() async throws {
         let label = try options.load()
         var build = Build(
             label: label, cache: try cachePath(cache), shipped: try ShippedFiles.locate(), version: Netroot.version)
         build.echo = options.common.verbose
+        build.arguments = try arguments.values()
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
             return

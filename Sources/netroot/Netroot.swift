@@ -25,7 +25,8 @@ struct Netroot: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ListCommand.self, BuildCommand.self, GenerationsCommand.self, DiffCommand.self, RollbackCommand.self,
+            ListCommand.self, RecipeCommand.self, BuildCommand.self, GenerationsCommand.self, DiffCommand.self,
+            RollbackCommand.self,
             GCCommand.self,
             ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, InstallNBDCommand.self,
             StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self,

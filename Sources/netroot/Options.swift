@@ -68,3 +68,24 @@ struct JSONOption: ParsableArguments {
     @Flag(name: .long, help: "Print JSON on standard output.")
     var json = false
 }
+
+/// The option of the verbs that read a recipe.
+struct BuildArgumentOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "What {{ NAME }} in the recipe stands for; may be given several times.", valueName: "name=value"))
+    var buildArg: [String] = []
+
+    /// The values by name; of a name that is given twice the last.
+    func values() throws -> [String: String] {
+        var values: [String: String] = [:]
+        for text in buildArg {
+            guard let (name, value) = BuildArgument.pair(text) else {
+                throw ValidationError("--build-arg '\(text)' is not NAME=VALUE")
+            }
+            values[name] = value
+        }
+        return values
+    }
+}

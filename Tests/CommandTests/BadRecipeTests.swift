@@ -34,13 +34,13 @@ import Testing
     }
 
     @Test func notUTF8() async throws {
-        try scratch.write("a.def", bytes: Array("Bootstrap: debootstrap\n%post\n".utf8) + [0xC3, 0x28, 0x0A])
+        try scratch.write("a.def", bytes: Array("Bootstrap: debootstrap\nOSVersion: ".utf8) + [0xC3, 0x28, 0x0A])
         try await expectRefused([recipe])
     }
 
     @Test func withoutBootstrap() async throws {
         try scratch.write("a.def", "OSVersion: bookworm\n\n%post\n    true\n")
-        try await expectRefused(["\(recipe): the recipe has no Bootstrap: keyword", "Bootstrap: debootstrap"])
+        try await expectRefused(["\(recipe):1: the recipe has no Bootstrap: keyword", "Bootstrap: debootstrap"])
     }
 
     @Test func unknownSection() async throws {
@@ -51,7 +51,8 @@ import Testing
     @Test(arguments: [
         ("Bootstrap: docker\nFrom: debian\n", ":1: agent 'docker' is not supported yet"),
         ("Bootstrap: debootstrap\n", ":1: agent 'debootstrap' needs OSVersion:"),
-        ("Bootstrap: debootstrap\nOSVersion: bookworm\n%runscript\n true\n", ":3: section %runscript"),
+        ("Bootstrap: debootstrap\nOSVersion: bookworm\n%post\n {{ X }}\n", ":4: build argument {{ X }}"),
+        ("%post\n true\n", ": the recipe has no Bootstrap:"),
     ])
     func notSupportedOrIncomplete(text: String, expected: String) async throws {
         try scratch.write("a.def", text)

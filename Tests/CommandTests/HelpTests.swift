@@ -4,9 +4,9 @@ import Testing
 @Suite struct HelpTests {
     static let verbs = [
         "build", "diff", "gc", "generations", "inspect", "installhttp", "installiscsi", "installnbd", "installnfs",
-        "list", "pack",
-        "probe",
-        "rollback", "serve", "shell", "starthttp", "startiscsi", "startnbd", "startnfs", "test",
+        "list",
+        "pack", "probe", "recipe", "rollback", "serve", "shell", "starthttp", "startiscsi", "startnbd", "startnfs",
+        "test",
     ]
 
     @Test func helpOfTheProgramIsGolden() async throws {

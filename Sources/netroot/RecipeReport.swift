@@ -1,0 +1,73 @@
+import NetrootConfig
+
+/// What `recipe` prints without `--json`.
+enum RecipeReport {
+    /// A readable account of a recipe, and of what a build does with it.
+    static func text(_ recipe: Recipe) -> String {
+        var text = "\(recipe.path): \(count(recipe.stages.count, "stage"))\n"
+        for (number, stage) in recipe.stages.enumerated() {
+            text += "\nstage \(stage.name ?? "\(number + 1)"), line \(stage.line)\n"
+            text += rows(stage)
+        }
+        return text + "\nbuild\n" + build(recipe)
+    }
+
+    private static func rows(_ stage: Recipe.Stage) -> String {
+        var rows: [[String]] = stage.header.entries.map { ["  \($0.spelling)", oneLine($0.value)] }
+        for section in RecipeSection.allCases {
+            if section == .files {
+                rows += stage.allFiles.map { files in
+                    ["  %files\(files.stage.map { " from \($0)" } ?? "")", count(files.copies.count, "line")]
+                }
+            } else if let script = stage.scripts[section] {
+                let lines = script.bytes.count { $0 == UInt8(ascii: "\n") }
+                let arguments = oneLine(script.arguments)
+                rows.append([
+                    "  %\(section.rawValue)\(arguments.isEmpty ? "" : " " + arguments)",
+                    section == .labels ? count(stage.labels.count, "label") : count(lines, "line"),
+                ])
+            }
+        }
+        let sections = Dictionary(grouping: stage.appSections, by: \.app)
+        for app in stage.appOrder {
+            let names = sections[app, default: []].map { "%\($0.section)" }
+            rows.append(["  app \(app)", names.joined(separator: " ")])
+        }
+        return Report.table(rows)
+    }
+
+    private static func build(_ recipe: Recipe) -> String {
+        let stage = recipe.built
+        var rows: [[String]] = []
+        if recipe.stages.count > 1 {
+            rows.append(["  stage", "\(stage.name ?? "\(recipe.stages.count)"), the last; no other is built"])
+        }
+        if let agent = stage.agentName { rows.append(["  agent", agent]) }
+        func names(_ sections: [RecipeSection]) -> String {
+            sections.filter { stage.scripts[$0] != nil }.map { "%\($0.rawValue)" }.joined(separator: " ")
+        }
+        let host = names([.pre, .setup])
+        let root = names([.post, .test])
+        let kept = names([.environment, .labels, .help])
+        if !host.isEmpty { rows.append(["  runs on the host", host]) }
+        if !stage.files.isEmpty {
+            rows.append(["  copies from the host", count(stage.files.count, "line") + " of %files"])
+        }
+        if !root.isEmpty { rows.append(["  runs in the root", root]) }
+        if !kept.isEmpty { rows.append(["  kept in the root", kept]) }
+        let ignored = stage.ignoredSections
+        if !ignored.isEmpty { rows.append(["  not used", ignored.joined(separator: ", ")]) }
+        do {
+            try stage.checkBuildable()
+        } catch {
+            rows.append(["  refused", "\(error)"])
+        }
+        return Report.table(rows)
+    }
+
+    private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+    private static func oneLine(_ value: String) -> String {
+        value.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+}

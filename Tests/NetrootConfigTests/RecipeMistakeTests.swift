@@ -1,0 +1,149 @@
+import Testing
+
+@testable import NetrootConfig
+
+private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
+
+@Suite struct RecipeMistakeTests {
+    typealias Row = (text: String, line: Int?, words: [String])
+
+    /// Wrong whatever is done with them: the text, the line of the error (nil: the file as a whole), and what problem and
+    /// hint must hold.
+    static let mistakes: [Row] = [
+        ("", nil, ["empty", "Bootstrap: debootstrap"]),
+        (" \n\t\r\n", nil, ["empty"]),
+        ("# only a comment", nil, ["empty"]),
+        ("%post\n", nil, ["empty"]),
+        ("# comment\n%post\n%labels\n%help\n", nil, ["empty"]),
+        ("OSVersion: bookworm", 1, ["no Bootstrap:", "begin with Bootstrap:"]),
+        ("\nFrom: x\nBootstrap: docker\n", 2, ["no Bootstrap:", "'From:'"]),
+        ("%post\ntrue\nBootstrap: docker\n", 1, ["above the first Bootstrap:"]),
+        ("Bootstrap: debootstrap\nOSVersion: a\u{0}b", 2, ["binary"]),
+        (header + "%post\n\n\u{0}", 5, ["binary"]),
+        ("Bootstrap:\n", 1, ["names no agent"]),
+        ("Bootstrap: # docker\n", 1, ["names no agent"]),
+        ("Bootstrap: debotstrap\n", 1, ["unknown agent", "'debootstrap'?"]),
+        ("Bootstrap: dokcer\nFrom: x\n", 1, ["unknown agent", "'docker'?"]),
+        ("Bootstrap: docker://debian\n", 1, ["unknown agent 'docker://debian'"]),
+        ("Bootstrap: docker\nFrom: a\n%post\ntrue\nBootstrap: nix\n", 5, ["unknown agent 'nix'"]),
+        (header + "Mirror: http://x", 3, ["unknown header keyword 'Mirror'"]),
+        (header + "MirorURL: http://x", 3, ["MirrorURL:?"]),
+        (header + "OtherURL: http://x", 3, ["OtherURL1:?"]),
+        (header + "OtherURLx: http://x", 3, ["OtherURL1:?"]),
+        (header + "MirrorURL2: http://x", 3, ["unknown", "MirrorURL:?"]),
+        (header + "Include3: x", 3, ["Include3", "Include:?"]),
+        (header + "Include: a\nINCLUDE: b", 4, ["already in line 3"]),
+        ("Bootstrap: yum\nOtherURL1: a\notherurl1: b\n", 3, ["already in line 2"]),
+        (header + "nonsense", 3, ["nonsense", "begin a section with '%'"]),
+        (header + "Include: a\n  b\n", 4, ["'b'"]),
+        (header + "Include: a \\\n# c\n  b\n", 5, ["'b'"]),
+        ("{\"header\": {}}\n", 1, ["unknown header keyword"]),
+        ("FROM debian:12\nRUN apt-get update\n", 1, ["unknown header keyword 'FROM debian'"]),
+        (header + "%pots\n", 3, ["unknown section '%pots'", "%post?"]),
+        (header + "%environement\n", 3, ["%environment?"]),
+        (header + "%post\n  %wheel ALL=(ALL) ALL\n", 4, ["unknown section '%wheel'", "'%'"]),
+        (header + "% post", 3, ["unknown section '%'"]),
+        (header + "%", 3, ["unknown section '%'"]),
+        (header + "  %post", 3, ["indented"]),
+        (header + "%apprunn foo\n", 3, ["%apprun?"]),
+        (header + "%appinstall\nx", 3, ["%appinstall names no app"]),
+        (header + "%help\n\n%appenv # foo\nx", 5, ["%appenv names no app"]),
+        (header + "%files x", 3, ["no arguments but 'from STAGE'"]),
+        (header + "%files from\na", 3, ["'from'"]),
+        (header + "%files from a b\na", 3, ["'from a b'"]),
+        (header + "%files form build\na", 3, ["'form build'"]),
+        (header + "%files from build\na", 3, ["no stage 'build'", "Stage: build"]),
+        (header + "Stage: a\n%files from a\nx", 4, ["cannot copy from itself"]),
+        (header + "Stage: devel\n%post\n" + header + "%files from devl\nx", 7, ["no stage 'devl'", "'devel'?"]),
+        (header + "%files from b\nx\n" + header + "Stage: b\n", 3, ["no stage 'b' above"]),
+        (header + "Stage: a\n%post\n:\n" + header + "Stage: a\n", 8, ["stage 'a' is already in line 1"]),
+        (header + "Stage: a b\n", 3, ["holds a blank"]),
+        (header + "%files\na b c", 4, ["3 words", "quotes"]),
+        (header + "%files\n\n\"a b", 5, ["no partner"]),
+        (header + "%files\na 'b", 4, ["no partner"]),
+        (header + "%files\n\"a\"b c", 4, ["middle of a name"]),
+        (header + "%files\nit's b", 4, ["middle of a name"]),
+        (header + "%files\n'' b", 4, ["empty name"]),
+        (header + "%files\na \"\"", 4, ["empty name"]),
+        (header + "%post -c", 3, ["names no program", "%post -c /bin/bash"]),
+        (header + "%setup -x -c # bash\ntrue", 3, ["%setup -c names no program"]),
+        (header + "%post\n\n\techo {{ NAME }}\n", 5, ["{{ NAME }}", "--build-arg NAME=VALUE", "%arguments"]),
+        ("Bootstrap: {{ A }}\n", 1, ["{{ A }} is not defined"]),
+        (header + "#{{x}}", 3, ["{{ x }}"]),
+        (header + "%arguments\nVERSION=1\n%post\n:\n{{\nVERSOIN }}", 7, ["{{ VERSION }}?"]),
+        (header + "%arguments\nA={{ B }}\n", 4, ["{{ B }} is not defined"]),
+        (header + "%arguments\nA 1\n%post\n{{ A }}", 6, ["{{ A }} is not defined"]),
+    ]
+
+    /// Right, but nothing that netroot can build.
+    static let unbuildable: [Row] = [
+        ("%post\ntrue\n", nil, ["no Bootstrap:", "debootstrap"]),
+        ("Bootstrap: docker\nFrom: debian", 1, ["agent 'docker' is not supported yet"]),
+        ("\nBootstrap: Yum\n", 2, ["agent 'yum' is not supported yet"]),
+        ("Bootstrap: debootstrap\n", 1, ["needs OSVersion"]),
+        ("Bootstrap: debootstrap\nOSVersion:\n", 2, ["needs OSVersion"]),
+        ("Bootstrap: debootstrap\nOSVersion: --help\n", 2, ["--help"]),
+        ("Bootstrap: debootstrap\nOSVersion: a b\n", 2, ["a b"]),
+        (header + "OtherURL1: http://x", 3, ["OtherURL1", "not supported yet"]),
+        (header + "From: x", 3, ["From", "not supported yet"]),
+        (header + "MirrorURL: --x", 3, ["--x"]),
+        (header + "MirrorURL:", 3, ["mirror"]),
+        (header + "MirrorURL: http://x/%{RELEASE}", 3, ["%{RELEASE}", "%{OSVERSION}"]),
+        (header + "MirrorURL: http://x/%{OSVERSION", 3, ["'}'"]),
+        ("Bootstrap: debootstrap\nMirrorURL: http://x/%{OSVERSION}", 1, ["needs OSVersion"]),
+        ("Bootstrap: debootstrap\nOSVersion: %{OSVERSION}", 2, ["OSVersion:"]),
+        (header + "Include: a --hook=x", 3, ["--hook=x"]),
+        (header + "Stage: a\n%post\n" + header + "%files from a\nx", 7, ["from a stage is not supported yet"]),
+        (header + "%post -c \"bash", 3, ["partner"]),
+        (header + "%post -c bash | tee", 3, ["not supported yet"]),
+        (header + "%help\n%pre -c $SHELL\n", 4, ["not supported yet"]),
+    ]
+
+    private func check(_ error: ConfigError, _ row: Row) {
+        #expect(error.line == row.line, "\(error)")
+        for word in row.words { #expect(error.description.contains(word), "\(error)") }
+        #expect(error.file == "r.def")
+        #expect(!error.description.contains("\n"))
+        #expect(error.hint != nil, "the next step: \(error)")
+    }
+
+    @Test(arguments: mistakes.indices) func mistake(index: Int) throws {
+        check(
+            try #require(throws: ConfigError.self) { try parseRecipe(Self.mistakes[index].text) }, Self.mistakes[index])
+    }
+
+    @Test(arguments: unbuildable.indices) func rightButNotBuildable(index: Int) throws {
+        let row = Self.unbuildable[index]
+        let recipe = try parseRecipe(row.text)
+        check(try #require(throws: ConfigError.self) { try recipe.built.checkBuildable() }, row)
+    }
+
+    /// What is no script must be text; a script may be anything. Each row: what stands before the bytes, the bytes.
+    static let notText: [(start: String, bytes: [UInt8], line: Int)] = [
+        ("Include: ", [0xFF], 3), ("%post ", [0xC3, 0x28], 3), ("", [0xC3], 3), ("%files\na\n", [0xED, 0xA0, 0x80], 5),
+        ("%labels\n\nA ", [0x80], 5),
+    ]
+
+    @Test(arguments: notText) func invalidUTF8(start: String, bytes: [UInt8], line: Int) throws {
+        let error = try #require(throws: ConfigError.self) {
+            try Recipe(bytes: Array((header + start).utf8) + bytes, path: "r.def")
+        }
+        #expect(error.line == line)
+        #expect(error.problem.contains("UTF-8"))
+    }
+
+    /// An error is for a terminal, however long the line that it is about.
+    @Test(arguments: [
+        "", "%", "%files ", "%files from ", "Include", "%files\n", "Bootstrap: ", "%post\n{{", "Stage: a ",
+    ])
+    func errorsAreShort(start: String) throws {
+        let long = String(repeating: "abcdefgh", count: 50_000)
+        let text = start.hasPrefix("Boot") ? start + long : header + start + long + (start == "%files\n" ? " b c" : "")
+        do throws(ConfigError) {
+            _ = try parseRecipe(start.hasSuffix("{{") ? text + "}}" : text)
+            Issue.record("accepted")
+        } catch {
+            #expect(error.description.utf8.count < 500)
+        }
+    }
+}
