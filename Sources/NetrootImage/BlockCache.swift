@@ -183,7 +183,8 @@ final class BlockCache {
     }
 
     private func listSeen() {
-        guard let names = try? Files.names(in: place.directory) else { return }
+        var names: [String] = []
+        do { names = try Files.names(in: place.directory) } catch { unusable(error) }
         for name in names where name.hasSuffix(SeenFiles.suffix) {
             let path = "\(place.directory)/\(name)"
             var status = stat()
