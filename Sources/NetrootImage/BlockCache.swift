@@ -33,7 +33,7 @@ final class BlockCache {
     }
 
     private let place: BlockCachePlace
-    private let hasher = BlockHasher()
+    private let hasher: BlockHasher
     private var files: [BlockCacheFile] = []
     private var index: [BlockDigest: Place] = [:]
     /// The file that this run writes; the last of `files`.
@@ -56,9 +56,11 @@ final class BlockCache {
     private static let mostFiles = 64
 
     /// Reads what is there; nil where the limit is 0.
-    init?(_ place: BlockCachePlace) {
+    /// - Throws: `PackError.noDigest`.
+    init?(_ place: BlockCachePlace) throws(PackError) {
         guard place.limit > 0 else { return nil }
         self.place = place
+        hasher = try BlockHasher()
         do {
             try Files.makeDirectory(place.directory, mode: 0o700)
             for name in try Files.names(in: place.directory) {
@@ -142,8 +144,10 @@ final class BlockCache {
     }
 
     /// What is known of a tree's files.
-    func seen(root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool) -> SeenFiles {
-        let seen = SeenFiles(in: place.directory, root: root, cutting: cutting, clock: clock, isTrusted: isTrusted)
+    func seen(root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool)
+        throws(PackError) -> SeenFiles
+    {
+        let seen = try SeenFiles(in: place.directory, root: root, cutting: cutting, clock: clock, isTrusted: isTrusted)
         if seen.isDamaged { notes.append("\(seen.path) is damaged; every file was read anew") }
         return seen
     }

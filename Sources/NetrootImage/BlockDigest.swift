@@ -32,10 +32,13 @@ final class BlockHasher {
     private let algorithm: OpaquePointer
     private let context: OpaquePointer
 
-    init() {
+    /// - Throws: `PackError.noDigest`: OpenSSL can be configured to have no SHA-256.
+    init() throws(PackError) {
         // Fetched once: a lookup for each of ten thousand small files is not free.
-        guard let algorithm = EVP_MD_fetch(nil, "SHA256", nil), let context = EVP_MD_CTX_new() else {
-            fatalError("OpenSSL has no SHA-256, or there is no memory")
+        guard let algorithm = EVP_MD_fetch(nil, "SHA256", nil) else { throw .noDigest }
+        guard let context = EVP_MD_CTX_new() else {
+            EVP_MD_free(algorithm)
+            throw .noDigest
         }
         self.algorithm = algorithm
         self.context = context

@@ -12,7 +12,7 @@ struct PackContents {
     private let cancelled: CancelFlag
     private let seen: SeenFiles?
     private let opener: PackOpener
-    private let hasher = BlockHasher()
+    private let hasher: BlockHasher
     /// By node: its index in the stream's files; -1 before it is read.
     private(set) var fileOf: [Int]
     /// Sizes of all files, each once however many names it has.
@@ -50,7 +50,8 @@ struct PackContents {
     ///   - seen: digests that are known; nil to read all.
     init(
         tree: PackTree, stream: BlockStream, blockSize: Int, settings: [UInt8], seen: SeenFiles?, cancelled: CancelFlag
-    ) {
+    ) throws(PackError) {
+        hasher = try BlockHasher()
         self.tree = tree
         self.stream = stream
         self.blockSize = blockSize

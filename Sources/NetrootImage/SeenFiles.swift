@@ -34,7 +34,7 @@ final class SeenFiles {
     private let key: BlockDigest
     private let directory: String
     private let clock: timespec?
-    private let hasher = BlockHasher()
+    private let hasher: BlockHasher
     /// The body that was read, and where in it a file's entry is, by inode.
     private var old: [UInt8] = []
     private var index: [UInt64: Int] = [:]
@@ -49,7 +49,8 @@ final class SeenFiles {
     ///   - isTrusted: false to use nothing of what is there.
     init(
         in directory: String, root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool
-    ) {
+    ) throws(PackError) {
+        hasher = try BlockHasher()
         self.directory = directory
         self.clock = clock
         key = hasher.digest { feed in

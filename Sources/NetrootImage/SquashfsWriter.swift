@@ -68,7 +68,7 @@ public struct SquashfsWriter: Sendable {
 
     private func pack(_ cancelled: CancelFlag) throws -> Report {
         try checkPlaces()
-        let cache = cache.flatMap { BlockCache($0) }
+        let cache = try cache.flatMap { try BlockCache($0) }
         // Also after a failure: what was compressed is worth keeping, and the bound holds.
         defer { cache?.finish() }
         do {
@@ -87,7 +87,7 @@ public struct SquashfsWriter: Sendable {
         let clock = cache.flatMap { _ in SeenFiles.clock(of: tree) }
         var scan = try PackScan(path: tree, image: image, cancelled: cancelled)
         try scan.run()
-        let seen = cache?.seen(
+        let seen = try cache?.seen(
             root: (UInt64(scan.device), UInt64(scan.tree.nodes[0].inode)),
             cutting: "\(blockSize.bytes) \(FragmentPlan.limit(blockSize: blockSize.bytes))", clock: clock,
             isTrusted: trustsSeen)
@@ -96,7 +96,7 @@ public struct SquashfsWriter: Sendable {
         var superblock = try begin(output, compressor, scan.tree)
         let stream = try BlockStream(
             output: output, cache: cache, compression: compression, blockSize: blockSize.bytes, workers: workers)
-        var contents = PackContents(
+        var contents = try PackContents(
             tree: scan.tree, stream: stream, blockSize: blockSize.bytes, settings: try settings(), seen: seen,
             cancelled: cancelled)
         try contents.run()

@@ -48,7 +48,7 @@ import Testing
     private func knownFiles() throws -> Set<String> {
         var scan = try PackScan(path: tree, image: "x", cancelled: CancelFlag())
         try scan.run()
-        let files = SeenFiles(
+        let files = try SeenFiles(
             in: blocks, root: (UInt64(scan.device), UInt64(scan.tree.nodes[0].inode)),
             cutting: "65536 \(FragmentPlan.limit(blockSize: 65536))", clock: nil, isTrusted: true)
         var known: Set<String> = []
@@ -150,11 +150,11 @@ import Testing
         var scan = try PackScan(path: tree, image: "x", cancelled: CancelFlag())
         try scan.run()
         let root = (device: UInt64(scan.device), inode: UInt64(scan.tree.nodes[0].inode))
-        let forged = SeenFiles(
+        let forged = try SeenFiles(
             in: blocks, root: root, cutting: "65536 \(FragmentPlan.limit(blockSize: 65536))",
             clock: timespec(tv_sec: .max / 2, tv_nsec: 0), isTrusted: false)
         for node in scan.tree.nodes where node.isRegular && node.size == 9_005 {
-            forged.keep([BlockHasher().digest { feed in [1, 2].withUnsafeBytes(feed) }], of: node)
+            forged.keep([try BlockHasher().digest { feed in [1, 2].withUnsafeBytes(feed) }], of: node)
         }
         try forged.save(limit: 1 << 20)
         #expect(try Files.read(file) != bytes)

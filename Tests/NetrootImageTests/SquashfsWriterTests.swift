@@ -296,7 +296,7 @@ import Testing
         }
         let stream = try BlockStream(
             output: try SquashfsOutput(path: image), cache: nil, compression: .standard, blockSize: 131072, workers: 1)
-        var contents = PackContents(
+        var contents = try PackContents(
             tree: scan.tree, stream: stream, blockSize: 131072, settings: [], seen: nil, cancelled: cancelled)
         let gone = change == "remove" || change == "symlink"
         #expect(throws: gone ? PackError.vanished(path: file) : .changed(path: file)) { try contents.run() }
