@@ -139,6 +139,8 @@ final class BlockCache {
     private func recordLength(_ place: Place) -> Int64 { Int64(BlockCacheFile.headerLength + place.length) }
 
     private func unusable(_ error: any Error) {
+        // What follows from the first failure would only repeat it.
+        guard !isClosed else { return }
         isClosed = true
         notes.append("the block cache is not written: \(error)")
     }
