@@ -16,13 +16,6 @@ struct Zypper: Bootstrap {
     /// The exit status that says that scriptlets failed (zypper(8), ZYPPER_EXIT_INF_RPM_SCRIPT_FAILED).
     static let scriptletFailed: Int32 = 107
 
-    /// Downloaded packages and metadata of one set of repositories, which all have the same names.
-    static func cacheDirectory(_ cache: String, for source: BootstrapAgent.RPMSource) -> String {
-        let url = RPM.withoutCredentials(source.repositories.first?.url ?? "")
-        let name = url.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") ? $0 : "_" }
-        return "\(cache)/zypper/\(source.release ?? "none")-\(String(name.suffix(180)))"
-    }
-
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
@@ -39,7 +32,9 @@ struct Zypper: Bootstrap {
             try Files.replace("\(rpm.home)/repos/\(repository.id).repo", with: Array(text.utf8), mode: 0o600)
         }
         try Files.replace(rpm.home + "/zypp.conf", with: Array("[main]\n".utf8))
-        let cache = Self.cacheDirectory(place.cache, for: header.source)
+        // In it zypper keeps each repository by its name, which is the same in all recipes.
+        let urls = header.source.repositories.map(\.url) + [header.source.release ?? ""]
+        let cache = "\(place.cache)/zypper/" + (try await rpm.cacheName(keys: keys, urls))
         try Files.makeDirectory(cache)
         try await rpm.install(command(rpm, cache: cache), mayFail: [Self.scriptletFailed])
         try await removeTraces(of: rpm)
