@@ -20,7 +20,7 @@ public enum BuildError: ReportableError, Equatable {
     case unsigned(reason: String, recipe: String, log: String)
     /// No key is named to check a repository's packages with.
     case noKey(repository: String, recipe: String)
-    /// A key cannot be fetched; `reason` in the tool's own words.
+    /// A key cannot be fetched, or is none; `reason` in the tool's own words.
     case keyUnreachable(url: String, reason: String, recipe: String)
     /// A key has a fingerprint that the recipe does not give.
     case wrongKey(url: String, found: String, recipe: String)
@@ -81,7 +81,7 @@ public enum BuildError: ReportableError, Equatable {
             return "\(recipe): no key to check the packages of \(repository) with; name it in the header, "
                 + "Setopt: gpgkey=URL, or build with --allow-unsigned"
         case .keyUnreachable(let url, let reason, let recipe):
-            return "\(recipe): the key \(url) cannot be fetched: \(reason)\nmend Setopt: gpgkey="
+            return "\(recipe): the key \(url) cannot be had: \(reason)\nmend Setopt: gpgkey="
         case .wrongKey(let url, let found, let recipe):
             return "\(recipe): the key \(url) has the fingerprint \(found), which Fingerprints: does not give\n"
                 + "make sure that the key is the distribution's, then mend Fingerprints:"

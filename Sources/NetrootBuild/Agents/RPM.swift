@@ -133,6 +133,37 @@ extension RPM {
         return try databases.first { directory in try names.contains { try tree.contains("\(directory)/\($0)") } }
     }
 
+    /// Removes what the tools wrote below the root by the paths of the host's directories that they were given: lists of
+    /// expired repositories, what zypper knows of the root. The directories above go too, but for those of packages.
+    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    func removeTraces(_ paths: [String]) async throws {
+        let tree = RootTree(directory: place.root)
+        for path in paths {
+            let trace = try tree.resolve(path)
+            guard trace != tree.directory else { continue }
+            try await place.runner.run(Command(["rm", "-rf", "--one-file-system", "--", trace]))
+            var inside = path[...]
+            while let slash = inside.lastIndex(of: "/"), slash != inside.startIndex {
+                inside = inside[..<slash]
+                let directory = try tree.resolve(String(inside))
+                guard Files.isDirectory(directory) else { continue }
+                guard try Files.names(in: directory).isEmpty, !(try await isOwned(String(inside))) else { break }
+                guard rmdir(directory) == 0 else { throw SystemError("remove", directory, code: errno) }
+            }
+        }
+    }
+
+    /// Whether a path in the root belongs to a package.
+    private func isOwned(_ path: String) async throws -> Bool {
+        do {
+            _ = try await CommandRunner().capture(
+                Command(["rpm", "--root", place.root, "--query", "--file", path], environment: ["HOME": home]))
+            return true
+        } catch CommandError.failed(_, .exited(1), _, _) {
+            return false
+        }
+    }
+
     /// Moves the database to where the root's own rpm looks for it.
     /// - Throws: `BuildError.badPath`, `SystemError`.
     func settleDatabase() throws {

@@ -1,4 +1,3 @@
-import Glibc
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
@@ -37,7 +36,7 @@ struct Zypper: Bootstrap {
         let cache = "\(place.cache)/zypper/" + (try await rpm.cacheName(keys: keys, urls))
         try Files.makeDirectory(cache)
         try await rpm.install(command(rpm, cache: cache), mayFail: [Self.scriptletFailed])
-        try await removeTraces(of: rpm)
+        try await rpm.removeTraces([rpm.home, cache])
         try rpm.settleDatabase()
         return rpm.account(agent: "zypper")
     }
@@ -61,18 +60,5 @@ struct Zypper: Bootstrap {
             ] + Self.always + header.source.include
         return rpm.command(
             argv, environment: ["ZYPP_CONF": rpm.home + "/zypp.conf", "ZYPP_LOGFILE": rpm.logs + "/zypper.log"])
-    }
-
-    /// zypper keeps what it knows of the root below the root, by the path of its cache.
-    private func removeTraces(of rpm: RPM) async throws {
-        let tree = RootTree(directory: rpm.place.root)
-        let solv = try tree.resolve(rpm.home + "/solv")
-        try await rpm.place.runner.run(Command(["rm", "-rf", "--", solv]))
-        var parent = solv
-        while let slash = parent.lastIndex(of: "/") {
-            parent = String(parent[..<slash])
-            // Ends at the first directory that holds something else.
-            guard parent.utf8.count > tree.directory.utf8.count, rmdir(parent) == 0 else { return }
-        }
     }
 }
