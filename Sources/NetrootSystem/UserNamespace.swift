@@ -71,7 +71,7 @@ public struct UserNamespaceError: ReportableError, Equatable {
     /// What, why, and what to do.
     public var description: String {
         let steps = settings.isEmpty ? ["run it with sudo"] : settings + ["or run it with sudo"]
-        return "no user namespace to build in without root: \(reason)\n" + steps.joined(separator: "\n")
+        return "no user namespace to build in without root: \(reason)\n" + steps.joined(separator: "; ")
     }
 
     /// The settings that keep a user from having one: sysctl(8), subuid(5).
