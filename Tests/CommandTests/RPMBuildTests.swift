@@ -145,6 +145,21 @@ extension Builds {
             expectError(try await build(), .failed, ["Package unsigned-1.0-1.x86_64.rpm is not signed"])
         }
 
+        @Test func whatIsMissingHasTheNameOfItsRPMPackage() async throws {
+            try scratch.writeHosts("a", more: "TRANSPORTS = nfs nbd")
+            var recipe = FakeRecipe()
+            recipe.header = try small.header("dnf", "busybox")
+            recipe.programs = ["mount.nfs", "perl"]
+            try recipe.write(scratch)
+            expectError(try await build(), .failed, ["needs nbd-client", "add nbd to Include"])
+            recipe.programs = []
+            try recipe.write(scratch)
+            expectError(try await build(), .failed, ["needs mount.nfs", "add nfs-utils to Include"])
+            recipe.hasKernel = false
+            try recipe.write(scratch)
+            expectError(try await build(), .failed, ["has no kernel", "add kernel-core to Include"])
+        }
+
         @Test(arguments: agents) func aPackageThatWasTamperedWith(agent: String) async throws {
             let copy = scratch.path + "/copy"
             expectSuccess(try await run(["cp", "-a", small.folder, copy]))
