@@ -23,7 +23,9 @@ enum PackageList {
         let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
         let query = ["-qa", "--queryformat", format]
         // busybox has a program of this name too, which lists nothing.
-        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") { return inRoot.command(["rpm"] + query) }
+        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") {
+            return inRoot.command(["rpm"] + query)
+        }
         try Tool.require([RPM.tool])
         let database = try tree.resolve(try RPM.database(in: tree) ?? RPM.database)
         return Command(["rpm", "--dbpath", database] + query)

@@ -43,7 +43,9 @@ extension Builds {
             #expect(!log.contains("builds an initramfs"))
             #expect(!log.contains("should have surrounding white spaces"), "dracut finds no fault with netroot.conf")
             #expect(try Files.names(in: root + "/boot") == [])
-            let runs = log.split(separator: "\n").filter { $0.hasPrefix("+ unshare ") && $0.contains(" dracut --force") }
+            let runs = log.split(separator: "\n").filter {
+                $0.hasPrefix("+ unshare ") && $0.contains(" dracut --force")
+            }
             #expect(runs.count == 1)
         }
 
@@ -73,7 +75,8 @@ extension Builds {
             #expect(
                 try Files.linkTarget(units + "sshd.service.wants/netroot-ssh-host-key.service")
                     == "../netroot-ssh-host-key.service")
-            #expect(try Files.text(units + "netroot-ssh-host-key.service").contains("Before=ssh.service sshd.service\n"))
+            #expect(
+                try Files.text(units + "netroot-ssh-host-key.service").contains("Before=ssh.service sshd.service\n"))
             #expect(try Files.linkTarget(units + "dnf-makecache.timer") == "/dev/null")
             let manifest = generation.manifest
             #expect(manifest.packages.map(\.name).contains("kernel-core") && manifest.packages.count == 10)
@@ -96,7 +99,10 @@ extension Builds {
                 """
             let version = generation.manifest.kernel.version
             let outcome = try await run(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh", generation.root, marker, version])
+                [
+                    "unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh", generation.root,
+                    marker, version,
+                ])
             expectSuccess(outcome)
             let halves = outcome.output.components(separatedBy: "unmasked\n")
             try #require(halves.count == 2, "\(outcome.output)")
