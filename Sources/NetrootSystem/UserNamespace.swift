@@ -25,7 +25,7 @@ public enum UserNamespace {
         for (name, value) in environment { setenv(name, value, 1) }
         let argv = Self.unshare + [program] + CommandLine.arguments.dropFirst()
         var pointers: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
-        defer { pointers.forEach { free($0) } }
+        defer { for pointer in pointers { free(pointer) } }
         execv(unshare, &pointers)
         throw SystemError("run", unshare, code: errno)
     }
@@ -34,6 +34,9 @@ public enum UserNamespace {
     private static func probe() async throws {
         let shown: String
         do {
+            // By itself first: where a namespace is refused, the process that was to map the IDs waits for ever
+            // (util-linux 2.38).
+            _ = try await CommandRunner().capture(Command(["unshare", "--user", "--", "true"]))
             shown = try await CommandRunner().capture(Command(unshare + ["cat", "/proc/self/uid_map"]))
         } catch let error as CommandError {
             throw UserNamespaceError(reason: error.lastLines.last ?? error.description, settings: settings())
