@@ -50,6 +50,10 @@ public struct SIF: Sendable, Equatable {
         public let filesystem: Filesystem?
         /// Of a partition; nil also for one that is not known here.
         public let role: Role?
+        /// The group that it belongs to, with the highest four bits set; without them it belongs to none.
+        let group: UInt32
+        /// The object, or with the highest four bits the group, that it is about.
+        let link: UInt32
         /// The descriptor as it is in the file.
         let descriptor: [UInt8]
     }
@@ -193,8 +197,8 @@ extension SIF.Object {
         kind = SIF.Kind(rawValue: Int32(bitPattern: fields.uint32()))
         fields.skip(1)
         id = fields.uint32()
-        // Group and link.
-        fields.skip(8)
+        group = fields.uint32()
+        link = fields.uint32()
         let start = fields.uint64()
         let length = fields.uint64()
         let place = "object \(id)"
