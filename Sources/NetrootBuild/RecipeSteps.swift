@@ -100,12 +100,14 @@ struct RecipeSteps: Sendable {
         for name in matches {
             var target = try destination(copy.destination ?? name)
             if Files.isDirectory(target), let last = name.split(separator: "/").last { target += "/\(last)" }
+            var source = try lender.resolve(name)
+            // A symlink to what is not there: kept where a pattern found it, a mistake where the recipe names it.
+            if !Files.exists(source) {
+                if matches == [RootTree.absolute(copy.source)] { throw missing(copy, stage: stage) }
+                source = try lender.resolve(name, followLast: false)
+            }
             try await runner.run(
-                Command(
-                    [
-                        "cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", try lender.resolve(name),
-                        target,
-                    ]))
+                Command(["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", source, target]))
         }
     }
 

@@ -101,6 +101,9 @@ struct RootTree: Sendable {
         return matches.sorted()
     }
 
+    /// A path of the root with one slash before each of its names.
+    static func absolute(_ path: String) -> String { path.split(separator: "/").map { "/\($0)" }.joined() }
+
     /// The patterns that one with braces stands for: `a{b,c{d,e}}` is `ab`, `acd` and `ace`.
     static func braces(_ pattern: String) -> [String] {
         guard let open = pattern.firstIndex(of: "{") else { return [pattern] }
