@@ -205,7 +205,8 @@ public struct Build: Sendable {
                 root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipe: recipe.path,
                 log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: nil, progress: progress)
             _ = try await StageBuild(
-                stage: stage, agent: try stage.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier, name: name
+                stage: stage, agent: try stage.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
+                name: name
             ).run()
             earlier[name] = RootTree(directory: place.root)
         }
@@ -214,7 +215,8 @@ public struct Build: Sendable {
             runner: runner, allows: allows, customise: customise, progress: progress)
         let last = recipe.built
         return try await StageBuild(
-            stage: last, agent: try last.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier, name: nil
+            stage: last, agent: try last.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
+            name: nil
         ).run()
     }
 
