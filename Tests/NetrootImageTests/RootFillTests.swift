@@ -189,7 +189,6 @@ import Testing
             try RootFill(directory: target, keepsDevices: false).unpack(try SquashfsReader(image))
         }
         #expect(try Files.names(in: outside) == [] && Files.names(in: target) == [])
-        // unsquashfs of the same image, for comparison: it may refuse, or make one of the two.
     }
 
     /// Symlinks are kept as they are; nothing is written through one.
