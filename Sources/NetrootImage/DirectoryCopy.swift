@@ -73,7 +73,9 @@ struct DirectoryCopy {
                 try buffer.copy(from: descriptor, size: Int64(opened.st_size), to: target) { from.display(name) }
             }
         case .symlink:
-            let target = try DirectoryHandle.target(of: name, in: from.descriptor) { from.failure("read", name, code: $0) }
+            let target = try DirectoryHandle.target(of: name, in: from.descriptor) {
+                from.failure("read", name, code: $0)
+            }
             try writer.symlink(name, in: to, target: target, try attributes(status, name, in: from))
         default:
             try writer.node(
@@ -96,7 +98,11 @@ struct DirectoryCopy {
         of name: [UInt8], in parent: DirectoryHandle
     ) throws -> [(name: [UInt8], value: [UInt8])] {
         let place = parent.place(name)
-        let names = try DirectoryHandle.sized { llistxattr(place, $0, $1) } failing: { parent.failure("read", name, code: $0) }
+        let names = try DirectoryHandle.sized {
+            llistxattr(place, $0, $1)
+        } failing: {
+            parent.failure("read", name, code: $0)
+        }
         return try names.split(separator: 0).map { Array($0) }.filter(Self.keeps).map { key in
             let value = try DirectoryHandle.sized {
                 lgetxattr(place, DirectoryHandle.terminated(key), $0, $1)

@@ -57,9 +57,8 @@ final class FileTree: Sendable {
     func list(_ directory: [UInt8], _ body: ([UInt8], stat, FileEntry) throws -> Void) throws {
         let descriptor = try open(directory, O_DIRECTORY)
         defer { close(descriptor) }
-        for name in try DirectoryHandle.names(in: descriptor, failing: {
-            SystemError("read", display(directory), code: $0)
-        }) {
+        let names = try DirectoryHandle.names(in: descriptor) { SystemError("read", display(directory), code: $0) }
+        for name in names {
             let path = directory + [UInt8(ascii: "/")] + name
             var status = stat()
             guard fstatat(descriptor, Self.terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else {

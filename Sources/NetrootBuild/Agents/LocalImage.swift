@@ -151,7 +151,8 @@ struct LocalImage: Bootstrap {
     private func signed() throws -> SIF {
         guard case .path(let path) = header.source, case .sif(let sif, _) = try source(path) else {
             throw ConfigError(
-                file: recipe, line: header.line, problem: "Fingerprints: only a SIF file is signed, and From: names none",
+                file: recipe, line: header.line,
+                problem: "Fingerprints: only a SIF file is signed, and From: names none",
                 hint: "remove Fingerprints:")
         }
         return sif
