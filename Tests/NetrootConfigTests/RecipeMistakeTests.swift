@@ -129,7 +129,30 @@ private let print = "0123456789abcdef0123456789ABCDEF01234567"
         (suse + "RegCode: secret\n", 3, ["RegCode: registers with SUSE"]),
         (suse + "Modules: a,b\n", 3, ["Modules: registers with SUSE"]),
         (suse + "Setopt: best=1\n", 3, ["zypper has no option 'best'", "gpgkey=URL"]),
+        ("Bootstrap: localimage\n", 1, ["agent 'localimage' needs From:"]),
+        ("Bootstrap: localimage\nFrom:\n", 2, ["needs From:", "label:debian12"]),
+        (local + "OSVersion: 12", 3, ["OSVersion: is not supported with agent 'localimage'"]),
+        (local + "Include: vim", 3, ["Include: is not supported with agent 'localimage'"]),
+        ("Bootstrap: localimage\nFrom: docker://debian:12", 2, ["'docker://debian:12' is no path"]),
+        ("Bootstrap: localimage\nFrom: ~/a.sif", 2, ["'~/a.sif' is no path"]),
+        ("Bootstrap: localimage\nFrom: label:", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:a b", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:@3", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:a@", 2, ["'' is no number of a generation", "label:a@7"]),
+        ("Bootstrap: localimage\nFrom: label:a@0", 2, ["'0' is no number"]),
+        ("Bootstrap: localimage\nFrom: label:a@+1", 2, ["'+1' is no number"]),
+        ("Bootstrap: localimage\nFrom: label:a@3@4", 2, ["'3@4' is no number"]),
+        (local + "Fingerprints:", 3, ["names no key"]),
+        (local + "Fingerprints: 12AB", 3, ["'12AB' is no fingerprint", "40 hexadecimal digits"]),
+        (local + "Fingerprints: \(key),\(key.dropLast())x", 3, ["is no fingerprint"]),
+        (
+            local + "Stage: one\n%post\n:\nBootstrap: scratch\nFrom: x\n%files from one\n/a\n", 7,
+            ["From: is not supported"]
+        ),
     ]
+
+    private static let local = "Bootstrap: localimage\nFrom: a.sif\n"
+    private static let key = "12045C8C0B1004D058DE4BEDA20C27EE7FF7BA84"
 
     private func check(_ error: ConfigError, _ row: Row) {
         #expect(error.line == row.line, "\(error)")
