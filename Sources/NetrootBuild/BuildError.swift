@@ -32,13 +32,15 @@ public enum BuildError: ReportableError, Equatable {
     case badInitramfs(reason: String, log: String)
     /// A path inside the root leads nowhere, or in circles.
     case badPath(path: String, reason: String)
+    /// It cannot be done in a user namespace.
+    case needsRoot(what: String)
     /// An image cannot be edited in place.
     case liveImage(label: String, generation: Int)
 
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .fileMissing, .liveImage: .usage
+        case .recipeMissing, .fileMissing, .needsRoot, .liveImage: .usage
         case .noNetwork: .unavailable
         default: .failed
         }
@@ -83,6 +85,8 @@ public enum BuildError: ReportableError, Equatable {
             return "the initramfs is not fit to boot: \(reason)\nlog: \(log)"
         case .badPath(let path, let reason):
             return "\(path) in the root: \(reason)"
+        case .needsRoot(let what):
+            return "\(what)\nset FORMAT = squashfs, which needs no root, or run it with sudo"
         case .liveImage(let label, let generation):
             return
                 "generation \(generation) of \(label) has an image, which cannot be edited in place; leave out --live"

@@ -113,7 +113,7 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
     @Test(arguments: unbuildable.indices) func rightButNotBuildable(index: Int) throws {
         let row = Self.unbuildable[index]
         let recipe = try parseRecipe(row.text)
-        check(try #require(throws: ConfigError.self) { try recipe.built.checkBuildable() }, row)
+        check(try #require(throws: ConfigError.self) { try recipe.checkBuildable() }, row)
     }
 
     /// What is no script must be text; a script may be anything. Each row: what stands before the bytes, the bytes.
