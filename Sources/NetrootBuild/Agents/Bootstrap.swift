@@ -61,7 +61,8 @@ extension Recipe.Stage {
         switch try agent() {
         case .debootstrap(let header): return Debootstrap(header: header)
         case .scratch: return Scratch()
-        case .dnf, .zypper, .arch, .localImage, .container:
+        case .container(let header): return Container(header: header, recipe: path)
+        case .dnf, .zypper, .arch, .localImage:
             throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
         }
     }

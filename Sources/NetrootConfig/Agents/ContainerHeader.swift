@@ -18,8 +18,8 @@ extension BootstrapAgent {
             /// An image in a registry, as docker(1) names it: `[HOST[:PORT]/]NAME[:TAG]` or `…NAME@DIGEST`, with what
             /// `Registry:` and `Namespace:` put before it.
             case reference(String)
-            /// A file or directory, relative to the recipe's folder where it does not begin with `/`; of the images in it the
-            /// one of this name, nil where there is one only.
+            /// A file or directory; of the images in it the one of this name, nil where there is one only. What is relative is so
+            /// to the recipe's folder; Apptainer takes the working directory.
             case file(path: String, name: String?)
         }
 
@@ -91,7 +91,8 @@ extension RecipeHeader {
         if source == .dockerArchive, !name.isEmpty, !name.hasPrefix("@"), let problem = ImageReference.problem(with: name) {
             throw error(entry, "'\(excerpt(name))' names no image: \(problem.text)", problem.hint)
         }
-        return .file(path: path, name: name.isEmpty ? nil : name)
+        let folder = path.hasPrefix("/") ? "" : self.path.lastIndex(of: "/").map { String(self.path[...$0]) } ?? ""
+        return .file(path: folder + path, name: name.isEmpty ? nil : name)
     }
 }
 
