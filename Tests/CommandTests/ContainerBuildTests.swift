@@ -36,7 +36,10 @@ extension Builds {
             let text = Files.exists(listing) ? try Files.text(listing) : ""
             // What netroot itself lays into every root is not the image's.
             let own = ["usr/lib/dracut", "etc/", "etc ", "usr/lib/systemd", "usr/share", "usr d", "usr/lib d"]
-            return (text.split(separator: "\n").map(String.init).filter { line in !own.contains { line.hasPrefix($0) } }, outcome)
+            return (
+                text.split(separator: "\n").map(String.init).filter { line in !own.contains { line.hasPrefix($0) } },
+                outcome
+            )
         }
 
         private var environment: [String: String] {
@@ -88,7 +91,10 @@ extension Builds {
                 "symlink", [Image.symlink("link", "../../../../outside"), Image.file("link/victim", "evil")],
                 "'link/victim': a symlink on the way leads out of the root"
             ),
-            ("hard link", [Image.hardLink("victim", "../../../../outside/victim")], "a hard link to '../../../../outside"),
+            (
+                "hard link", [Image.hardLink("victim", "../../../../outside/victim")],
+                "a hard link to '../../../../outside"
+            ),
             (
                 "hard link through a symlink",
                 [Image.symlink("link", "../../../../outside"), Image.hardLink("victim", "link/victim")],
@@ -203,9 +209,11 @@ extension Builds {
                 ["layer 1 of 1", "its content is sha256:", "the image's configuration says sha256:000", "do not use"])
             image = ContainerImage([Image.Layer(archive: Array(layer.bytes.prefix(9000)))])
             expectError(
-                try await tree(try await oci(image)).outcome, .failed, ["layer 1 of 1", "the archive is cut off at byte"])
+                try await tree(try await oci(image)).outcome, .failed,
+                ["layer 1 of 1", "the archive is cut off at byte"])
             image = ContainerImage([Image.Layer(archive: Array("no archive at all".utf8), compressor: ["gzip", "-c"])])
-            expectError(try await tree(try await oci(image)).outcome, .failed, ["layer 1 of 1", "the archive is cut off"])
+            expectError(
+                try await tree(try await oci(image)).outcome, .failed, ["layer 1 of 1", "the archive is cut off"])
             image = ContainerImage([layer])
             image.architecture = "arm64"
             expectError(
@@ -217,7 +225,9 @@ extension Builds {
                 try await tree(try await oci(image)).outcome, .failed, ["1 layers, and its configuration has 0"])
             _ = try await oci(ContainerImage([layer]))
             expectSuccess(
-                try await run(["sh", "-c", "tar -C image -cf whole.tar . && head -c 9000 whole.tar >cut.tar"], folder: scratch.path))
+                try await run(
+                    ["sh", "-c", "tar -C image -cf whole.tar . && head -c 9000 whole.tar >cut.tar"],
+                    folder: scratch.path))
             expectError(
                 try await tree("Bootstrap: oci-archive\nFrom: cut.tar").outcome, .failed,
                 ["cut.tar: ", "unexpected EOF", "fetch or make the image again"])
@@ -225,22 +235,30 @@ extension Builds {
 
         /// A blob of the layout that is not what its name says: skopeo finds it, and says so.
         @Test func aBlobOfTheSourceThatWasChanged() async throws {
-            let header = try await oci(ContainerImage([Image.Layer([Image.file("f", String(repeating: "x", count: 9000))])]))
+            let header = try await oci(
+                ContainerImage([Image.Layer([Image.file("f", String(repeating: "x", count: 9000))])]))
             expectSuccess(
                 try await run(
-                    ["sh", "-c", "f=$(ls -S blobs/sha256/* | head -n 1); printf y | dd of=\"$f\" bs=1 seek=600 conv=notrunc"],
+                    [
+                        "sh", "-c",
+                        "f=$(ls -S blobs/sha256/* | head -n 1); printf y | dd of=\"$f\" bs=1 seek=600 conv=notrunc",
+                    ],
                     folder: scratch.path + "/image"))
             expectError(try await tree(header).outcome, .failed, ["Digest did not match", "fetch or make"])
         }
 
         /// A blob of the cache that was cut off by a crash is fetched again.
         @Test func aDamagedCacheIsMended() async throws {
-            let header = try await oci(ContainerImage([Image.Layer([Image.file("f", "content")], compressor: ["gzip", "-c"])]))
+            let header = try await oci(
+                ContainerImage([Image.Layer([Image.file("f", "content")], compressor: ["gzip", "-c"])]))
             #expect(try await tree(header).lines == ["f f 644 0:0 1 "])
             let layout = scratch.path + "/cache/container/layout"
             expectSuccess(
                 try await run(
-                    ["sh", "-c", "for f in blobs/sha256/*; do head -c 60 \"$f\" >x; cat x >\"$f\"; done; rm x; touch oci-put-blob7"],
+                    [
+                        "sh", "-c",
+                        "for f in blobs/sha256/*; do head -c 60 \"$f\" >x; cat x >\"$f\"; done; rm x; touch oci-put-blob7",
+                    ],
                     folder: layout))
             let (lines, outcome) = try await tree(header)
             #expect(lines == ["f f 644 0:0 1 "])
@@ -250,7 +268,8 @@ extension Builds {
 
         @Test(arguments: ["skopeo", "umoci"]) func aToolThatIsMissing(tool: String) async throws {
             try scratch.write("a.def", try await oci(ContainerImage([Image.Layer([Image.file("f")])])) + "\n")
-            let outcome = try await scratch.run("build", "a", wrapper: Namespace.hiding([tool]), environment: environment)
+            let outcome = try await scratch.run(
+                "build", "a", wrapper: Namespace.hiding([tool]), environment: environment)
             expectError(outcome, .unavailable, ["not installed: \(tool)", "apt-get install \(tool)"])
         }
     }

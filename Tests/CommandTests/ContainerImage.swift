@@ -45,14 +45,19 @@ struct ContainerImage {
         func put(_ bytes: [UInt8], _ type: String) throws -> String {
             let digest = try Self.digest(bytes)
             try Files.replace("\(blobs)/\(digest.dropFirst(7))", with: bytes)
-            return #"{"mediaType": "application/vnd.oci.image.\#(type)", "digest": "\#(digest)", "size": \#(bytes.count)}"#
+            return
+                #"{"mediaType": "application/vnd.oci.image.\#(type)", "digest": "\#(digest)", "size": \#(bytes.count)}"#
         }
         var descriptors: [String] = []
         for layer in layers {
             let raw = "\(directory)/raw"
             try Files.replace(raw, with: layer.bytes)
             if !layer.compressor.isEmpty {
-                let packed = try await run(["sh", "-c", "out=$1; shift; \"$@\" <\"$out\" >\"$out.packed\" && mv \"$out.packed\" \"$out\"", "sh", raw] + layer.compressor)
+                let packed = try await run(
+                    [
+                        "sh", "-c", "out=$1; shift; \"$@\" <\"$out\" >\"$out.packed\" && mv \"$out.packed\" \"$out\"",
+                        "sh", raw,
+                    ] + layer.compressor)
                 guard packed.status == 0 else { throw ImageError(text: packed.errors) }
             }
             let suffix = layer.compressor.first.map { $0 == "zstd" ? "+zstd" : "+gzip" } ?? ""
@@ -89,7 +94,9 @@ struct ContainerImage {
             let ids = try image.layers.map { "\"\(try digest($0))\"" }.joined(separator: ", ")
             add(
                 "config\(number).json",
-                Array(#"{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [\#(ids)]}}"#.utf8))
+                Array(
+                    #"{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [\#(ids)]}}"#
+                        .utf8))
             var files: [String] = []
             for (index, layer) in image.layers.enumerated() {
                 files.append("image\(number)-\(index)/layer.tar")

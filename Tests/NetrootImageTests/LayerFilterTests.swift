@@ -55,7 +55,10 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         ("root as a symlink", [("./", "2", "/etc")], "it would replace the root itself"),
         ("root as a file", [("/", "0", "")], "it would replace the root itself"),
         ("root as a hard link", [(".", "1", "etc/passwd")], "it would replace the root itself"),
-        ("symlink out", [("out", "2", "../../etc"), ("out/passwd", "0", "")], "'out/passwd': a symlink on the way leads out"),
+        (
+            "symlink out", [("out", "2", "../../etc"), ("out/passwd", "0", "")],
+            "'out/passwd': a symlink on the way leads out"
+        ),
         ("symlink out, absolute", [("out", "2", "/../etc"), ("out/passwd", "0", "")], "leads out of the root"),
         ("symlinks in a chain", [("a", "2", "b/.."), ("b", "2", ".."), ("a/x", "0", "")], "leads out of the root"),
         (
@@ -65,7 +68,10 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         ("loop", [("l", "2", "l"), ("l/x", "0", "")], "more than 40 symlinks"),
         ("symlink without target", [("l", "2", "")], "a symlink with a target of 0 bytes"),
         ("hard link out", [("h", "1", "../../etc/passwd")], "a hard link to '../../etc/passwd': a name with '..'"),
-        ("hard link through a symlink", [("out", "2", "../.."), ("h", "1", "out/etc/passwd")], "leads out of the root"),
+        (
+            "hard link through a symlink", [("out", "2", "../.."), ("h", "1", "out/etc/passwd")],
+            "leads out of the root"
+        ),
         ("hard link to the root", [("h", "1", "/")], "a hard link to '/'"),
         ("hard link to a directory", [("d", "5", ""), ("h", "1", "d")], "a hard link to a directory"),
         ("hard link to itself", [("h", "1", "./h")], "a hard link to itself"),
@@ -73,7 +79,10 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         ("whiteout of the directory", [(".wh..", "0", "")], "a whiteout of '.'"),
         ("whiteout of nothing", [(".wh.", "0", "")], "a whiteout of ''"),
         ("whiteout of the parent, deep", [("a/b/.wh...", "0", "")], "a whiteout of '..'"),
-        ("whiteout through a symlink", [("l", "2", "/etc"), ("l/.wh.passwd", "0", "")], "a whiteout through a symlink"),
+        (
+            "whiteout through a symlink", [("l", "2", "/etc"), ("l/.wh.passwd", "0", "")],
+            "a whiteout through a symlink"
+        ),
         ("opaque through a symlink", [("l", "2", "/"), ("l/.wh..wh..opq", "0", "")], "a whiteout through a symlink"),
         ("whiteout as a directory", [(".wh.x", "5", "")], "a whiteout that is no empty file"),
         ("whiteout with members", [(".wh.x/y", "0", "")], "a whiteout that is a directory"),
@@ -100,8 +109,11 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
             refusal([layer(("out", "2", "../..")), layer(("out/x", "0", ""))])
                 == "layer 2: 'out/x': a symlink on the way leads out of the root; do not use this image")
         // Replaced, it leads nowhere any more.
-        #expect(refusal([layer(("out", "2", "../..")), layer(("out", "5", ""), ("out/x", "0", ""))]).hasPrefix("passed"))
-        #expect(refusal([layer(("out", "2", "../..")), layer((".wh.out", "0", ""), ("out/x", "0", ""))]).hasPrefix("passed"))
+        #expect(
+            refusal([layer(("out", "2", "../..")), layer(("out", "5", ""), ("out/x", "0", ""))]).hasPrefix("passed"))
+        #expect(
+            refusal([layer(("out", "2", "../..")), layer((".wh.out", "0", ""), ("out/x", "0", ""))]).hasPrefix("passed")
+        )
         #expect(
             refusal([layer(("d/out", "2", "../..")), layer(("d/.wh..wh..opq", "0", ""), ("d/out/x", "0", ""))])
                 .hasPrefix("passed"))
@@ -136,12 +148,15 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
     @Test func attributesOfAnotherSystemAreLeftOut() throws {
         var sample = LayerSample()
         let names = [
-            "security.capability", "security.selinux", "security.ima", "trusted.overlay.redirect", "user.overlay.opaque",
+            "security.capability", "security.selinux", "security.ima", "trusted.overlay.redirect",
+            "user.overlay.opaque",
             "user.mime_type", "user.rootlesscontainers", "system.posix_acl_access",
         ]
         sample.addPax(names.map { ("SCHILY.xattr.\($0)", [1]) })
         sample.add("a", "0")
-        let kept = try Checked.layers([sample.whole]).entries()[0].xattrs.map { String(decoding: $0.name, as: UTF8.self) }
+        let kept = try Checked.layers([sample.whole]).entries()[0].xattrs.map {
+            String(decoding: $0.name, as: UTF8.self)
+        }
         #expect(kept == ["security.capability", "user.mime_type", "system.posix_acl_access"])
     }
 
@@ -156,7 +171,8 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
     @Test(.timeLimit(.minutes(1)))
     func timeGrowsWithTheBytes() throws {
         func seconds(_ count: Int) throws -> Double {
-            let base = layer((0..<count).map { ("d/l\($0)", "2", "/x") } + [("way", "2", "d/l1/../way2"), ("way2", "2", ".")])
+            let base = layer(
+                (0..<count).map { ("d/l\($0)", "2", "/x") } + [("way", "2", "d/l1/../way2"), ("way2", "2", ".")])
             let next = layer(
                 (0..<count).map { number -> Member in ("d/n\(number)", "2", "/x") }
                     + (0..<count).flatMap { number -> [Member] in
@@ -205,9 +221,12 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         func name() -> [UInt8] {
             let count = Int.random(in: 1...4, using: &random)
             // Most of them are harmless, or no archive would get far.
-            return Array((0..<count).map { _ in
-                Int.random(in: 0..<4, using: &random) == 0 ? parts.randomElement(using: &random) ?? "" : "abl".randomElement(using: &random).map { String($0) } ?? ""
-            }.joined(separator: "/").utf8)
+            return Array(
+                (0..<count).map { _ in
+                    Int.random(in: 0..<4, using: &random) == 0
+                        ? parts.randomElement(using: &random) ?? ""
+                        : "abl".randomElement(using: &random).map { String($0) } ?? ""
+                }.joined(separator: "/").utf8)
         }
         switch Int.random(in: 0..<12, using: &random) {
         case 0: sample.addPax([("path", name()), ("SCHILY.xattr.user.x", [0, 10])])

@@ -10,7 +10,9 @@ struct LayerSample {
         prefix: String = "", device: (String, String) = ("", ""), magic: String = "ustar\u{0}00"
     ) -> [UInt8] {
         var block = [UInt8](repeating: 0, count: 512)
-        func put(_ bytes: [UInt8], _ offset: Int) { block.replaceSubrange(offset..<(offset + bytes.count), with: bytes) }
+        func put(_ bytes: [UInt8], _ offset: Int) {
+            block.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
+        }
         put(Array(name.prefix(100)), 0)
         put(Array(mode.utf8), 100)
         put(Array("0000000".utf8), 108)

@@ -31,7 +31,8 @@ private func problem(_ bytes: [UInt8], limits: TarReader.Limits = .init()) -> St
     func archivesOfGNUTar(format: String, pieces: Int) async throws {
         let scratch = try ScratchDirectory()
         let isOld = format == "ustar" || format == "v7"
-        let long = String(repeating: "d", count: isOld ? 20 : 120) + "/" + String(repeating: "f", count: isOld ? 20 : 130)
+        let long =
+            String(repeating: "d", count: isOld ? 20 : 120) + "/" + String(repeating: "f", count: isOld ? 20 : 130)
         _ = try await scratch.output(
             "sh",
             [
@@ -90,7 +91,9 @@ private func problem(_ bytes: [UInt8], limits: TarReader.Limits = .init()) -> St
             TarEntry(path: long, kind: .regular, mode: 0o4755, uid: 4_000_000_000, gid: 1 << 21, mtime: .max, size: 0),
             TarEntry(path: [0xE9], kind: .symlink(to: long), mode: 0o777, uid: 1, gid: 2, mtime: 3, size: 0),
             TarEntry(path: [1], kind: .hardLink(to: [0xE9]), mode: 0o777, uid: 1, gid: 2, mtime: 3, size: 0),
-            TarEntry(path: [2], kind: .blockDevice(major: 4095, minor: 1_048_575), mode: 0, uid: 0, gid: 0, mtime: 0, size: 0),
+            TarEntry(
+                path: [2], kind: .blockDevice(major: 4095, minor: 1_048_575), mode: 0, uid: 0, gid: 0, mtime: 0, size: 0
+            ),
             TarEntry(
                 path: Array("x".utf8), kind: .directory, mode: 0o1777, uid: 0, gid: 0, mtime: 0, size: 0,
                 xattrs: [.init(name: Array("user.a".utf8), value: [UInt8](repeating: 0x0A, count: 980))]),
@@ -141,7 +144,8 @@ private func problem(_ bytes: [UInt8], limits: TarReader.Limits = .init()) -> St
         }
         #expect(problem(changed(124, Array("89".utf8))).contains("a size with other than octal digits"))
         #expect(problem(changed(124, [UInt8](repeating: 0xFF, count: 12))).contains("a negative size"))
-        #expect(problem(changed(124, [0x80] + [UInt8](repeating: 0xFF, count: 11))).contains("a size that is too large"))
+        #expect(
+            problem(changed(124, [0x80] + [UInt8](repeating: 0xFF, count: 11))).contains("a size that is too large"))
         #expect(problem(changed(108, [0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF])).contains("an owner that is too large"))
         #expect(problem(changed(156, [UInt8(ascii: "S")])).contains("sparse"))
         #expect(problem(changed(156, [UInt8(ascii: "M")])).contains("unknown type 77"))
@@ -167,7 +171,9 @@ private func problem(_ bytes: [UInt8], limits: TarReader.Limits = .init()) -> St
         #expect(extended("x", "22 GNU.sparse.major=1\n").contains("sparse"))
         #expect(extended("x", "20 SCHILY.xattr.=ab\n").contains("a bad name"))
         #expect(extended("g", "10 path=a\n").contains("with a wrong length") == false)
-        #expect(extended("g", "10 path=a\n").contains("without KEY=VALUE") || extended("g", "9 path=a\n").contains("global"))
+        #expect(
+            extended("g", "10 path=a\n").contains("without KEY=VALUE") || extended("g", "9 path=a\n").contains("global")
+        )
         #expect(extended("g", "9 path=a\n").contains("a global header that changes members"))
         #expect(extended("g", "13 comment=a\n") == "no error")
         // A size of which only the number is there.

@@ -73,7 +73,8 @@ struct Container: Bootstrap {
                 source: "\(header.source.rawValue):source" + (name.map { ":\($0)" } ?? ""), file: path)
         case .reference(let reference):
             if let at = reference.firstIndex(of: "@") {
-                return Reference(source: "docker://\(reference)", digest: String(reference[reference.index(after: at)...]))
+                return Reference(
+                    source: "docker://\(reference)", digest: String(reference[reference.index(after: at)...]))
             }
             let inspect = Command([
                 "skopeo", "--override-os", "linux", "--override-arch", "amd64", "inspect", "--no-tags", "--format",

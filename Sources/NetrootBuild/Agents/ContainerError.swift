@@ -62,7 +62,9 @@ public enum ContainerError: ReportableError, Equatable {
 
     /// The reason of a failed run of skopeo.
     static func explained(_ error: CommandError, image: String, place: String, log: String) -> any Error {
-        guard let detail = error.lastLines.last(where: { $0.contains("level=fatal") }).map(message) else { return error }
+        guard let detail = error.lastLines.last(where: { $0.contains("level=fatal") }).map(message) else {
+            return error
+        }
         func has(_ signs: String...) -> Bool { signs.contains { detail.contains($0) } }
         // Its own words, without the way that led there.
         let short = String((detail.split(separator: ": ").suffix(3).joined(separator: ": ")).prefix(300))

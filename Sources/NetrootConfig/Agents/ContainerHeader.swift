@@ -88,7 +88,9 @@ extension RecipeHeader {
                 entry, "'\(excerpt(from))' is a URL, agent '\(source.rawValue)' takes a path",
                 "an image in a registry is agent 'docker'")
         }
-        if source == .dockerArchive, !name.isEmpty, !name.hasPrefix("@"), let problem = ImageReference.problem(with: name) {
+        if source == .dockerArchive, !name.isEmpty, !name.hasPrefix("@"),
+            let problem = ImageReference.problem(with: name)
+        {
             throw error(entry, "'\(excerpt(name))' names no image: \(problem.text)", problem.hint)
         }
         let folder = path.hasPrefix("/") ? "" : self.path.lastIndex(of: "/").map { String(self.path[...$0]) } ?? ""

@@ -87,7 +87,9 @@ struct LayerTree: Sendable {
         }
         let place = Place(
             parent: done.map(\.name), name: components[components.count - 1], throughSymlink: links > 0)
-        guard place.path.count <= Self.longestPath else { throw TarFault("a name of more than \(Self.longestPath) bytes") }
+        guard place.path.count <= Self.longestPath else {
+            throw TarFault("a name of more than \(Self.longestPath) bytes")
+        }
         return place
     }
 

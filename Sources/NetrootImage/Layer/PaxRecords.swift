@@ -22,7 +22,8 @@ struct PaxRecords: Sendable {
             // Some writers fill the last block's bytes into the size.
             if first == 0, rest.allSatisfy({ $0 == 0 }) { return }
             let digits = rest.prefix(9).prefix { $0 != UInt8(ascii: " ") }
-            guard let length = Self.decimal(digits), length > UInt64(digits.count) + 1, length <= UInt64(rest.count) else {
+            guard let length = Self.decimal(digits), length > UInt64(digits.count) + 1, length <= UInt64(rest.count)
+            else {
                 throw TarFault("an extended header with a wrong length")
             }
             let record = rest.prefix(Int(length)).dropFirst(digits.count + 1)

@@ -68,7 +68,8 @@ struct TarReader: Sendable {
                 try receiver.content(part)
                 skip(part.count, &rest)
                 let more = left - UInt64(part.count)
-                state = more > 0 ? .content(left: more, padding: padding) : padding > 0 ? .padding(left: padding) : .header
+                state =
+                    more > 0 ? .content(left: more, padding: padding) : padding > 0 ? .padding(left: padding) : .header
             case .padding(let left):
                 let part = min(left, rest.count)
                 skip(part, &rest)
