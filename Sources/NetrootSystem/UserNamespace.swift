@@ -25,7 +25,7 @@ public enum UserNamespace {
         for (name, value) in environment { setenv(name, value, 1) }
         let argv = Self.unshare + [program] + CommandLine.arguments.dropFirst()
         var pointers: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
-        defer { pointers.forEach { free($0) } }
+        defer { for pointer in pointers { free(pointer) } }
         execv(unshare, &pointers)
         throw SystemError("run", unshare, code: errno)
     }
@@ -71,7 +71,7 @@ public struct UserNamespaceError: ReportableError, Equatable {
     /// What, why, and what to do.
     public var description: String {
         let steps = settings.isEmpty ? ["run it with sudo"] : settings + ["or run it with sudo"]
-        return "no user namespace to build in without root: \(reason)\n" + steps.joined(separator: "\n")
+        return "no user namespace to build in without root: \(reason)\n" + steps.joined(separator: "; ")
     }
 
     /// The settings that keep a user from having one: sysctl(8), subuid(5).

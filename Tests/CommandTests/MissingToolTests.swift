@@ -99,7 +99,7 @@ import Testing
     @Test(arguments: ["build", "shell"]) func notRoot(verb: String) async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         expectError(
-            try await unchanged(Namespace.asNobody, verb, "a"), .usage, ["netroot \(verb) needs root", "sudo"])
+            try await unchanged(Namespace.asNobody, verb, "a"), .usage, ["tree", "FORMAT = squashfs", "sudo"])
     }
 
     @Test(arguments: ["gc --keep 0", "rollback 1", "installnfs", "installnfs --system"])
