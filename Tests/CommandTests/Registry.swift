@@ -55,10 +55,14 @@ final class Registry: Sendable {
                 ]))
     }
 
-    /// How many blobs were fetched so far.
-    func fetchedBlobs() throws -> Int {
-        try Files.text(log).split(separator: "\n").count {
-            $0.contains("\"GET /v2/") && $0.contains("/blobs/sha256:") && $0.contains("\" 200 ")
+    /// The blobs that were fetched so far, in order.
+    func fetchedBlobs() throws -> [String] {
+        try Files.text(log).split(separator: "\n").compactMap { line in
+            guard line.contains("\"GET /v2/"), line.contains("\" 200 "), let start = line.firstRange(of: "/blobs/")
+            else {
+                return nil
+            }
+            return String(line[start.upperBound...].prefix { $0 != " " })
         }
     }
 

@@ -36,20 +36,29 @@ struct Container: Bootstrap {
         let reference = try await pinned(place)
         var image = try await fetch(reference, in: place)
         let layers: [LayerCheck.Layer]
-        let dropped: Int
+        let check: LayerCheck
         do {
-            (layers, dropped) = try await checked(image, in: place)
+            (layers, check) = try await checked(image, in: place)
         } catch let error as LayerError {
             let gone = try await removeDamaged(image)
             guard gone > 0 else { throw error }
             place.progress.note("fetched again: \(gone) layers in the cache were not what they were when they came")
             image = try await fetch(reference, in: place)
-            (layers, dropped) = try await checked(image, in: place)
+            (layers, check) = try await checked(image, in: place)
+        }
+        let users = try UserNamespace.users()
+        guard Int(check.largestOwner) < users else {
+            throw ContainerError.unknownOwner(image: header.from, place: line, owner: check.largestOwner, users: users)
         }
         try await ImageLayout.write(layers, to: Self.checkedLayout(place))
         try await unpack(in: place)
         try ImageEnvironment(image.config.config?.env ?? []).write(to: RootTree(directory: place.root))
-        if dropped > 0 { place.progress.note("left out \(dropped) device nodes; --allow-devices keeps them") }
+        let dropped = check.droppedDevices
+        if dropped > 0 {
+            place.progress.note(
+                "left out \(dropped) device nodes"
+                    + (place.allows.devices ? ": only root can make them" : "; --allow-devices keeps them"))
+        }
         return Manifest.Bootstrap(
             agent: header.source.rawValue, from: header.from, digest: reference.digest ?? image.digest,
             droppedDevices: dropped > 0 ? dropped : nil)
@@ -115,10 +124,12 @@ struct Container: Bootstrap {
 
     private func checked(
         _ image: ImageLayout, in place: BootstrapPlace
-    ) async throws -> (layers: [LayerCheck.Layer], droppedDevices: Int) {
+    ) async throws -> (layers: [LayerCheck.Layer], check: LayerCheck) {
         let blobs = Self.checkedLayout(place) + "/blobs/sha256"
         try Files.makeDirectory(blobs)
-        var check = LayerCheck(keepsDevices: place.allows.devices)
+        // mknod(2) is not allowed in a user namespace, and umoci would make empty files.
+        let keepsDevices = try place.allows.devices && UserNamespace.users() >= UserNamespace.allUsers
+        var check = LayerCheck(keepsDevices: keepsDevices)
         var layers: [LayerCheck.Layer] = []
         for (number, layer) in image.layers.enumerated() {
             let free = try Files.freeBytes(at: place.scratch)
@@ -130,7 +141,7 @@ struct Container: Bootstrap {
                     to: file))
             try Files.move(file, to: "\(blobs)/\(layers[number].digest.dropFirst("sha256:".count))")
         }
-        return (layers, check.droppedDevices)
+        return (layers, check)
     }
 
     /// Removes the blobs of the image that are not what their names say: after a crash of the machine, say.

@@ -16,6 +16,8 @@ public enum ContainerError: ReportableError, Equatable {
     case denied(image: String, place: String, detail: String)
     /// The image is for another kind of machine.
     case wrongPlatform(image: String, platform: String)
+    /// A file's owner or group has a number that this user has none for.
+    case unknownOwner(image: String, place: String, owner: UInt32, users: Int)
     /// What the image says of itself does not fit together.
     case damaged(image: String, problem: String)
     /// skopeo cannot copy the image for another reason, in its own words.
@@ -51,6 +53,9 @@ public enum ContainerError: ReportableError, Equatable {
                 + "check its name; where it is not public: skopeo login"
         case .wrongPlatform(let image, let platform):
             return "\(image) is for \(platform), and netroot's machines are linux/amd64; name another image in From:"
+        case .unknownOwner(let image, let place, let owner, let users):
+            return "\(place): \(image) has files of owner \(owner), and this user has \(users) IDs\n"
+                + "give him more in /etc/subuid and /etc/subgid, or build as root"
         case .damaged(let image, let problem):
             return "\(image): \(problem); fetch or make the image again"
         case .fetchFailed(let image, let place, let detail, let log):

@@ -16,6 +16,8 @@ public struct LayerCheck: Sendable {
 
     /// How many names of device nodes were left out so far.
     public private(set) var droppedDevices = 0
+    /// The largest number of an owner or a group so far.
+    public private(set) var largestOwner: UInt32 = 0
     private let keepsDevices: Bool
     private var tree = LayerTree()
 
@@ -52,6 +54,7 @@ public struct LayerCheck: Sendable {
         }
         self.tree = copied.tree
         droppedDevices += copied.droppedDevices
+        largestOwner = max(largestOwner, copied.largestOwner)
         return copied.layer
     }
 
@@ -93,6 +96,7 @@ private struct LayerCopy: StreamReader {
         let source: String
         let tree: LayerTree
         let droppedDevices: Int
+        let largestOwner: UInt32
     }
 
     private var reader: TarReader
@@ -130,7 +134,7 @@ private struct LayerCopy: StreamReader {
         let (digest, size) = try output.finish()
         return Result(
             layer: LayerCheck.Layer(digest: digest, size: size, entries: reader.entries), source: source.finish().text,
-            tree: filter.tree, droppedDevices: filter.droppedDevices)
+            tree: filter.tree, droppedDevices: filter.droppedDevices, largestOwner: filter.largestOwner)
     }
 }
 

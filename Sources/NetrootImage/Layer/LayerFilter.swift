@@ -11,6 +11,8 @@ struct LayerFilter: TarReceiver {
     private(set) var tree: LayerTree
     /// How many names of device nodes were left out.
     private(set) var droppedDevices = 0
+    /// The largest number of an owner or a group.
+    private(set) var largestOwner: UInt32 = 0
     private let sink: (ArraySlice<UInt8>) throws -> Void
     /// What is missing of the content that is passed on.
     private var contentLeft: UInt64 = 0
@@ -29,6 +31,7 @@ struct LayerFilter: TarReceiver {
     mutating func begin(_ entry: TarEntry) throws {
         guard let kept = try verdict(entry) else { return }
         try sink(TarOutput.header(kept)[...])
+        largestOwner = max(largestOwner, kept.uid, kept.gid)
         contentLeft = kept.size
         padding = TarEntry.padding(after: kept.size)
     }
