@@ -104,7 +104,8 @@ struct Container: Bootstrap {
 
     private func fetch(_ reference: Reference, in place: BootstrapPlace) async throws -> ImageLayout {
         let cache = place.cache + "/container"
-        try Files.makeDirectory(cache)
+        // What a login was needed for is not for everybody.
+        try Files.makeDirectory(cache, mode: 0o700)
         let digestFile = place.scratch + "/image-digest"
         let argv =
             [place.shipped.libexec + "/fetch-image", cache, reference.source, digestFile, place.scratch]

@@ -23,10 +23,12 @@ struct ImageLayout: Sendable {
             }
         }
 
-        struct RootFS: Decodable {
+        struct RootFS: Codable {
+            var type: String? = "layers"
             let layers: [String]
 
             enum CodingKeys: String, CodingKey {
+                case type
                 case layers = "diff_ids"
             }
         }
@@ -104,14 +106,10 @@ struct ImageLayout: Sendable {
     /// Writes the layout of an image whose layers are files in `blobs/sha256` already, under the name `netroot`.
     /// - Throws: `EncodingError`, `CommandError`, `SystemError`.
     static func write(_ layers: [LayerCheck.Layer], to directory: String) async throws {
-        struct RootFS: Encodable {
-            let type = "layers"
-            let diff_ids: [String]
-        }
-        struct Config: Encodable {
+        struct Description: Encodable {
             let architecture = "amd64"
             let os = "linux"
-            let rootfs: RootFS
+            let rootfs: Config.RootFS
         }
         struct Manifest: Encodable {
             let schemaVersion = 2
@@ -130,7 +128,7 @@ struct ImageLayout: Sendable {
                 mediaType: "application/vnd.oci.image.\(type)+json", digest: "sha256:\(digest)",
                 size: Int64(bytes.count))
         }
-        let config = try await put(Config(rootfs: RootFS(diff_ids: layers.map(\.digest))), "config.v1")
+        let config = try await put(Description(rootfs: Config.RootFS(layers: layers.map(\.digest))), "config.v1")
         let descriptors = layers.map {
             Descriptor(
                 mediaType: "application/vnd.oci.image.layer.v1.tar", digest: $0.digest, size: Int64(clamping: $0.size))
