@@ -87,6 +87,11 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         ("whiteout as a directory", [(".wh.x", "5", "")], "a whiteout that is no empty file"),
         ("whiteout with members", [(".wh.x/y", "0", "")], "a whiteout that is a directory"),
         ("opaque as a directory", [("a/.wh..wh..opq/b", "0", "")], "a whiteout that is a directory"),
+        (
+            "whiteout as a directory, by a symlink", [("l", "2", ".wh.x"), ("l/y", "0", "")],
+            "'l/y': a whiteout that is a directory"
+        ),
+        ("hard link into a whiteout", [("l", "2", ".wh.x"), ("h", "1", "l/y")], "a hard link into a whiteout"),
         ("whiteout as a symlink", [(".wh.x", "2", "/")], "a whiteout that is no empty file"),
         ("whiteout as a hard link", [("f", "0", ""), (".wh.x", "1", "f")], "a whiteout that is no empty file"),
         ("whiteout as a device", [(".wh.x", "3", "")], "a whiteout that is no empty file"),
@@ -254,6 +259,7 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
             for path in [entry.path] + (entry.kind == .hardLink(to: entry.link) ? [entry.link] : []) {
                 let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
                 #expect(!parts.contains { $0.isEmpty || $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) })
+                #expect(!parts.dropLast().contains { $0.starts(with: ".wh.".utf8) })
                 let last = Array((parts.last ?? []).dropFirst(4))
                 if (parts.last ?? []).starts(with: ".wh.".utf8) {
                     #expect(!last.isEmpty && last != Array(".".utf8) && last != Array("..".utf8))

@@ -65,7 +65,7 @@ struct LayerFilter: TarReceiver {
         }
         let place = try tree.place(components)
         kept.path = place.path
-        guard !components.dropLast().contains(where: Whiteout.hasPrefix) else {
+        guard !(components.dropLast() + place.parent).contains(where: Whiteout.hasPrefix) else {
             throw TarFault("a whiteout that is a directory")
         }
         if Whiteout.hasPrefix(last) {
@@ -114,6 +114,9 @@ struct LayerFilter: TarReceiver {
             throw TarFault("a hard link to '\(LayerError.shown(target))'")
         }
         let original = try tree.place(components)
+        guard !original.parent.contains(where: Whiteout.hasPrefix) else {
+            throw TarFault("a hard link into a whiteout")
+        }
         guard original.path != place.path else { throw TarFault("a hard link to itself") }
         return original
     }
