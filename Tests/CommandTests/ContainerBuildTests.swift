@@ -200,6 +200,38 @@ extension Builds {
                 ["a.def:2", "there is no image \(scratch.path)/image:other", "\"other\""])
         }
 
+        @Test func imagesOfAnotherKind() async throws {
+            _ = try await oci(ContainerImage([Image.Layer([Image.file("f", "x")])]))
+            let script = "tar -C image -cf layout.tar . && mkdir none && echo text >none/text && tar -cf none.tar none"
+            expectSuccess(try await run(["sh", "-c", script], folder: scratch.path))
+            let rows: [(String, String, NetrootSystem.ExitStatus, String)] = [
+                ("oci-archive", "image", .usage, "is a directory; an OCI image layout is agent oci"),
+                ("docker-archive", "image", .usage, "is a directory; an OCI image layout is agent oci"),
+                ("oci", "layout.tar", .usage, "is a file; an archive is agent oci-archive"),
+                ("oci", "none", .failed, "no OCI image layout; a file of docker save is agent docker-archive"),
+                ("oci-archive", "none.tar", .failed, "no OCI image layout; a file of docker save"),
+                ("oci-archive", "hosts.conf", .failed, "hosts.conf: "),
+                ("docker-archive", "layout.tar", .failed, "no file of docker save; the archive of an OCI layout"),
+                ("docker-archive", "hosts.conf", .failed, "hosts.conf: "),
+            ]
+            for (agent, from, status, expected) in rows {
+                expectError(try await tree("Bootstrap: \(agent)\nFrom: \(from)").outcome, status, [expected])
+            }
+        }
+
+        @Test func aFullDiskUnderTheCache() async throws {
+            var random = SystemRandomNumberGenerator()
+            let bytes = (0..<3_000_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+            _ = try await oci(ContainerImage([Image.Layer(archive: bytes)]))
+            try scratch.write("a.def", "Bootstrap: oci\nFrom: image\n")
+            let cache = scratch.path + "/cache"
+            try Files.makeDirectory(cache)
+            let outcome = try await scratch.run(
+                "build", "a", wrapper: Namespace.mounting("mount -t tmpfs -o size=1m tmpfs '\(cache)'"),
+                environment: environment)
+            expectError(outcome, .failed, ["a.def:2: disk full while", "no space left on device", "--cache DIRECTORY"])
+        }
+
         @Test func damagedImages() async throws {
             let layer = Image.Layer([Image.file("f", String(repeating: "x", count: 20_000))])
             var image = ContainerImage([layer])

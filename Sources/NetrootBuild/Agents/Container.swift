@@ -28,6 +28,13 @@ struct Container: Bootstrap {
     func check() throws {
         guard case .file(let path, _) = header.image else { return }
         guard Files.exists(path) else { throw ContainerError.fileMissing(path: path, place: line) }
+        let isDirectory = Files.isDirectory(path)
+        guard isDirectory == (header.source == .oci) else {
+            throw ContainerError.wrongKind(
+                path: path, place: line,
+                advice: isDirectory
+                    ? "is a directory; an OCI image layout is agent oci" : "is a file; an archive is agent oci-archive")
+        }
     }
 
     /// Fills the root.

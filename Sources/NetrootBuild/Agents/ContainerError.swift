@@ -4,6 +4,10 @@ public import NetrootSystem
 public enum ContainerError: ReportableError, Equatable {
     /// The file or directory that `From:` names is not there.
     case fileMissing(path: String, place: String)
+    /// A directory where a file is wanted, or the other way round.
+    case wrongKind(path: String, place: String, advice: String)
+    /// There is no room for the image in the cache, or beside the root.
+    case diskFull(image: String, place: String, detail: String)
     /// The registry, or the file, has no such image.
     case notFound(image: String, place: String, detail: String)
     /// The file has several images, and `From:` names none of them.
@@ -28,7 +32,7 @@ public enum ContainerError: ReportableError, Equatable {
     /// `.usage` where the recipe is to be mended, `.unavailable` without a registry, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .fileMissing, .several: .usage
+        case .fileMissing, .wrongKind, .several: .usage
         case .unreachable, .plainHTTP: .unavailable
         default: .failed
         }
@@ -39,6 +43,11 @@ public enum ContainerError: ReportableError, Equatable {
         switch self {
         case .fileMissing(let path, let place):
             return "\(place): From: \(path) does not exist; paths are relative to the recipe"
+        case .wrongKind(let path, let place, let advice):
+            return "\(place): From: \(path) \(advice)"
+        case .diskFull(let image, let place, let detail):
+            return "\(place): disk full while \(image) was fetched: \(detail)\n"
+                + "free space, or build with --cache DIRECTORY elsewhere"
         case .notFound(let image, let place, let detail):
             return "\(place): there is no image \(image): \(detail)\nmend From:"
         case .several(let image, let place):
@@ -90,6 +99,14 @@ public enum ContainerError: ReportableError, Equatable {
         }
         if has("no image found in manifest list", "no image found in image index") {
             return wrongPlatform(image: image, platform: "other platforms only")
+        }
+        if has("no space left on device") { return diskFull(image: image, place: place, detail: short) }
+        if has("manifest.json: file does not exist") {
+            return damaged(
+                image: image, problem: "no file of docker save; the archive of an OCI layout is agent oci-archive")
+        }
+        if has("index.json: no such file") {
+            return damaged(image: image, problem: "no OCI image layout; a file of docker save is agent docker-archive")
         }
         if has("unexpected EOF", "invalid tar header", "file does not exist", "no such file", "Digest did not match") {
             return damaged(image: image, problem: short)
