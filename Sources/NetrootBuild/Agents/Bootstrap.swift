@@ -71,7 +71,8 @@ extension Recipe.Stage {
         case .scratch: return Scratch()
         case .dnf(let header): return DNF(header: header)
         case .zypper(let header): return Zypper(header: header)
-        case .arch, .container:
+        case .container(let header): return Container(header: header, recipe: path)
+        case .arch:
             throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
         }
     }
