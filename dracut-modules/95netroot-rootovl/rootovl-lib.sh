@@ -153,3 +153,37 @@ rootovl_has_nameserver() (
     done < "$1"
     exit 1
 )
+
+# rootovl_leave_alone RUN DEVICE MAC: no network manager touches that interface of the running system; RUN is its /run.
+# The MAC address, since udev may give another name; the files' names sort before a site's.
+rootovl_leave_alone() (
+    run=$1 device=$2 mac=$3
+    mkdir -p "$run/systemd/network" "$run/NetworkManager/conf.d" "$run/network" \
+        "$run/systemd/system/networking.service.d" "$run/systemd/system/ifup@$device.service.d" || exit 1
+
+    # systemd.network(5). A drop-in of the site's with Unmanaged=no still finds address and routes kept.
+    printf '%s\n' '[Match]' "MACAddress=$mac" '[Link]' Unmanaged=yes '[Network]' KeepConfiguration=yes DHCP=no \
+        > "$run/systemd/network/00-00-netroot-$device.network" || exit 1
+
+    # NetworkManager.conf(5). A list of the site's in /etc takes the place of the first; a section has no such rival.
+    printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$mac" "[device-netroot-$device]" "match-device=mac:$mac" \
+        managed=0 > "$run/NetworkManager/conf.d/90-netroot-$device.conf" || exit 1
+
+    # ifupdown takes what is in ifstate as up already, and must not take it down at shutdown, before NFS.
+    echo "$device=$device" >> "$run/network/ifstate" || exit 1
+    excluded=--exclude=lo
+    while IFS='=' read -r up _; do excluded="$excluded --exclude=$up"; done < "$run/network/ifstate"
+    printf '%s\n' '[Service]' ExecStop= "ExecStop=-/sbin/ifdown -a --read-environment $excluded" \
+        > "$run/systemd/system/networking.service.d/90-netroot.conf" || exit 1
+    printf '%s\n' '[Service]' ExecStop= > "$run/systemd/system/ifup@$device.service.d/90-netroot.conf"
+)
+
+# rootovl_ifcfg ROOT DEVICE MAC: the same for initscripts and NetworkManager's ifcfg-rh, which read only the root itself.
+# In a root without them nothing. ONBOOT=no: the interface is up already.
+rootovl_ifcfg() (
+    directory=$(rootovl_resolve "$1" /etc/sysconfig/network-scripts) || exit 1
+    [ -d "$1$directory" ] || exit 0
+    file=$1$directory/ifcfg-$2
+    rm -f "$file" || exit 1
+    printf '%s\n' "DEVICE=$2" "HWADDR=$3" NM_CONTROLLED=no ONBOOT=no BOOTPROTO=none > "$file"
+)
