@@ -15,15 +15,20 @@ public struct Build: Sendable {
     public let version: String
     /// The build arguments, by name: what `{{ NAME }}` in the recipe stands for.
     public var arguments: [String: String] = [:]
+    /// What is taken though it is refused by default.
+    public var allows = Allowances()
     /// Whether each command is shown on standard error.
     public var echo = false
+    /// The hosts file: a recipe may begin with another label's root.
+    public let hosts: HostsFile
 
     /// The least free space that a build begins with, in MiB.
     static let neededMiB: Int64 = 512
 
     /// Nothing is looked at yet; `run` checks and builds.
-    public init(label: Label, cache: String, shipped: ShippedFiles, version: String) {
+    public init(label: Label, of hosts: HostsFile, cache: String, shipped: ShippedFiles, version: String) {
         self.label = label
+        self.hosts = hosts
         self.cache = cache
         self.shipped = shipped
         self.version = version
@@ -37,8 +42,7 @@ public struct Build: Sendable {
     public func run(progress: Progress) async throws -> Generation {
         let bytes = try readRecipe()
         let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
-        try recipe.built.checkBuildable()
-        try preflight()
+        try preflight(try agents(of: recipe))
         for note in Self.notes(on: recipe) { progress.note(note) }
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "build")
@@ -64,7 +68,7 @@ public struct Build: Sendable {
     public func upToDate() async throws -> Generation? {
         let bytes = try readRecipe()
         let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
-        try recipe.built.checkBuildable()
+        try recipe.checkBuildable()
         let store = LabelStore(label: label)
         guard let number = try store.currentNumber(),
             let current = try store.usable().generations.first(where: { $0.number == number })
@@ -85,7 +89,6 @@ public struct Build: Sendable {
         _ recipe: Recipe, of bytes: [UInt8], in draft: Draft, store: LabelStore, progress: Progress
     ) async throws -> Generation {
         let started = JSON.timestamp()
-        let stage = recipe.built
         let runner = CommandRunner(log: draft.log, echo: echo)
         let tree = RootTree(directory: draft.root)
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
@@ -97,29 +100,10 @@ public struct Build: Sendable {
         let source = Manifest.RecipeFile(
             path: recipe.path, sha256: try await Digest.sha256(of: bytes), arguments: used.isEmpty ? nil : used)
         let laid = try await Digest.shipped(shipped)
-        let steps = RecipeSteps(
-            recipe: stage, tree: tree, inRoot: inRoot, runner: runner, scratch: scratch, log: failedLog)
+        let bootstrap = try await stages(recipe, in: draft, scratch: scratch, runner: runner, progress: progress)
         let pair = KernelPair(
             tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog,
             transports: label.transports)
-        if stage.pre != nil { try await progress.step("%pre") { try await steps.pre() } }
-        try await progress.step("bootstrap") { try await bootstrap(stage, draft: draft, runner: runner) }
-        try await progress.step("customise") {
-            try Customise(tree: tree, shipped: shipped, transports: label.transports).run()
-            try steps.metadata()
-        }
-        if stage.setup != nil { try await progress.step("%setup") { try await steps.setup() } }
-        if !stage.files.isEmpty { try await progress.step("%files") { try await steps.files() } }
-        if stage.post != nil {
-            let customise = Customise(tree: tree, shipped: shipped, transports: label.transports)
-            let own = try customise.hostIdentity()
-            try await progress.step("%post") { try await steps.post() }
-            // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
-            for path in try customise.removeIdentity(keeping: own.union(["etc/hostname"])) {
-                progress.note("removed \(path), which %post left: each client makes its own")
-            }
-        }
-        if stage.test != nil { try await progress.step("%test") { try await steps.test() } }
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
         }
@@ -132,13 +116,14 @@ public struct Build: Sendable {
         let packed = image
         return try await progress.step("publish") {
             let packages = try await PackageList.read(inRoot, runner: CommandRunner())
+            let privileged = try Manifest.Privileged(countedIn: draft.root)
             _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", scratch]))
             if label.format == .squashfs { try await PackStep.removeTree(draft) }
             let manifest = Manifest(
                 label: label.name, generation: draft.number, format: label.format.rawValue, image: packed,
                 transports: label.transports.map(\.rawValue), readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
-                recipe: source, shipped: laid,
+                recipe: source, bootstrap: bootstrap, privileged: privileged, shipped: laid,
                 kernel: try await Digest.kernel(version: kernel, of: draft), packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
                 steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
@@ -153,9 +138,21 @@ public struct Build: Sendable {
         return try Files.read(label.recipe, limit: 4 << 20)
     }
 
-    private func preflight() throws {
-        try Tool.require(Debootstrap.tools)
+    /// The agents of the stages that are built, in their order.
+    private func agents(of recipe: Recipe) throws -> [any Bootstrap] {
+        try recipe.checkBuildable()
+        return try recipe.needed.map { try $0.bootstrap(hosts: hosts) }
+    }
+
+    /// What every build needs, whatever the agent.
+    static let tools = [
+        Tool("unshare", package: "util-linux"), Tool("setpriv", package: "util-linux"), Tool("zstd", package: "zstd"),
+    ]
+
+    private func preflight(_ agents: [any Bootstrap]) throws {
+        try Tool.require((agents.flatMap(\.tools) + Self.tools).removingDuplicates())
         try PrivilegeError.requireRoot("netroot build")
+        for agent in agents { try agent.check() }
         // Said now, not when the root is built.
         if label.needsImage { _ = try SourceDateEpoch.current() }
         let place = Files.nearestDirectory(label.netroot)
@@ -168,8 +165,9 @@ public struct Build: Sendable {
     /// What the recipe's reader should know before the build.
     private static func notes(on recipe: Recipe) -> [String] {
         var notes = recipe.warnings.map { "warning: \($0)" }
-        if recipe.stages.count > 1 {
-            notes.append("\(recipe.path): only the last of \(recipe.stages.count) stages is built")
+        let left = recipe.stages.count - recipe.needed.count
+        if left > 0 {
+            notes.append("\(recipe.path): \(left) of \(recipe.stages.count) stages not built: nothing copies from them")
         }
         let ignored = recipe.built.ignoredSections
         if !ignored.isEmpty {
@@ -180,12 +178,33 @@ public struct Build: Sendable {
         return notes
     }
 
-    private func bootstrap(_ recipe: Recipe.Stage, draft: Draft, runner: CommandRunner) async throws {
-        switch try recipe.agent() {
-        case .debootstrap(let header):
-            let agent = Debootstrap(header: header, recipe: recipe.path, cache: cache, shipped: shipped)
-            try await agent.run(root: draft.root, log: failedLog, runner: runner)
+    /// Makes the roots of the stages, the last of them the draft's.
+    /// - Returns: what the manifest says of the last one's bootstrap.
+    private func stages(
+        _ recipe: Recipe, in draft: Draft, scratch: String, runner: CommandRunner, progress: Progress
+    ) async throws -> Manifest.Bootstrap {
+        let customise = Customise(
+            tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports)
+        var earlier: [String: RootTree] = [:]
+        for stage in recipe.needed.dropLast() {
+            let name = stage.name ?? ""
+            let folder = "\(scratch)/stage-\(earlier.count + 1)"
+            try Files.makeDirectory(folder + "/scratch", mode: 0o700)
+            let place = BootstrapPlace(
+                root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipe: recipe.path,
+                log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: nil, progress: progress)
+            _ = try await StageBuild(
+                stage: stage, agent: try stage.bootstrap(hosts: hosts), place: place, earlier: earlier, name: name
+            ).run()
+            earlier[name] = RootTree(directory: place.root)
         }
+        let place = BootstrapPlace(
+            root: draft.root, scratch: scratch, cache: cache, recipe: recipe.path, log: failedLog, shipped: shipped,
+            runner: runner, allows: allows, customise: customise, progress: progress)
+        let last = recipe.built
+        return try await StageBuild(
+            stage: last, agent: try last.bootstrap(hosts: hosts), place: place, earlier: earlier, name: nil
+        ).run()
     }
 
     private var failedLog: String { LabelStore(label: label).failedLog }

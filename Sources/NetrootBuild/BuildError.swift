@@ -15,7 +15,9 @@ public enum BuildError: ReportableError, Equatable {
     /// A section of the recipe failed; `lines` is the end of what it printed.
     case sectionFailed(section: String, place: String, termination: Termination, lines: [String], log: String)
     /// A file named in `%files` is not there.
-    case fileMissing(source: String, place: String)
+    case fileMissing(source: String, place: String, stage: String?)
+    /// A repository or package that nobody signed, or whose signature is not trusted; `reason` in the tool's own words.
+    case unsigned(reason: String, recipe: String, log: String)
     /// The root has no kernel.
     case noKernel(recipe: String)
     /// The root has no dracut.
@@ -60,8 +62,13 @@ public enum BuildError: ReportableError, Equatable {
         case .sectionFailed(let section, let place, let termination, let lines, let log):
             let shown = lines.suffix(5).map { "  " + $0 }.joined(separator: "\n")
             return "\(place): \(section) failed with \(termination)\n\(shown)\nlog: \(log)"
-        case .fileMissing(let source, let place):
+        case .fileMissing(let source, let place, nil):
             return "\(place): %files: \(source) does not exist; paths are relative to the recipe"
+        case .fileMissing(let source, let place, let stage?):
+            return "\(place): %files from \(stage): \(source) does not exist in that stage"
+        case .unsigned(let reason, let recipe, let log):
+            return "\(recipe): not signed by a key that is trusted: \(reason)\n"
+                + "mend the repository or its key, or build with --allow-unsigned; log: \(log)"
         case .noKernel(let recipe):
             return
                 "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"

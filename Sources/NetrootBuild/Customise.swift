@@ -18,6 +18,17 @@ struct Customise: Sendable {
         try withoutResolver()
     }
 
+    /// Lays the dracut modules into a root that is still empty, and keeps the kernel packages' own hooks from making an
+    /// initramfs of their own: netroot makes it once, at the end (kernel-install(8), alpm-hooks(5)).
+    func beforePackages() throws {
+        try dracut()
+        for hook in Self.kernelHooks { try tree.link(hook, to: "/dev/null") }
+    }
+
+    private static let kernelHooks = [
+        "etc/kernel/install.d/50-dracut.install", "etc/kernel/install.d/51-dracut-rescue.install",
+    ]
+
     /// The files of the root that tell one machine from another: the host's name, host keys.
     func hostIdentity() throws -> Set<String> {
         Set(try lines(of: "removed-paths").flatMap { try tree.paths(matching: $0) })

@@ -37,13 +37,11 @@ struct RecipeSteps: Sendable {
 
                 """)
         }
-        if !recipe.labels.isEmpty {
-            var labels: [String: String] = [:]
-            for label in recipe.labels { labels[label.name] = label.value }
-            try tree.write(".singularity.d/labels.json", try JSON.text(labels))
-        }
+        if !recipe.labels.isEmpty { try tree.write(Self.labelsFile, try JSON.text(recipe.labelValues)) }
         if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
     }
+
+    private static let labelsFile = ".singularity.d/labels.json"
 
     /// `%pre`, on the host, before there is a root; its path is known already.
     func pre() async throws { try await runOnHost(.pre) }
@@ -62,23 +60,46 @@ struct RecipeSteps: Sendable {
         try await run(section: "%\(section.rawValue)", script: script, command.contained)
     }
 
-    /// `%files`: copied as `cp -fLR` does, the destination resolved inside the root.
-    func files() async throws {
-        for (number, copy) in recipe.files.enumerated() {
-            let place = "\(recipe.path):\(copy.line)"
-            let sources = try expand(copy.source, place: place)
-            // Staged first: the host's symlinks are followed on the host, the root's only inside the root.
-            let staged = "\(scratch)/files-\(number)"
-            try Files.makeDirectory(staged)
-            try await runner.run(Command(["cp", "-fLR", "--"] + sources + [staged + "/"]))
-            let destination = copy.destination ?? copy.source
-            let whole = destination.hasPrefix("/") ? destination : "/" + destination
-            try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))
-            var copying = inRoot
-            copying.binds.append((source: staged, target: "/run/netroot-files"))
-            let names = try Files.names(in: staged).map { "/run/netroot-files/\($0)" }
-            try await runner.run(copying.command(["cp", "-fR", "--no-preserve=ownership", "--"] + names + [whole]))
+    /// `%files`: what earlier stages lend, then what comes from the host, as Apptainer has it.
+    /// - Parameter stages: the roots of the earlier stages, by name.
+    func files(from stages: [String: RootTree] = [:]) async throws {
+        for section in recipe.allFiles {
+            guard let name = section.stage, let lender = stages[name] else { continue }
+            for copy in section.copies { try await lend(copy, from: lender, stage: name) }
         }
+        for copy in recipe.files { try await bring(copy) }
+    }
+
+    /// Copies as `cp -fLR` does, the destination resolved inside the root.
+    private func bring(_ copy: Recipe.FileCopy) async throws {
+        let isAbsolute = copy.source.hasPrefix("/")
+        for source in try expand(isAbsolute ? copy.source : "\(folder)/\(copy.source)", copy) {
+            let own = isAbsolute ? source : String(source.dropFirst(folder.count + 1))
+            let target = try destination(copy.destination ?? own)
+            // A symlink that is replaced is not written through: it may lead out of the root.
+            try await runner.run(
+                Command(["cp", "-fLR", "--no-preserve=ownership", "--remove-destination", "--", source, target]))
+        }
+    }
+
+    /// Copies with owners and attributes; symlinks are followed only where the recipe names them.
+    private func lend(_ copy: Recipe.FileCopy, from lender: RootTree, stage: String) async throws {
+        let pattern = copy.source.hasPrefix("/") ? copy.source : "/" + copy.source
+        for match in try expand(lender.directory + pattern, copy, stage: stage) {
+            let name = String(match.dropFirst(lender.directory.count))
+            var target = try destination(copy.destination ?? name)
+            if Files.isDirectory(target), let last = name.split(separator: "/").last { target += "/\(last)" }
+            try await runner.run(
+                Command(
+                    ["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", try lender.resolve(name), target]))
+        }
+    }
+
+    /// The path on the host of a path in the root that is to be written, with the directories above it made.
+    private func destination(_ path: String) throws -> String {
+        let whole = path.hasPrefix("/") ? path : "/" + path
+        try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))
+        return try tree.resolve(whole)
     }
 
     /// `%post`, inside the root.
@@ -91,10 +112,27 @@ struct RecipeSteps: Sendable {
         let environment = [
             "APPTAINER_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
             "SINGULARITY_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
+            "APPTAINER_LABELS": "/\(Self.addedLabels)", "SINGULARITY_LABELS": "/\(Self.addedLabels)",
         ]
         try await run(
             section: "%post", script: script,
             command.command(try recipe.interpreter(.post) + ["/run/netroot-script"], environment: environment))
+        try addLabels()
+    }
+
+    /// Where `%post` adds labels: lines of `NAME VALUE`.
+    private static let addedLabels = ".build.labels"
+
+    private func addLabels() throws {
+        guard try tree.contains(Self.addedLabels) else { return }
+        var labels = recipe.labelValues
+        for line in try Files.text(try tree.resolve(Self.addedLabels)).split(whereSeparator: \.isNewline) {
+            let words = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
+            guard let name = words.first else { continue }
+            labels[String(name)] = words.count > 1 ? String(words[1].drop(while: \.isWhitespace)) : ""
+        }
+        try tree.write(Self.labelsFile, try JSON.text(labels))
+        try tree.remove(Self.addedLabels)
     }
 
     /// `%test`, inside the root.
@@ -125,15 +163,19 @@ struct RecipeSteps: Sendable {
         }
     }
 
-    /// The files that a `%files` source names, by glob(7), relative to the recipe's folder.
-    private func expand(_ source: String, place: String) throws -> [String] {
-        let pattern = source.hasPrefix("/") ? source : folder + "/" + source
+    /// The files that a pattern of `%files` names (glob(7), and braces), sorted.
+    private func expand(_ pattern: String, _ copy: Recipe.FileCopy, stage: String? = nil) throws -> [String] {
         var matches = glob_t()
         defer { globfree(&matches) }
-        let status = glob(pattern, 0, nil, &matches)
+        let status = glob(pattern, GLOB_BRACE, nil, &matches)
         guard status == 0, let paths = matches.gl_pathv else {
-            throw BuildError.fileMissing(source: source, place: place)
+            throw BuildError.fileMissing(source: copy.source, place: "\(recipe.path):\(copy.line)", stage: stage)
         }
         return (0..<Int(matches.gl_pathc)).compactMap { paths[$0].map { String(cString: $0) } }
     }
+}
+
+extension Recipe.Stage {
+    /// `%labels` by name; of a name that is there twice the last.
+    fileprivate var labelValues: [String: String] { Dictionary(labels.map { ($0.name, $0.value) }) { $1 } }
 }

@@ -47,7 +47,7 @@ public struct Shell: Sendable {
     /// - Throws: `StoreError`, `LockedError`, `PrivilegeError`, `MissingError`, `BuildError`, `PackError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Outcome {
-        try Tool.require(Debootstrap.tools.filter { $0.name != "mmdebstrap" })
+        try Tool.require(Build.tools)
         try PrivilegeError.requireRoot("netroot shell")
         let store = LabelStore(label: label)
         _ = try store.current()
@@ -96,6 +96,7 @@ public struct Shell: Sendable {
                 manifest.origin = Manifest.Origin(
                     verb: "shell", base: base.number, command: command.isEmpty ? nil : command)
                 manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
+                manifest.privileged = try Manifest.Privileged(countedIn: draft.root)
                 manifest.kernel = try await Digest.kernel(version: kernel, of: draft)
                 if !base.hasTree { try await PackStep.removeTree(draft) }
                 manifest.netroot = version

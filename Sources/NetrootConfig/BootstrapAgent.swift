@@ -1,25 +1,33 @@
-/// What installs the base system of a recipe, with what it takes from the header.
+/// What fills the root of a recipe's stage, with what it takes from the header.
 ///
-/// One case an agent; `RecipeHeader.agent` reads each from the header.
+/// One case an agent; `Sources/NetrootConfig/Agents` has a file for each, which reads the header.
 public enum BootstrapAgent: Sendable, Equatable {
     /// A Debian or a derivative of it, from a package mirror.
     case debootstrap(Debootstrap)
+    /// An RPM distribution by dnf; `yum` is the same.
+    case dnf(DNF)
+    /// An RPM distribution by zypper.
+    case zypper(Zypper)
+    /// Arch Linux by pacman.
+    case arch(Arch)
+    /// A root that is on this machine already.
+    case localImage(LocalImage)
+    /// The image of a container.
+    case container(Container)
+    /// Nothing: the sections fill the root.
+    case scratch
 
     /// The `Bootstrap:` value that chooses this agent.
     public var name: String {
         switch self {
         case .debootstrap: "debootstrap"
+        case .dnf: "dnf"
+        case .zypper: "zypper"
+        case .arch: "arch"
+        case .localImage: "localimage"
+        case .container(let header): header.source.rawValue
+        case .scratch: "scratch"
         }
-    }
-
-    /// The header keywords of the `debootstrap` agent.
-    public struct Debootstrap: Sendable, Equatable {
-        /// `OSVersion`: the suite, such as `bookworm`.
-        public let suite: String
-        /// `MirrorURL`; nil leaves the choice to the tool.
-        public let mirror: String?
-        /// `Include`: names of packages, in the recipe's order.
-        public let include: [String]
     }
 
     /// The agents of Apptainer 1.4 ("Preferred bootstrap agents" in its user guide).
@@ -41,9 +49,7 @@ extension RecipeHeader {
             bootstrap, "unknown agent '\(excerpt(bootstrap.value))'",
             nearest.map { "did you mean '\($0)'?" } ?? "use debootstrap")
     }
-}
 
-extension RecipeHeader {
     /// The agent that `Bootstrap:` names, with its keywords checked.
     func agent() throws(ConfigError) -> BootstrapAgent {
         guard let bootstrap = self[.bootstrap] else {
@@ -53,47 +59,39 @@ extension RecipeHeader {
         try checkAgentName(bootstrap)
         switch bootstrap.value.lowercased() {
         case "debootstrap": return .debootstrap(try debootstrap(bootstrap))
-        case let name: throw error(bootstrap, "agent '\(name)' is not supported yet", "use debootstrap")
+        case "yum", "dnf": return .dnf(try dnf(bootstrap))
+        case "zypper": return .zypper(try zypper(bootstrap))
+        case "arch": return .arch(try arch(bootstrap))
+        case "localimage": return .localImage(try localImage(bootstrap))
+        case "scratch":
+            try allow([], agent: "scratch")
+            return .scratch
+        case let name:
+            if let source = BootstrapAgent.Container.Source(rawValue: name) {
+                return .container(try container(source, bootstrap))
+            }
+            throw error(bootstrap, "agent '\(name)' is not supported", "see the agents in docs/formats.md")
         }
     }
 
-    private func debootstrap(_ bootstrap: Entry) throws(ConfigError) -> BootstrapAgent.Debootstrap {
-        // A keyword that this agent would leave unread is a wish that the build would not fulfil.
-        let used: Set<RecipeKeyword> = [.bootstrap, .osVersion, .mirrorURL, .include, .stage]
-        if let unused = entries.first(where: { !used.contains($0.keyword) }) {
-            throw error(
-                unused, "\(unused.spelling): is not supported yet with agent 'debootstrap'", "remove the line")
-        }
-        guard let version = self[.osVersion], !version.value.isEmpty else {
-            throw error(
-                self[.osVersion] ?? bootstrap, "agent 'debootstrap' needs OSVersion:",
-                "name the suite, such as OSVersion: bookworm")
-        }
-        let suite = try expanded(version)
-        guard suite.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || ".-_/+".utf8.contains($0) }),
-            suite.utf8.first?.isASCIILetter == true || suite.utf8.first?.isASCIIDigit == true
-        else {
-            throw error(version, "'\(excerpt(suite))' is no name of a suite", "such as OSVersion: bookworm")
-        }
-        return BootstrapAgent.Debootstrap(suite: suite, mirror: try mirror(), include: try include())
+    /// Refuses the keywords that an agent would leave unread: each is a wish that the build would not fulfil.
+    func allow(_ used: Set<RecipeKeyword>, agent: String) throws(ConfigError) {
+        let used = used.union([.bootstrap, .stage])
+        guard let unused = entries.first(where: { !used.contains($0.keyword) }) else { return }
+        throw error(unused, "\(unused.spelling): is not supported with agent '\(agent)'", "remove the line")
     }
 
-    private func mirror() throws(ConfigError) -> String? {
-        guard let entry = self[.mirrorURL] else { return nil }
-        let value = try expanded(entry)
-        let schemes = ["http://", "https://", "file:", "copy:"]
-        guard schemes.contains(where: { value.lowercased().hasPrefix($0) }),
-            value.blankSeparatedWords.count == 1
-        else {
+    /// The value of `From:`, which an agent cannot do without.
+    func from(_ bootstrap: Entry, example: String) throws(ConfigError) -> String {
+        guard let from = self[.from], !from.value.isEmpty else {
             throw error(
-                entry, "'\(excerpt(value))' is no URL of a mirror",
-                "such as MirrorURL: http://mirror.example.org/debian")
+                self[.from] ?? bootstrap, "agent '\(bootstrap.value.lowercased())' needs From:", "such as \(example)")
         }
-        return value
+        return try expanded(from)
     }
 
-    /// Blanks and, as debootstrap's own list has them, commas separate the packages.
-    private func include() throws(ConfigError) -> [String] {
+    /// The words of `Include:`; blanks and, as debootstrap's own list has them, commas separate them.
+    func include() throws(ConfigError) -> [String] {
         guard let entry = self[.include] else { return [] }
         let packages = try expanded(entry).blankSeparatedWords.flatMap { $0.split(separator: ",").map(String.init) }
         // Such a word would reach the tool as an option of its own.

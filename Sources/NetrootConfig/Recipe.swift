@@ -27,6 +27,24 @@ public struct Recipe: Sendable, Equatable {
     /// The stage that a build makes a root of: the last.
     public var built: Stage { stages[stages.count - 1] }
 
+    /// The stages that a build needs, in the file's order: the last, and those that it copies from, and they in turn.
+    public var needed: [Stage] {
+        var wanted: Set<String> = []
+        var needed: [Stage] = []
+        for stage in stages.reversed() {
+            guard needed.isEmpty || stage.name.map(wanted.contains) == true else { continue }
+            needed.append(stage)
+            wanted.formUnion(stage.allFiles.compactMap(\.stage))
+        }
+        return needed.reversed()
+    }
+
+    /// What a build of this recipe cannot do, in any of the stages that it needs.
+    /// - Throws: `ConfigError` with the line of the first part that is not supported.
+    public func checkBuildable() throws(ConfigError) {
+        for stage in needed { try stage.checkBuildable() }
+    }
+
     /// Reads and checks a recipe.
     ///
     /// - Parameters:

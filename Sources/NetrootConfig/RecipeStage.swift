@@ -124,11 +124,6 @@ extension Recipe.Stage {
     /// - Throws: `ConfigError` with the line of the first part that is not supported.
     public func checkBuildable() throws(ConfigError) {
         _ = try agent()
-        if let files = allFiles.first(where: { $0.stage != nil }) {
-            throw ConfigError(
-                file: path, line: files.line, problem: "%files from a stage is not supported yet",
-                hint: "keep to one stage a file")
-        }
         for section in RecipeSection.run { _ = try interpreter(section) }
     }
 
@@ -141,8 +136,8 @@ extension Recipe.Stage {
     /// The program and options that run a section; the script's path is to be appended.
     ///
     /// `/bin/sh -ex` and the section's arguments, or what follows `-c` in them. Apptainer runs the latter as
-    /// `/bin/sh -ex -c "REST SCRIPT"`, which is the same as running REST itself as long as REST needs no shell.
-    /// - Throws: `ConfigError` where it does.
+    /// `/bin/sh -ex -c "REST SCRIPT"`; a REST that needs no shell is run itself.
+    /// - Throws: `ConfigError` where it names nothing, or a quote has no partner.
     public func interpreter(_ section: RecipeSection) throws(ConfigError) -> [String] {
         guard let script = scripts[section] else { return ["/bin/sh", "-ex"] }
         // A comment behind a section's name is dropped, as Apptainer does before it runs the section.
@@ -155,11 +150,8 @@ extension Recipe.Stage {
                 file: path, line: line, problem: "%\(section.rawValue) -c names no program",
                 hint: "such as %\(section.rawValue) -c /bin/bash")
         }
-        guard !rest.contains(where: { "$`|&;<>()*?[]~{}".contains($0) }) else {
-            throw ConfigError(
-                file: path, line: line, problem: "a shell expression after -c is not supported yet: '\(excerpt(rest))'",
-                hint: "name a program")
-        }
+        // The recipe's own line of shell, with the script's path as its last word.
+        if rest.contains(where: { "$`|&;<>()*?[]~{}".contains($0) }) { return ["/bin/sh", "-ec", rest + " \"$0\""] }
         do {
             return try shellWords(rest)
         } catch {

@@ -20,6 +20,10 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var origin: Origin
     /// The recipe.
     public var recipe: RecipeFile
+    /// Where the root came from; nil in manifests of before it was recorded.
+    public var bootstrap: Bootstrap?
+    /// Files that give their caller more rights; nil in manifests of before it was recorded.
+    public var privileged: Privileged?
     /// One SHA-256 over what netroot itself laid into the root; nil in manifests of before it was recorded.
     public var shipped: String?
     /// The kernel, and the initramfs that belongs to it.
@@ -67,6 +71,49 @@ public struct Manifest: Codable, Sendable, Equatable {
             self.path = path
             self.sha256 = sha256
             self.arguments = arguments
+        }
+    }
+
+    /// What filled the root before the recipe's sections ran.
+    public struct Bootstrap: Codable, Sendable, Equatable {
+        /// The recipe's `Bootstrap:`, in lower case.
+        public var agent: String
+        /// What it was filled from, as the recipe or the agent names it: a suite, a URL, a reference, a path.
+        public var from: String?
+        /// What `from` stood for at the time, where the agent can tell: `sha256:` and hexadecimal digits.
+        public var digest: String?
+        /// What was taken though nobody signed it: repositories or packages; nil where all was signed, or nothing can be.
+        public var unsigned: [String]?
+        /// Device nodes that were left out; nil where there were none.
+        public var droppedDevices: Int?
+
+        /// What an agent tells of its work.
+        public init(
+            agent: String, from: String? = nil, digest: String? = nil, unsigned: [String]? = nil,
+            droppedDevices: Int? = nil
+        ) {
+            self.agent = agent
+            self.from = from
+            self.digest = digest
+            self.unsigned = unsigned
+            self.droppedDevices = droppedDevices
+        }
+    }
+
+    /// How many files of a root give their caller more rights.
+    public struct Privileged: Codable, Sendable, Equatable {
+        /// Regular files with the setuid bit.
+        public var setuid: Int
+        /// Regular files with the setgid bit that are executable by the group.
+        public var setgid: Int
+        /// Regular files with file capabilities (capabilities(7)).
+        public var capabilities: Int
+
+        /// Counts of one root.
+        public init(setuid: Int, setgid: Int, capabilities: Int) {
+            self.setuid = setuid
+            self.setgid = setgid
+            self.capabilities = capabilities
         }
     }
 
@@ -155,8 +202,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     /// Everything but `schema`, which is always that of this code.
     public init(
         label: String, generation: Int, format: String, image: Image? = nil, transports: [String]? = nil,
-        readWrite: Bool, origin: Origin, recipe: RecipeFile,
-        shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String,
+        readWrite: Bool, origin: Origin, recipe: RecipeFile, bootstrap: Bootstrap? = nil,
+        privileged: Privileged? = nil, shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String,
         steps: [Step]
     ) {
         self.label = label
@@ -167,6 +214,8 @@ public struct Manifest: Codable, Sendable, Equatable {
         self.readWrite = readWrite
         self.origin = origin
         self.recipe = recipe
+        self.bootstrap = bootstrap
+        self.privileged = privileged
         self.shipped = shipped
         self.kernel = kernel
         self.packages = packages

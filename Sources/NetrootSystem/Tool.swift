@@ -1,7 +1,7 @@
 import Glibc
 
 /// A program that a verb needs, and the Debian package that brings it.
-public struct Tool: Sendable, Equatable {
+public struct Tool: Sendable, Hashable {
     /// The program's name.
     public let name: String
     /// The Debian package that brings it.

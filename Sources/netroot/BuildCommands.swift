@@ -24,14 +24,20 @@ struct BuildCommand: AsyncParsableCommand {
         name: .long,
         help: "Do nothing where this netroot built the current generation from the same recipe, byte for byte.")
     var ifChanged = false
+    @Flag(name: .long, help: "Take packages and repositories that nobody signed; the manifest names them.")
+    var allowUnsigned = false
+    @Flag(name: .long, help: "Keep device nodes of images, archives and local trees, which are left out otherwise.")
+    var allowDevices = false
     @OptionGroup var arguments: BuildArgumentOptions
 
     func run() async throws {
-        let label = try options.load()
+        let hosts = try options.common.hostsFile()
+        let label = try hosts.label(options.label)
         var build = Build(
-            label: label, cache: try cachePath(cache), shipped: try ShippedFiles.locate(), version: Netroot.version)
+            label: label, of: hosts, cache: try cachePath(cache), shipped: try ShippedFiles.locate(), version: Netroot.version)
         build.echo = options.common.verbose
         build.arguments = try arguments.values()
+        build.allows = Allowances(unsigned: allowUnsigned, devices: allowDevices)
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
             return

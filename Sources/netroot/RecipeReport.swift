@@ -40,7 +40,12 @@ enum RecipeReport {
         let stage = recipe.built
         var rows: [[String]] = []
         if recipe.stages.count > 1 {
-            rows.append(["  stage", "\(stage.name ?? "\(recipe.stages.count)"), the last; no other is built"])
+            let lenders = recipe.needed.dropLast().compactMap(\.name)
+            rows.append([
+                "  stage",
+                "\(stage.name ?? "\(recipe.stages.count)"), the last; "
+                    + (lenders.isEmpty ? "no other is built" : "it copies from \(lenders.joined(separator: ", "))"),
+            ])
         }
         if let agent = stage.agentName { rows.append(["  agent", agent]) }
         func names(_ sections: [RecipeSection]) -> String {
@@ -58,7 +63,7 @@ enum RecipeReport {
         let ignored = stage.ignoredSections
         if !ignored.isEmpty { rows.append(["  not used", ignored.joined(separator: ", ")]) }
         do {
-            try stage.checkBuildable()
+            try recipe.checkBuildable()
         } catch {
             rows.append(["  refused", "\(error)"])
         }

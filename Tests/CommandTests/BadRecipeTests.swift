@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("Bootstrap: docker\nFrom: debian\n", ":1: agent 'docker' is not supported yet"),
+        ("Bootstrap: oras\nFrom: debian\n", ":1: agent 'oras' is not supported"),
         ("Bootstrap: debootstrap\n", ":1: agent 'debootstrap' needs OSVersion:"),
         ("Bootstrap: debootstrap\nOSVersion: bookworm\n%post\n {{ X }}\n", ":4: build argument {{ X }}"),
         ("%post\n true\n", ": the recipe has no Bootstrap:"),

@@ -46,7 +46,7 @@ import Testing
     }
 
     static let whole = """
-        Bootstrap: docker
+        Bootstrap: oras
         From: alpine:{{ V }}
         STAGE: one
         %arguments
@@ -92,7 +92,7 @@ import Testing
         let rows = try rows(outcome)
         #expect(outcome.errors == "netroot: warning: r.def: build argument X is not used\n")
         #expect(rows.count == 2)
-        #expect(rows[0].header == ["bootstrap": "docker", "from": "alpine:3.17", "stage": "one"])
+        #expect(rows[0].header == ["bootstrap": "oras", "from": "alpine:3.17", "stage": "one"])
         #expect(rows[0].buildData.buildScripts.arguments.script == "V=1\n")
         #expect(rows[0].buildData.files.isEmpty && rows[0].appOrder.isEmpty && rows[0].imageData.labels.isEmpty)
         #expect(rows[0].customData == nil)

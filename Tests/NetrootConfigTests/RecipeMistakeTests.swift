@@ -78,14 +78,14 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
     /// Right, but nothing that netroot can build.
     static let unbuildable: [Row] = [
         ("%post\ntrue\n", nil, ["no Bootstrap:", "debootstrap"]),
-        ("Bootstrap: docker\nFrom: debian", 1, ["agent 'docker' is not supported yet"]),
-        ("\nBootstrap: Yum\n", 2, ["agent 'yum' is not supported yet"]),
+        ("\nBootstrap: Oras\nFrom: debian", 2, ["agent 'oras' is not supported"]),
+        ("Bootstrap: scratch\nInclude: a", 2, ["Include: is not supported with agent 'scratch'"]),
         ("Bootstrap: debootstrap\n", 1, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion:\n", 2, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion: --help\n", 2, ["--help"]),
         ("Bootstrap: debootstrap\nOSVersion: a b\n", 2, ["a b"]),
-        (header + "OtherURL1: http://x", 3, ["OtherURL1", "not supported yet"]),
-        (header + "From: x", 3, ["From", "not supported yet"]),
+        (header + "OtherURL1: http://x", 3, ["OtherURL1", "is not supported with agent 'debootstrap'"]),
+        (header + "From: x", 3, ["From", "is not supported with agent 'debootstrap'"]),
         (header + "MirrorURL: --x", 3, ["--x"]),
         (header + "MirrorURL:", 3, ["mirror"]),
         (header + "MirrorURL: http://x/%{RELEASE}", 3, ["%{RELEASE}", "%{OSVERSION}"]),
@@ -93,10 +93,8 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
         ("Bootstrap: debootstrap\nMirrorURL: http://x/%{OSVERSION}", 1, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion: %{OSVERSION}", 2, ["OSVersion:"]),
         (header + "Include: a --hook=x", 3, ["--hook=x"]),
-        (header + "Stage: a\n%post\n" + header + "%files from a\nx", 7, ["from a stage is not supported yet"]),
+        ("Bootstrap: oras\nStage: a\n" + header + "%files from a\nx", 1, ["agent 'oras' is not supported"]),
         (header + "%post -c \"bash", 3, ["partner"]),
-        (header + "%post -c bash | tee", 3, ["not supported yet"]),
-        (header + "%help\n%pre -c $SHELL\n", 4, ["not supported yet"]),
     ]
 
     private func check(_ error: ConfigError, _ row: Row) {

@@ -147,12 +147,13 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe.Stage { try par
         }
     }
 
-    @Test func everyAgentIsShownAndOnlyDebootstrapIsBuilt() throws {
-        for agent in BootstrapAgent.known where agent != "debootstrap" {
+    @Test func agentsThatFetchFromElsewhereAreShownAndNotBuilt() throws {
+        for agent in ["busybox", "docker-daemon", "library", "oras", "shub"] {
             let stage = try parse("Bootstrap: \(agent)\nFrom: x\n%post\ntrue\n")
             #expect(stage.agentName == agent)
             let error = try #require(throws: ConfigError.self) { try stage.checkBuildable() }
-            #expect(error.description == "r.def:1: agent '\(agent)' is not supported yet; use debootstrap")
+            #expect(
+                error.description == "r.def:1: agent '\(agent)' is not supported; see the agents in docs/formats.md")
         }
     }
 

@@ -1,54 +1,52 @@
 import NetrootConfig
+import NetrootStore
 import NetrootSystem
 
 /// The debootstrap agent: a Debian root by mmdebstrap.
-struct Debootstrap: Sendable {
+struct Debootstrap: Bootstrap {
     /// The agent's part of the recipe's header.
     let header: BootstrapAgent.Debootstrap
-    /// The recipe's path, for messages.
-    let recipe: String
-    /// Where packages are kept between builds.
-    let cache: String
-    let shipped: ShippedFiles
 
-    /// What must be installed on the host.
-    static let tools = [
-        Tool("mmdebstrap", package: "mmdebstrap"), Tool("unshare", package: "util-linux"),
-        Tool("setpriv", package: "util-linux"), Tool("zstd", package: "zstd"),
-    ]
+    var tools: [Tool] { [Tool("mmdebstrap", package: "mmdebstrap")] }
 
     /// The .debs of one suite and architecture.
     static func cacheDirectory(_ cache: String, suite: String) -> String { "\(cache)/debootstrap/\(suite)" }
 
     /// The mmdebstrap command that fills an empty directory.
-    func command(root: String) -> Command {
+    func command(in place: BootstrapPlace) -> Command {
         var argv = [
             "mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase",
             // Both would throw away the packages that the cache brings.
             "--skip=download/empty", "--skip=essential/unlink",
-            "--setup-hook=\(shipped.libexec)/deb-cache-in", "--customize-hook=\(shipped.libexec)/deb-cache-out",
+            "--setup-hook=\(place.shipped.libexec)/deb-cache-in", "--customize-hook=\(place.shipped.libexec)/deb-cache-out",
         ]
         if !header.include.isEmpty { argv.append("--include=" + header.include.joined(separator: ",")) }
-        argv += [header.suite, root]
+        if place.allows.unsigned {
+            argv += [
+                "--aptopt=Acquire::AllowInsecureRepositories \"true\"", "--aptopt=APT::Get::AllowUnauthenticated \"true\"",
+            ]
+        }
+        argv += [header.suite, place.root]
         if let mirror = header.mirror { argv.append(mirror) }
         return Command(
             argv,
             environment: [
                 // The kernel package's hooks would build the initramfs once more for each of their runs.
-                "INITRD": "No", "NETROOT_DEB_CACHE": Self.cacheDirectory(cache, suite: header.suite),
+                "INITRD": "No", "NETROOT_DEB_CACHE": Self.cacheDirectory(place.cache, suite: header.suite),
             ]
         ).contained
     }
 
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
-    func run(root: String, log: String, runner: CommandRunner) async throws {
-        try Files.makeDirectory(Self.cacheDirectory(cache, suite: header.suite))
+    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+        try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite))
         do {
-            try await runner.run(command(root: root))
+            try await place.runner.run(command(in: place))
         } catch let error as CommandError {
-            throw Self.explained(error, recipe: recipe, log: log) ?? error
+            throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
         }
+        return Manifest.Bootstrap(agent: "debootstrap", from: header.suite)
     }
 
     /// The reason in apt's own words, where it is one that a user can act on.
@@ -60,6 +58,10 @@ struct Debootstrap: Sendable {
             if line.contains("has no installation candidate"), let name = line.split(separator: "'").dropFirst().first {
                 return .unknownPackage(name: String(name), recipe: recipe)
             }
+        }
+        let untrusted = [" is not signed.", "couldn't be verified", "NO_PUBKEY", "invalid signature", "EXPKEYSIG"]
+        for line in error.lastLines where untrusted.contains(where: line.contains) {
+            return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
         }
         let signs = [
             "Temporary failure resolving", "Could not resolve", "Unable to connect", "Could not connect",

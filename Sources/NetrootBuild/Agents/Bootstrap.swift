@@ -1,0 +1,75 @@
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// What fills an empty root.
+protocol Bootstrap: Sendable {
+    /// The host's programs that it needs; checked before anything is changed.
+    var tools: [Tool] { get }
+
+    /// What can be said before anything is changed: a file that is not there, a label without a generation.
+    func check() throws
+
+    /// Fills the root.
+    /// - Returns: what the manifest says of it.
+    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap
+}
+
+extension Bootstrap {
+    func check() throws {}
+}
+
+/// Where a root is filled, and by whose leave.
+struct BootstrapPlace: Sendable {
+    /// The root's directory; it exists and is empty.
+    let root: String
+    /// A private directory beside the root, removed at the end of the build.
+    let scratch: String
+    /// The directory of all caches; an agent has a folder of its own name in it.
+    let cache: String
+    /// The recipe's path, for messages.
+    let recipe: String
+    /// Where the log will be, for messages.
+    let log: String
+    let shipped: ShippedFiles
+    let runner: CommandRunner
+    let allows: Allowances
+    /// What lays netroot's part into the root; nil in a stage that only lends files.
+    let customise: Customise?
+    let progress: Progress
+}
+
+/// What is refused unless the build was told to take it.
+public struct Allowances: Sendable, Equatable {
+    /// Packages and repositories that nobody signed.
+    public var unsigned: Bool
+    /// Device nodes in images, archives and local trees.
+    public var devices: Bool
+
+    /// Nothing is allowed unless it is said.
+    public init(unsigned: Bool = false, devices: Bool = false) {
+        self.unsigned = unsigned
+        self.devices = devices
+    }
+}
+
+extension Recipe.Stage {
+    /// The agent of the stage, ready to run.
+    /// - Parameter hosts: the labels that `From: label:NAME` can mean.
+    /// - Throws: `ConfigError`.
+    func bootstrap(hosts: HostsFile) throws -> any Bootstrap {
+        switch try agent() {
+        case .debootstrap(let header): return Debootstrap(header: header)
+        case .scratch: return Scratch()
+        case .dnf, .zypper, .arch, .localImage, .container:
+            throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
+        }
+    }
+}
+
+/// The scratch agent: nothing; the recipe's sections fill the root.
+struct Scratch: Bootstrap {
+    var tools: [Tool] { [] }
+
+    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap { Manifest.Bootstrap(agent: "scratch") }
+}
