@@ -161,16 +161,17 @@ rootovl_leave_alone() (
     mkdir -p "$run/systemd/network" "$run/NetworkManager/conf.d" "$run/network" \
         "$run/systemd/system/networking.service.d" "$run/systemd/system/ifup@$device.service.d" || exit 1
 
-    # systemd.network(5). A drop-in of the site's with Unmanaged=no still finds address and routes kept.
-    printf '%s\n' '[Match]' "MACAddress=$mac" '[Link]' Unmanaged=yes '[Network]' KeepConfiguration=yes DHCP=no \
+    # systemd.network(5). Not Unmanaged=yes: systemd-networkd-wait-online of systemd 252 waits 120 s for such a link.
+    printf '%s\n' '[Match]' "MACAddress=$mac" '[Network]' KeepConfiguration=yes DHCP=no IPv6AcceptRA=no \
         > "$run/systemd/network/00-00-netroot-$device.network" || exit 1
 
     # NetworkManager.conf(5). A list of the site's in /etc takes the place of the first; a section has no such rival.
     printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$mac" "[device-netroot-$device]" "match-device=mac:$mac" \
         managed=0 > "$run/NetworkManager/conf.d/90-netroot-$device.conf" || exit 1
 
-    # ifupdown takes what is in ifstate as up already, and must not take it down at shutdown, before NFS.
+    # ifupdown takes as up already what is in both files, and must not take it down at shutdown, before NFS.
     echo "$device=$device" >> "$run/network/ifstate" || exit 1
+    echo "$device" > "$run/network/ifstate.$device" || exit 1
     excluded=--exclude=lo
     while IFS='=' read -r up _; do excluded="$excluded --exclude=$up"; done < "$run/network/ifstate"
     printf '%s\n' '[Service]' ExecStop= "ExecStop=-/sbin/ifdown -a --read-environment $excluded" \

@@ -104,11 +104,10 @@ rootovl_resolver() {
 # rootovl_interface overlay|direct: the interface that carries the root keeps its address for ever, and no network
 # manager may touch it. Into the root itself only where that is gone at the next boot.
 rootovl_interface() {
-    ip -o addr show scope global | while read -r _ rootovl_dev rootovl_family rootovl_addr rootovl_rest; do
+    ip -o addr show scope global | while read -r _ rootovl_dev _ rootovl_addr rootovl_rest; do
         rootovl_dev=${rootovl_dev%%@*}
-        # An address of IPv6 is renewed by the kernel itself.
-        case $rootovl_family:$rootovl_rest in
-            'inet:'*' dynamic '*)
+        case $rootovl_rest in
+            *' dynamic '*)
                 if ip addr change "$rootovl_addr" dev "$rootovl_dev" valid_lft forever preferred_lft forever; then
                     rootovl_say "$rootovl_addr of $rootovl_dev comes from DHCP; nobody renews the lease: kept for ever"
                 else
