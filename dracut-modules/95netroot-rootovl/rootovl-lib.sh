@@ -165,7 +165,8 @@ rootovl_leave_alone() (
     printf '%s\n' '[Match]' "MACAddress=$mac" '[Network]' KeepConfiguration=yes DHCP=no IPv6AcceptRA=no \
         > "$run/systemd/network/00-00-netroot-$device.network" || exit 1
 
-    # NetworkManager.conf(5). A list of the site's in /etc takes the place of the first; a section has no such rival.
+    # NetworkManager.conf(5). A list of the site's in /etc takes the place of the first; a section has no such rival, but
+    # does not stop who connects the device by hand.
     printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$mac" "[device-netroot-$device]" "match-device=mac:$mac" \
         managed=0 > "$run/NetworkManager/conf.d/90-netroot-$device.conf" || exit 1
 
@@ -179,12 +180,19 @@ rootovl_leave_alone() (
     printf '%s\n' '[Service]' ExecStop= > "$run/systemd/system/ifup@$device.service.d/90-netroot.conf"
 )
 
-# rootovl_ifcfg ROOT DEVICE MAC: the same for initscripts and NetworkManager's ifcfg-rh, which read only the root itself.
-# In a root without them nothing. ONBOOT=no: the interface is up already.
-rootovl_ifcfg() (
+# rootovl_leave_alone_root ROOT DEVICE MAC: the same for what is read from the root itself; in a root without them nothing.
+rootovl_leave_alone_root() (
+    # After the site's own list, to which it adds.
+    directory=$(rootovl_resolve "$1" /etc/NetworkManager) || exit 1
+    if [ -d "$1$directory" ]; then
+        directory=$(rootovl_resolve "$1" "$directory/conf.d") && mkdir -p "$1$directory" || exit 1
+        rm -f "$1$directory/zz-netroot-$2.conf" || exit 1
+        printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$3" > "$1$directory/zz-netroot-$2.conf" || exit 1
+    fi
+
+    # initscripts, and NetworkManager's ifcfg-rh. ONBOOT=no: the interface is up already.
     directory=$(rootovl_resolve "$1" /etc/sysconfig/network-scripts) || exit 1
     [ -d "$1$directory" ] || exit 0
-    file=$1$directory/ifcfg-$2
-    rm -f "$file" || exit 1
-    printf '%s\n' "DEVICE=$2" "HWADDR=$3" NM_CONTROLLED=no ONBOOT=no BOOTPROTO=none > "$file"
+    rm -f "$1$directory/ifcfg-$2" || exit 1
+    printf '%s\n' "DEVICE=$2" "HWADDR=$3" NM_CONTROLLED=no ONBOOT=no BOOTPROTO=none > "$1$directory/ifcfg-$2"
 )

@@ -123,8 +123,8 @@ rootovl_interface() {
         rootovl_why=$(rootovl_leave_alone /run "$rootovl_dev" "$rootovl_mac" 2>&1) \
             || rootovl_die "$rootovl_dev cannot be kept from network managers: $rootovl_why"
         if [ "$1" = overlay ]; then
-            rootovl_why=$(rootovl_ifcfg "$NEWROOT" "$rootovl_dev" "$rootovl_mac" 2>&1) \
-                || rootovl_die "$rootovl_dev cannot be kept from ifcfg files: $rootovl_why"
+            rootovl_why=$(rootovl_leave_alone_root "$NEWROOT" "$rootovl_dev" "$rootovl_mac" 2>&1) \
+                || rootovl_die "$rootovl_dev cannot be kept from network managers: $rootovl_why"
         fi
         rootovl_say "$rootovl_dev is left alone by network managers"
     done
