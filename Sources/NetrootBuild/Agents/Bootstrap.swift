@@ -61,7 +61,9 @@ extension Recipe.Stage {
         switch try agent() {
         case .debootstrap(let header): return Debootstrap(header: header)
         case .scratch: return Scratch()
-        case .dnf, .zypper, .arch, .localImage, .container:
+        case .dnf(let header): return DNF(header: header)
+        case .zypper(let header): return Zypper(header: header)
+        case .arch, .localImage, .container:
             throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
         }
     }
