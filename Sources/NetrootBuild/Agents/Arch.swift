@@ -38,7 +38,7 @@ struct Arch: Bootstrap {
         }
         try Files.replace(folder + "/pacman.conf", with: Array(config.text.utf8))
         try await keyring(config, in: place, folder: folder)
-        let cache = place.cache + "/arch"
+        let cache = "\(place.cache)/arch/\(Self.cacheName(source(in: place)))"
         try Files.makeDirectory(cache)
         try prepareRoot(place)
         let pacman = Pacman(place: place, folder: folder, cache: cache)
@@ -49,13 +49,24 @@ struct Arch: Bootstrap {
             unsigned: place.allows.unsigned ? config.repositories : nil)
     }
 
+    /// What names the repositories: `ConfURL`, a path of it as an absolute one, or the mirror.
+    private func source(in place: BootstrapPlace) -> String {
+        guard let given = header.configuration else { return header.mirror }
+        if given.contains("://") || given.hasPrefix("/") { return given }
+        return (place.recipe.lastIndex(of: "/").map { String(place.recipe[...$0]) } ?? "") + given
+    }
+
+    /// A folder for each source: two repositories may have different packages in files of one name.
+    static func cacheName(_ source: String) -> String {
+        let name = source.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") ? $0 : "_" }
+        return String(String(name).suffix(200))
+    }
+
     /// The text of `ConfURL`, or netroot's own.
     private func configuration(in place: BootstrapPlace, folder: String) async throws -> String {
-        guard let given = header.configuration else { return PacmanConfig.standard() }
-        guard given.contains("://") else {
-            let folder = place.recipe.lastIndex(of: "/").map { String(place.recipe[...$0]) } ?? ""
-            return try Files.text(given.hasPrefix("/") ? given : folder + given)
-        }
+        guard header.configuration != nil else { return PacmanConfig.standard() }
+        let given = source(in: place)
+        guard given.contains("://") else { return try Files.text(given) }
         let file = folder + "/given.conf"
         do {
             try await place.runner.run(
@@ -116,12 +127,17 @@ struct Pacman: Sendable {
 
     /// Installs out of the cache; the packages' scripts and hooks run in the root.
     func install(_ packages: [String]) async throws {
-        let before = try place.runner.log.map { Files.exists($0) ? try Files.size($0) : 0 }
+        let start = try place.runner.logSize()
         let argv = [place.shipped.libexec + "/enter-root", "--outside", place.root] + self.argv(["-S"], packages)
         try await explained { try await place.runner.run(Command(argv).contained) }
-        guard let log = place.runner.log, let before else { return }
-        if let reason = Self.failedScript(in: Array(try Files.text(log).utf8.dropFirst(Int(before)))) {
-            throw failed(reason)
+        if let failure = Self.failedScript(in: try place.runner.logText(from: start)) {
+            guard failure.isHook else {
+                throw BuildError.scriptletFailed(
+                    package: failure.step, scriptlet: ".INSTALL", reason: failure.reason, recipe: place.recipe,
+                    log: place.log)
+            }
+            throw BuildError.bootstrapFailed(
+                reason: "the hook '\(failure.step)' failed: \(failure.reason)", recipe: place.recipe, log: place.log)
         }
     }
 
@@ -134,52 +150,52 @@ struct Pacman: Sendable {
         ] + packages
     }
 
-    /// The words before pacman's one line on a script or hook that failed, for which it ends with status 0.
-    static func failedScript(in output: [UInt8]) -> String? {
-        let lines = String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline)
-        guard let index = lines.firstIndex(where: { $0.hasPrefix("error: command ") }) else { return nil }
-        let step = lines[..<index].last {
-            $0.hasPrefix("installing ") || $0.hasPrefix("upgrading ") || $0.hasPrefix("(")
-                || $0.hasPrefix("reinstalling ")
-        }
-        let words = lines[..<index].last.map { $0 == step ? "" : ", which said: \($0)" } ?? ""
-        return "a script failed in '\(step ?? "")'\(words)"
+    /// The first script of a package, or hook, that failed: for that pacman has one line, and ends with status 0.
+    static func failedScript(in output: String) -> (step: String, isHook: Bool, reason: String)? {
+        let lines = output.split(whereSeparator: \.isNewline).map(String.init)
+        guard let end = lines.firstIndex(where: { $0.hasPrefix("error: command ") }) else { return nil }
+        let isStep = { (line: String) in line.hasSuffix("...") || line.hasPrefix("(") }
+        guard let begin = lines[..<end].lastIndex(where: isStep) else { return ("?", true, lines[end]) }
+        let reason = begin + 1 < end ? lines[end - 1] : String(lines[end].dropFirst("error: ".count))
+        if lines[begin].hasPrefix("(") { return (lines[begin], true, reason) }
+        let package = lines[begin].dropLast(3).split(separator: " ").last.map(String.init) ?? lines[begin]
+        return (package, false, reason)
     }
 
     private func explained(_ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch let error as CommandError {
-            throw Self.reason(error, recipe: place.recipe, log: place.log) ?? error
+            throw Self.reason(error.lastLines, recipe: place.recipe, log: place.log) ?? error
         }
-    }
-
-    private func failed(_ reason: String) -> BuildError {
-        .bootstrapFailed(reason: String(reason.prefix(300)), recipe: place.recipe, log: place.log)
     }
 
     /// The reason in pacman's own words, where it is one that a user can act on.
-    static func reason(_ error: CommandError, recipe: String, log: String) -> BuildError? {
-        let lines = error.lastLines.filter { $0.hasPrefix("error: ") }.map { String($0.dropFirst(7)) }
-        for line in lines {
+    static func reason(_ output: [String], recipe: String, log: String) -> BuildError? {
+        // pacman's questions end without a line feed.
+        let errors = output.indices.filter { output[$0].contains("error: ") }
+        func words(_ index: Int) -> String {
+            output[index].firstRange(of: "error: ").map { String(output[index][$0.upperBound...]) } ?? output[index]
+        }
+        let untrusted = [
+            "signature from", "missing required signature", "(PGP signature)", "required key missing from keyring",
+            "could not be looked up remotely", "could not be imported", ".sig'",
+        ]
+        let unreachable = ["failed retrieving file", "failed to synchronize all databases"]
+        for index in errors {
+            let line = words(index)
             if let range = line.firstRange(of: "target not found: ") {
                 return .unknownPackage(name: String(line[range.upperBound...]), recipe: recipe)
             }
+            if untrusted.contains(where: line.contains) {
+                return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
+            }
+            if unreachable.contains(where: line.contains) { return .noNetwork(detail: String(line.prefix(300)), log: log) }
         }
-        let untrusted = [
-            "signature from", "missing required signature", "invalid or corrupted package (PGP signature)",
-            "required key missing from keyring", "could not be looked up remotely", "could not be imported",
-            "invalid or corrupted database (PGP signature)",
-        ]
-        for line in lines where untrusted.contains(where: line.contains) {
-            return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
-        }
-        let signs = ["failed retrieving file", "failed to synchronize all databases", "failed to retrieve"]
-        for line in lines where signs.contains(where: line.contains) {
-            return .noNetwork(detail: line, log: log)
-        }
-        return lines.last.map {
-            .bootstrapFailed(reason: String($0.prefix(200)), recipe: recipe, log: log)
-        }
+        guard let last = errors.last else { return nil }
+        // What could not be satisfied, or which file is there already, is said in the next line.
+        let more = output[(last + 1)...].first { !$0.hasPrefix("Errors occurred") }
+        let reason = words(last) + (more.map { ": \($0)" } ?? "")
+        return .bootstrapFailed(reason: String(reason.prefix(300)), recipe: recipe, log: log)
     }
 }

@@ -63,7 +63,8 @@ extension Recipe.Stage {
         case .scratch: return Scratch()
         case .dnf(let header): return DNF(header: header)
         case .zypper(let header): return Zypper(header: header)
-        case .arch, .localImage, .container:
+        case .arch(let header): return Arch(header: header)
+        case .localImage, .container:
             throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
         }
     }
