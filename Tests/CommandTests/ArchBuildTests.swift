@@ -64,6 +64,18 @@ extension Builds {
             #expect(!(try Files.text(second.log).contains("-x86_64 downloading")))
         }
 
+        @Test func aDamagedCacheIsMended() async throws {
+            expectSuccess(try await build("base", whole: true))
+            let names = try Files.names(in: scratch.path + "/cache/arch")
+            let package = "\(scratch.path)/cache/arch/\(try #require(names.first))/base-1.0-1-x86_64.pkg.tar.zst"
+            var bytes = try Files.read(package)
+            bytes[bytes.count / 2] ^= 1
+            try Files.replace(package, with: bytes)
+            let outcome = try await build("base", whole: true)
+            expectSuccess(outcome)
+            #expect(outcome.errors.contains("they are fetched again"))
+        }
+
         /// The configuration of the distribution, with another mirror; its packages are signed, but by none of its keys.
         @Test func aMirror() async throws {
             let header = "MirrorURL: file://\(repository)"

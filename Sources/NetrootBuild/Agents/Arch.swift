@@ -121,16 +121,24 @@ struct Pacman: Sendable {
 
     /// Fetches into the cache what it lacks. One build at a time: two would write to one file.
     func download(_ packages: [String]) async throws {
-        let argv = ["flock", cache + "/.lock"] + self.argv(["-Syw"], packages)
-        try await explained { try await place.runner.run(Command(argv).contained) }
+        let command = ["flock", cache + "/.lock"] + argv(["-Syw"], packages)
+        let start = try place.runner.logSize()
+        let hadPackages = try Files.names(in: cache).contains { $0.contains(".pkg.tar") }
+        do {
+            _ = try await run(command)
+        } catch let error as BuildError {
+            // pacman has removed what it found damaged in the cache, or signed anew since.
+            guard hadPackages, try place.runner.logText(from: start).contains(" is corrupted (") else { throw error }
+            place.progress.note("packages in \(cache) were not those of the repository: they are fetched again")
+            _ = try await run(command)
+        }
     }
 
     /// Installs out of the cache; the packages' scripts and hooks run in the root.
     func install(_ packages: [String]) async throws {
-        let start = try place.runner.logSize()
-        let argv = [place.shipped.libexec + "/enter-root", "--outside", place.root] + self.argv(["-S"], packages)
-        try await explained { try await place.runner.run(Command(argv).contained) }
-        if let failure = Self.failedScript(in: try place.runner.logText(from: start)) {
+        let output = try await run(
+            [place.shipped.libexec + "/enter-root", "--outside", place.root] + argv(["-S"], packages))
+        if let failure = Self.failedScript(in: output) {
             guard failure.isHook else {
                 throw BuildError.scriptletFailed(
                     package: failure.step, scriptlet: ".INSTALL", reason: failure.reason, recipe: place.recipe,
@@ -162,12 +170,16 @@ struct Pacman: Sendable {
         return (package, false, reason)
     }
 
-    private func explained(_ body: () async throws -> Void) async throws {
+    /// Runs pacman; where it fails the reason may stand far above its last lines.
+    private func run(_ argv: [String]) async throws -> String {
+        let start = try place.runner.logSize()
         do {
-            try await body()
+            try await place.runner.run(Command(argv).contained)
         } catch let error as CommandError {
-            throw Self.reason(error.lastLines, recipe: place.recipe, log: place.log) ?? error
+            let output = try place.runner.logText(from: start).split(whereSeparator: \.isNewline).map(String.init)
+            throw Self.reason(output, recipe: place.recipe, log: place.log) ?? error
         }
+        return try place.runner.logText(from: start)
     }
 
     /// The reason in pacman's own words, where it is one that a user can act on.
