@@ -60,6 +60,15 @@ public struct Build: Sendable {
         }
     }
 
+    /// What a build in a user namespace cannot do.
+    /// - Throws: `BuildError.needsRoot`: a tree would belong to IDs that nobody outside has; an image holds its own.
+    public func checkWithoutRoot() throws {
+        guard label.format == .squashfs else {
+            throw BuildError.needsRoot(
+                what: "[\(label.name)] has FORMAT = \(label.format.rawValue), whose files belong to root and others")
+        }
+    }
+
     /// The current generation where a build would make the same again: this netroot built it from the recipe as it is.
     ///
     /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at. Values of build

@@ -20,7 +20,7 @@ public enum BuildError: ReportableError, Equatable {
     case unsigned(reason: String, recipe: String, log: String)
     /// No key is named to check a repository's packages with.
     case noKey(repository: String, recipe: String)
-    /// A key cannot be fetched; `reason` in the tool's own words.
+    /// A key cannot be fetched, or is none; `reason` in the tool's own words.
     case keyUnreachable(url: String, reason: String, recipe: String)
     /// A key has a fingerprint that the recipe does not give.
     case wrongKey(url: String, found: String, recipe: String)
@@ -40,13 +40,15 @@ public enum BuildError: ReportableError, Equatable {
     case badInitramfs(reason: String, log: String)
     /// A path inside the root leads nowhere, or in circles.
     case badPath(path: String, reason: String)
+    /// It cannot be done in a user namespace.
+    case needsRoot(what: String)
     /// An image cannot be edited in place.
     case liveImage(label: String, generation: Int)
 
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .fileMissing, .liveImage, .noKey: .usage
+        case .recipeMissing, .fileMissing, .needsRoot, .liveImage, .noKey: .usage
         case .noNetwork, .keyUnreachable: .unavailable
         default: .failed
         }
@@ -81,7 +83,7 @@ public enum BuildError: ReportableError, Equatable {
             return "\(recipe): no key to check the packages of \(repository) with; name it in the header, "
                 + "Setopt: gpgkey=URL, or build with --allow-unsigned"
         case .keyUnreachable(let url, let reason, let recipe):
-            return "\(recipe): the key \(url) cannot be fetched: \(reason)\nmend Setopt: gpgkey="
+            return "\(recipe): the key \(url) cannot be had: \(reason)\nmend Setopt: gpgkey="
         case .wrongKey(let url, let found, let recipe):
             return "\(recipe): the key \(url) has the fingerprint \(found), which Fingerprints: does not give\n"
                 + "make sure that the key is the distribution's, then mend Fingerprints:"
@@ -101,6 +103,8 @@ public enum BuildError: ReportableError, Equatable {
             return "the initramfs is not fit to boot: \(reason)\nlog: \(log)"
         case .badPath(let path, let reason):
             return "\(path) in the root: \(reason)"
+        case .needsRoot(let what):
+            return "\(what)\nset FORMAT = squashfs, which needs no root, or run it with sudo"
         case .liveImage(let label, let generation):
             return
                 "generation \(generation) of \(label) has an image, which cannot be edited in place; leave out --live"

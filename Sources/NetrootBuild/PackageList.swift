@@ -43,7 +43,8 @@ enum PackageList {
     private static func rpmQuery(_ inRoot: RootCommand, _ tree: RootTree) throws -> Command {
         let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
         let query = ["-qa", "--queryformat", format]
-        if try tree.contains("usr/bin/rpm") { return inRoot.command(["rpm"] + query) }
+        // busybox has a program of this name too, which lists nothing.
+        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") { return inRoot.command(["rpm"] + query) }
         try Tool.require([RPM.tool])
         let database = try tree.resolve(try RPM.database(in: tree) ?? RPM.database)
         return Command(["rpm", "--dbpath", database] + query)

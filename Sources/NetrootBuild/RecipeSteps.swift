@@ -91,7 +91,10 @@ struct RecipeSteps: Sendable {
             if Files.isDirectory(target), let last = name.split(separator: "/").last { target += "/\(last)" }
             try await runner.run(
                 Command(
-                    ["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", try lender.resolve(name), target]))
+                    [
+                        "cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", try lender.resolve(name),
+                        target,
+                    ]))
         }
     }
 

@@ -43,6 +43,16 @@ public struct Shell: Sendable {
         case edited(Generation, Termination, rebuilt: Bool)
     }
 
+    /// What a shell in a user namespace cannot do.
+    /// - Throws: `BuildError.needsRoot`, `StoreError`, `SystemError`.
+    public func checkWithoutRoot() throws {
+        let current = try LabelStore(label: label).current()
+        guard !current.hasTree else {
+            throw BuildError.needsRoot(
+                what: "generation \(current.number) of \(label.name) is a tree, whose files belong to root and others")
+        }
+    }
+
     /// Runs the shell.
     /// - Throws: `StoreError`, `LockedError`, `PrivilegeError`, `MissingError`, `BuildError`, `PackError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.

@@ -18,7 +18,9 @@ struct BuildCommand: AsyncParsableCommand {
     @OptionGroup var options: LabelOptions
     @Option(
         name: .long,
-        help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+        help:
+            "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot, ~/.cache/netroot)."
+    )
     var cache: String?
     @Flag(
         name: .long,
@@ -33,14 +35,19 @@ struct BuildCommand: AsyncParsableCommand {
     func run() async throws {
         let hosts = try options.common.hostsFile()
         let label = try hosts.label(options.label)
+        let cache = try cachePath(cache)
         var build = Build(
-            label: label, of: hosts, cache: try cachePath(cache), shipped: try ShippedFiles.locate(), version: Netroot.version)
+            label: label, of: hosts, cache: cache, shipped: try ShippedFiles.locate(), version: Netroot.version)
         build.echo = options.common.verbose
         build.arguments = try arguments.values()
         build.allows = Allowances(unsigned: allowUnsigned, devices: allowDevices)
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
             return
+        }
+        if geteuid() != 0 {
+            try build.checkWithoutRoot()
+            try await UserNamespace.reenter(environment: ["NETROOT_CACHE": cache])
         }
         let ready = build
         let generation = try await Interruption.cancelling { try await ready.run(progress: Progress()) }
@@ -64,7 +71,9 @@ struct ShellCommand: AsyncParsableCommand {
     var live = false
     @Option(
         name: .long,
-        help: "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot).")
+        help:
+            "Where packages and blocks are kept between builds (default: $NETROOT_CACHE, /var/cache/netroot, ~/.cache/netroot)."
+    )
     var cache: String?
     @Argument(parsing: .postTerminator, help: "A command to run instead of an interactive shell.")
     var command: [String] = []
@@ -72,14 +81,19 @@ struct ShellCommand: AsyncParsableCommand {
     func run() async throws {
         let label = try options.load()
         let progress = Progress()
+        let cache = try cachePath(cache)
         if live {
             progress.note(
                 "warning: --live edits the generation that clients use; they may see stale file handles until reboot")
         }
         var shell = Shell(
-            label: label, command: command, live: live, cache: try cachePath(cache),
+            label: label, command: command, live: live, cache: cache,
             shipped: try ShippedFiles.locate(), version: Netroot.version)
         shell.echo = options.common.verbose
+        if geteuid() != 0 {
+            try shell.checkWithoutRoot()
+            try await UserNamespace.reenter(environment: ["NETROOT_CACHE": cache])
+        }
         let ready = shell
         let outcome = try await Interruption.cancelling { try await ready.run(progress: progress) }
         FileWriter.standardOutput.write(Report.shell(label.name, outcome))

@@ -30,10 +30,17 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
-/// The directory of what is kept between builds: as given, or `$NETROOT_CACHE`, or the default.
+/// The directory of what is kept between builds: as given, or `$NETROOT_CACHE`, or root's or the user's own
+/// (`$XDG_CACHE_HOME`, XDG Base Directory Specification).
 func cachePath(_ given: String?) throws -> String {
-    let path = given ?? getenv("NETROOT_CACHE").map { String(cString: $0) }
-    return try CommonOptions.absolute(path ?? "/var/cache/netroot")
+    func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+    if let path = given ?? variable("NETROOT_CACHE") { return try CommonOptions.absolute(path) }
+    guard geteuid() != 0 else { return "/var/cache/netroot" }
+    if let caches = variable("XDG_CACHE_HOME"), caches.hasPrefix("/") { return caches + "/netroot" }
+    if let home = variable("HOME") { return try CommonOptions.absolute(home) + "/.cache/netroot" }
+    throw ValidationError("neither HOME nor NETROOT_CACHE is set: give --cache DIRECTORY")
 }
 
 /// Throws for a number that is no TCP port.

@@ -75,9 +75,13 @@ struct Site: Sendable {
     func test(_ label: String, _ options: String...) async throws -> (report: TestReport, status: Int32) {
         let output = folder + "/report.json"
         let argv = command(["test", label, "--json"] + options).argv
-        let result = try await CommandRunner(log: output + ".log").statusOf(
+        let log = output + ".log"
+        try Files.replace(log, with: [])
+        let result = try await CommandRunner(log: log).statusOf(
             Command(["sh", "-c", "exec \"$@\" > \(output)", "sh"] + argv))
-        return (try JSONDecoder().decode(TestReport.self, from: Data(try Files.read(output))), result)
+        let report = try Files.read(output)
+        guard !report.isEmpty else { throw NoReport(errors: try Files.text(log)) }
+        return (try JSONDecoder().decode(TestReport.self, from: Data(report)), result)
     }
 
     /// What must not be left after a machine: processes, ports, session files.
@@ -90,6 +94,11 @@ struct Site: Sendable {
         #expect(try Files.names(in: "/run/netroot").filter { $0.hasPrefix(label + "-") } == [])
         #expect(!(try Files.text("/proc/self/mountinfo").contains(folder)))
     }
+}
+
+/// `netroot test` ended before it had a report.
+struct NoReport: Error {
+    let errors: String
 }
 
 /// The JSON of `netroot test`, read by its documented names.

@@ -6,6 +6,8 @@ import NetrootSystem
 struct FakeRecipe {
     static let kernel = "6.1.0-fake"
 
+    /// The header, for an agent that is no fake.
+    var header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
     /// Lines of the sections, without indent.
     var setup = ""
     var post = ""
@@ -33,7 +35,7 @@ struct FakeRecipe {
                     ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"")
                     : "true",
             ] + programs.map { Self.install($0, "exit 1") }
-        var text = "Bootstrap: debootstrap\nOSVersion: bookworm\n\n%files\n    \(label).cpio /fake.cpio\n"
+        var text = header + "\n%files\n    \(label).cpio /fake.cpio\n"
         if !setup.isEmpty { text += "\n%setup\n" + Self.indented(setup) }
         text += "\n%post\n" + Self.indented((always + [post]).joined(separator: "\n"))
         if !test.isEmpty { text += "\n%test\n" + Self.indented(test) }

@@ -35,6 +35,14 @@ import Testing
             try await unchanged(hidden, "build", "a"), .unavailable, ["apt-get install mmdebstrap zstd"])
     }
 
+    @Test(arguments: [("dnf", "dnf", "dnf"), ("yum", "dnf", "dnf"), ("zypper", "zypper", "zypper"), ("dnf", "rpm", "rpm")])
+    func withoutTheAgentsTool(agent: String, tool: String, package: String) async throws {
+        try scratch.write("a.def", "Bootstrap: \(agent)\nMirrorURL: http://mirror.example.org/\n")
+        expectError(
+            try await unchanged(Namespace.hiding([tool]), "build", "a"), .unavailable,
+            ["not installed: \(tool)", "apt-get install \(package)"])
+    }
+
     @Test(arguments: ["startnfs", "test"]) func withoutQEMU(verb: String) async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         expectSuccess(try await scratch.run("installnfs", "a"))
@@ -99,7 +107,7 @@ import Testing
     @Test(arguments: ["build", "shell"]) func notRoot(verb: String) async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         expectError(
-            try await unchanged(Namespace.asNobody, verb, "a"), .usage, ["netroot \(verb) needs root", "sudo"])
+            try await unchanged(Namespace.asNobody, verb, "a"), .usage, ["tree", "FORMAT = squashfs", "sudo"])
     }
 
     @Test(arguments: ["gc --keep 0", "rollback 1", "installnfs", "installnfs --system"])

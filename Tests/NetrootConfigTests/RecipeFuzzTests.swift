@@ -102,7 +102,7 @@ import Testing
                 let recipe = try Recipe(bytes: bytes, path: "r.def", arguments: arguments)
                 accepted += 1
                 if !Self.check(recipe, bytes, lines: lines) { Issue.record("round \(round): \(bytes)") }
-                try recipe.built.checkBuildable()
+                try recipe.checkBuildable()
                 buildable += 1
             } catch {
                 if error.problem.isEmpty || error.description.contains("\n") || error.line.map({ $0 > lines }) ?? false
@@ -164,7 +164,7 @@ import Testing
         do throws(ConfigError) {
             let recipe = try parseRecipe(text)
             // The agent reads the header once more.
-            do throws(ConfigError) { try recipe.built.checkBuildable() } catch { #expect(!error.problem.isEmpty) }
+            do throws(ConfigError) { try recipe.checkBuildable() } catch { #expect(!error.problem.isEmpty) }
             return true
         } catch {
             #expect(error.description.utf8.count < 500)

@@ -3,6 +3,9 @@ import Testing
 @testable import NetrootConfig
 
 private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
+private let rpm = "Bootstrap: dnf\nMirrorURL: http://mirror.example.org/9\n"
+private let suse = "Bootstrap: zypper\nMirrorURL: http://mirror.example.org/15\n"
+private let print = "0123456789abcdef0123456789ABCDEF01234567"
 
 @Suite struct RecipeMistakeTests {
     typealias Row = (text: String, line: Int?, words: [String])
@@ -95,6 +98,34 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
         (header + "Include: a --hook=x", 3, ["--hook=x"]),
         ("Bootstrap: oras\nStage: a\n" + header + "%files from a\nx", 1, ["agent 'oras' is not supported"]),
         (header + "%post -c \"bash", 3, ["partner"]),
+        ("Bootstrap: dnf\n", 1, ["agent 'dnf' needs MirrorURL:"]),
+        ("Bootstrap: Yum\nMirrorURL:\n", 2, ["agent 'yum' needs MirrorURL:"]),
+        ("Bootstrap: zypper\nOSVersion: 15.6\n", 1, ["agent 'zypper' needs MirrorURL:"]),
+        (rpm + "From: x", 3, ["From: is not supported with agent 'dnf'"]),
+        (rpm + "ConfURL: http://x", 3, ["ConfURL: is not supported with agent 'dnf'"]),
+        ("Bootstrap: dnf\nMirrorURL: mirror.example.org/9\n", 2, ["is no URL of a repository", "https://"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a http://b\n", 2, ["is no URL of a repository"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a\\n\\\n[evil]\n", 2, ["is no URL of a repository"]),
+        (rpm + "UpdateURL: --x", 3, ["UpdateURL: '--x' is no URL"]),
+        (rpm + "OtherURL7: file://x", 3, ["OtherURL7: 'file://x' is no URL"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a/%{OSVERSION}\n", 2, ["%{OSVERSION} without a value of OSVersion:"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a/$releasever\n", 2, ["$releasever without a value of OSVersion:"]),
+        (rpm + "OSVersion: 9 --nogpgcheck", 3, ["no version of a distribution"]),
+        (rpm + "Include: bash --nogpgcheck", 3, ["'--nogpgcheck' is no name of a package"]),
+        (rpm + "Setopt: nonsense", 3, ["'nonsense' is no NAME=VALUE"]),
+        (rpm + "Setopt: --nogpgcheck", 3, ["'--nogpgcheck' is no NAME=VALUE"]),
+        (rpm + "Setopt: gpgcheck=maybe", 3, ["gpgcheck=maybe is neither 0 nor 1"]),
+        (rpm + "Setopt: best=1 base.cachedir=/x", 3, ["netroot itself sets cachedir"]),
+        (rpm + "Setopt: gpgkey=http://a/key", 3, ["would come by plain HTTP", "Fingerprints:"]),
+        (rpm + "Setopt: gpgkey=/etc/pki/key", 3, ["gpgkey=/etc/pki/key is no URL of a key"]),
+        (rpm + "Fingerprints: \(print)", 3, ["Fingerprints: without a key", "Setopt: gpgkey=URL"]),
+        (rpm + "Setopt: gpgkey=https://a/k\nFingerprints: 6B59 BCB3", 4, ["'6B59' is no fingerprint", "without blanks"]),
+        (rpm + "Setopt: gpgkey=https://a/k\nFingerprints: ,", 4, ["names none"]),
+        (rpm + "Setopt: gpgkey=https://a/k gpgcheck=0\nFingerprints: \(print)", 4, ["beside gpgcheck=0"]),
+        (suse + "Product: SLES\n", 3, ["Product: registers with SUSE"]),
+        (suse + "RegCode: secret\n", 3, ["RegCode: registers with SUSE"]),
+        (suse + "Modules: a,b\n", 3, ["Modules: registers with SUSE"]),
+        (suse + "Setopt: best=1\n", 3, ["zypper has no option 'best'", "gpgkey=URL"]),
     ]
 
     private func check(_ error: ConfigError, _ row: Row) {
@@ -113,7 +144,7 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
     @Test(arguments: unbuildable.indices) func rightButNotBuildable(index: Int) throws {
         let row = Self.unbuildable[index]
         let recipe = try parseRecipe(row.text)
-        check(try #require(throws: ConfigError.self) { try recipe.built.checkBuildable() }, row)
+        check(try #require(throws: ConfigError.self) { try recipe.checkBuildable() }, row)
     }
 
     /// What is no script must be text; a script may be anything. Each row: what stands before the bytes, the bytes.

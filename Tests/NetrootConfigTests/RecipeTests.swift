@@ -208,7 +208,7 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe.Stage { try par
             #expect(recipe.built.header.isEmpty)
             #expect(recipe.built.help?.text == "Hello\n\n")
             #expect(recipe.built.agentName == nil)
-            let error = try #require(throws: ConfigError.self) { try recipe.built.checkBuildable() }
+            let error = try #require(throws: ConfigError.self) { try recipe.checkBuildable() }
             #expect(error.problem.contains("no Bootstrap:"))
         }
     }

@@ -14,9 +14,6 @@ struct DNF: Bootstrap {
     /// What Apptainer puts before the recipe's own (conveyorPacker_yum.go, 1.4).
     static let always = ["/etc/redhat-release", "coreutils"]
 
-    /// Downloaded packages and metadata; dnf keeps each repository in a directory of its own.
-    static func cacheDirectory(_ cache: String) -> String { "\(cache)/dnf" }
-
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
@@ -26,8 +23,13 @@ struct DNF: Bootstrap {
             .fetch(architecture: RPM.architecture())
         let configuration = rpm.home + "/dnf.conf"
         try Files.replace(configuration, with: Array(self.configuration(rpm, keys: keys).utf8), mode: 0o600)
-        try Files.makeDirectory(Self.cacheDirectory(place.cache))
-        try await rpm.install(command(rpm, configuration: configuration, architecture: RPM.architecture()))
+        // In it dnf keeps each repository by its URL.
+        let trust = header.options.filter { $0.name.contains("gpg") }.map { "\($0.name)=\($0.value)" }
+        let cache = "\(place.cache)/dnf/" + (try await rpm.cacheName(keys: keys, trust))
+        try Files.makeDirectory(cache)
+        try await rpm.install(
+            command(rpm, configuration: configuration, cache: cache, architecture: RPM.architecture()))
+        try await rpm.removeTraces([rpm.home, cache])
         try rpm.settleDatabase()
         return rpm.account(agent: "dnf")
     }
@@ -49,7 +51,7 @@ struct DNF: Bootstrap {
     }
 
     /// The command that fills the root.
-    func command(_ rpm: RPM, configuration: String, architecture: String) -> Command {
+    func command(_ rpm: RPM, configuration: String, cache: String, architecture: String) -> Command {
         let argv =
             [
                 "dnf", "--assumeyes", "--refresh", "--noplugins", "--config=\(configuration)",
@@ -57,7 +59,7 @@ struct DNF: Bootstrap {
                 "--forcearch=\(architecture)",
                 // In the file these would be directories inside the root. Not persistdir: what was asked for, and what came
                 // along, is the root's own dnf's to know.
-                "--setopt=cachedir=\(Self.cacheDirectory(rpm.place.cache))", "--setopt=logdir=\(rpm.logs)",
+                "--setopt=cachedir=\(cache)", "--setopt=logdir=\(rpm.logs)",
             ] + header.options.map { "--setopt=\($0.name)=\($0.value)" } + ["install"] + Self.always
             + header.source.include
         // Else its errors come before what it said earlier, and scroll out of sight.

@@ -18,12 +18,14 @@ struct Debootstrap: Bootstrap {
             "mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase",
             // Both would throw away the packages that the cache brings.
             "--skip=download/empty", "--skip=essential/unlink",
-            "--setup-hook=\(place.shipped.libexec)/deb-cache-in", "--customize-hook=\(place.shipped.libexec)/deb-cache-out",
+            "--setup-hook=\(place.shipped.libexec)/deb-cache-in",
+            "--customize-hook=\(place.shipped.libexec)/deb-cache-out",
         ]
         if !header.include.isEmpty { argv.append("--include=" + header.include.joined(separator: ",")) }
         if place.allows.unsigned {
             argv += [
-                "--aptopt=Acquire::AllowInsecureRepositories \"true\"", "--aptopt=APT::Get::AllowUnauthenticated \"true\"",
+                "--aptopt=Acquire::AllowInsecureRepositories \"true\"",
+                "--aptopt=APT::Get::AllowUnauthenticated \"true\"",
             ]
         }
         argv += [header.suite, place.root]

@@ -83,6 +83,17 @@ struct RPM: Sendable {
         }
     }
 
+    /// A name for a directory of the cache. Neither tool checks again the metadata that it has, so what was checked by other
+    /// keys, or not at all, is kept apart.
+    /// - Parameter more: what else must be the same.
+    /// - Throws: `CommandError`, `SystemError`.
+    func cacheName(keys: [String], _ more: [String]) async throws -> String {
+        let checks = source.repositories.map { "\($0.id) \(isChecked($0))" }
+        var bytes = Array((checks + more).joined(separator: "\n").utf8)
+        for key in keys { bytes += [0] + (try Files.read(key)) }
+        return String(try await Digest.sha256(of: bytes).prefix(16))
+    }
+
     /// The manifest's entry.
     func account(agent: String) -> Manifest.Bootstrap {
         let unsigned = source.repositories.filter { !isChecked($0) }.map { Self.withoutCredentials($0.url) }
@@ -120,6 +131,37 @@ extension RPM {
     static func database(in tree: RootTree) throws -> String? {
         let names = ["rpmdb.sqlite", "Packages.db", "Packages"]
         return try databases.first { directory in try names.contains { try tree.contains("\(directory)/\($0)") } }
+    }
+
+    /// Removes what the tools wrote below the root by the paths of the host's directories that they were given: lists of
+    /// expired repositories, what zypper knows of the root. The directories above go too, but for those of packages.
+    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    func removeTraces(_ paths: [String]) async throws {
+        let tree = RootTree(directory: place.root)
+        for path in paths {
+            let trace = try tree.resolve(path)
+            guard trace != tree.directory else { continue }
+            try await place.runner.run(Command(["rm", "-rf", "--one-file-system", "--", trace]))
+            var inside = path[...]
+            while let slash = inside.lastIndex(of: "/"), slash != inside.startIndex {
+                inside = inside[..<slash]
+                let directory = try tree.resolve(String(inside))
+                guard Files.isDirectory(directory) else { continue }
+                guard try Files.names(in: directory).isEmpty, !(try await isOwned(String(inside))) else { break }
+                guard rmdir(directory) == 0 else { throw SystemError("remove", directory, code: errno) }
+            }
+        }
+    }
+
+    /// Whether a path in the root belongs to a package.
+    private func isOwned(_ path: String) async throws -> Bool {
+        do {
+            _ = try await CommandRunner().capture(
+                Command(["rpm", "--root", place.root, "--query", "--file", path], environment: ["HOME": home]))
+            return true
+        } catch CommandError.failed(_, .exited(1), _, _) {
+            return false
+        }
     }
 
     /// Moves the database to where the root's own rpm looks for it.
@@ -199,6 +241,18 @@ extension RPM {
     /// The reason in the words of dnf or zypper, where it is one that a user can act on.
     static func explained(_ output: String, recipe: String, log: String) -> BuildError? {
         let lines = output.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
+        // The signs in order: the first says most.
+        func first(_ signs: [String]) -> String? {
+            for sign in signs {
+                if let line = lines.first(where: { $0.contains(sign) }) { return String(line.prefix(300)) }
+            }
+            return nil
+        }
+        if let reason = first(untrusted) { return .unsigned(reason: reason, recipe: recipe, log: log) }
+        // zypper goes on without a repository, and then misses its packages.
+        if first(["Skipping repository", "Failed to download metadata"]) != nil, let reason = first(unreachable) {
+            return .noNetwork(detail: reason, log: log)
+        }
         for line in lines {
             for (before, after) in [("No match for argument: ", ""), ("No provider of '", "' found.")] {
                 guard let range = line.firstRange(of: before) else { continue }
@@ -207,25 +261,21 @@ extension RPM {
                 return .unknownPackage(name: String(rest[..<end]), recipe: recipe)
             }
         }
-        func first(_ signs: [String]) -> String? {
-            lines.first { line in signs.contains { line.contains($0) } }.map { String($0.prefix(300)) }
-        }
-        let untrusted = [
-            " is not signed", "Public key for ", "is not correct", "Signature verification failed",
-            "signed with an unknown key", "signed with unknown key", "is unsigned", "GPG check FAILED", "signature verification",
-            "Bad GPG signature", "GPG signature verification error",
-        ]
-        if let reason = first(untrusted) { return .unsigned(reason: reason, recipe: recipe, log: log) }
-        let unreachable = [
-            "Curl error (", "Could not resolve host", "Couldn't connect to server", "Connection refused",
-            "Failed to download metadata", "Cannot download repomd.xml", "Timeout exceeded when accessing", "Connection failed",
-            "Valid metadata not found at specified URL", "Can't provide /repodata",
-        ]
+        if let reason = first(failures) { return .bootstrapFailed(reason: reason, recipe: recipe, log: log) }
         if let reason = first(unreachable) { return .noNetwork(detail: reason, log: log) }
-        let reasons = ["nothing provides ", "conflicting requests", "conflicts with", "more space needed on", "Error: ", "Problem: "]
-        for sign in reasons {
-            if let reason = first([sign]) { return .bootstrapFailed(reason: reason, recipe: recipe, log: log) }
-        }
-        return nil
+        return first(["Error: ", "Problem: "]).map { .bootstrapFailed(reason: $0, recipe: recipe, log: log) }
     }
+
+    private static let untrusted = [
+        " is not signed", "Public key for ", "Signature verification failed", "signed with an unknown key",
+        "signed with unknown key", "is unsigned", "GPG check FAILED", "Bad GPG signature", "GPG signature verification error",
+    ]
+    private static let unreachable = [
+        "Curl error (", "Status code: ", "Error message: ", "Timeout exceeded when accessing",
+        "Valid metadata not found at specified URL", "Cannot download repomd.xml", "Failed to download metadata",
+    ]
+    private static let failures = [
+        "nothing provides ", "checksum doesn't match", "Digest verification failed", " conflicts with ", "conflicting requests",
+        "more space needed on",
+    ]
 }

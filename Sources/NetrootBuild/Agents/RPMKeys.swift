@@ -33,11 +33,7 @@ struct RPMKeys: Sendable {
                 throw BuildError.keyUnreachable(
                     url: RPM.withoutCredentials(url), reason: error.lastLines.last ?? "\(error)", recipe: recipe)
             }
-            if !source.fingerprints.isEmpty {
-                for found in try await fingerprints(of: file) where !source.fingerprints.contains(found) {
-                    throw BuildError.wrongKey(url: RPM.withoutCredentials(url), found: found, recipe: recipe)
-                }
-            }
+            if !source.fingerprints.isEmpty { try await check(file, from: RPM.withoutCredentials(url)) }
             files.append(file)
         }
         return files
@@ -55,15 +51,23 @@ struct RPMKeys: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func fingerprints(of file: String) async throws -> [String] {
+    /// Every key of a file must be one of those that the recipe gives.
+    private func check(_ file: String, from url: String) async throws {
         let home = directory + "/gnupg"
         try Files.makeDirectory(home, mode: 0o700)
         let show = Command([
             "gpg", "--homedir", home, "--batch", "--no-autostart", "--with-colons", "--show-keys", "--", file,
         ])
-        let found = Self.fingerprints(inColons: try await CommandRunner().capture(show))
-        guard !found.isEmpty else { throw BuildError.wrongKey(url: file, found: "none", recipe: recipe) }
-        return found
+        let found: [String]
+        do {
+            found = Self.fingerprints(inColons: try await CommandRunner().capture(show))
+        } catch let error as CommandError {
+            throw BuildError.keyUnreachable(url: url, reason: error.lastLines.last ?? "\(error)", recipe: recipe)
+        }
+        guard !found.isEmpty else { throw BuildError.keyUnreachable(url: url, reason: "no key is in it", recipe: recipe) }
+        for fingerprint in found where !source.fingerprints.contains(fingerprint) {
+            throw BuildError.wrongKey(url: url, found: fingerprint, recipe: recipe)
+        }
     }
 
     /// The fingerprints of the primary keys in gpg's listing (its doc/DETAILS): a subkey signs by the primary's leave.

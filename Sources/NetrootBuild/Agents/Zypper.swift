@@ -1,4 +1,3 @@
-import Glibc
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
@@ -16,13 +15,6 @@ struct Zypper: Bootstrap {
     /// The exit status that says that scriptlets failed (zypper(8), ZYPPER_EXIT_INF_RPM_SCRIPT_FAILED).
     static let scriptletFailed: Int32 = 107
 
-    /// Downloaded packages and metadata of one set of repositories, which all have the same names.
-    static func cacheDirectory(_ cache: String, for source: BootstrapAgent.RPMSource) -> String {
-        let url = RPM.withoutCredentials(source.repositories.first?.url ?? "")
-        let name = url.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") ? $0 : "_" }
-        return "\(cache)/zypper/\(source.release ?? "none")-\(String(name.suffix(180)))"
-    }
-
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
@@ -39,10 +31,12 @@ struct Zypper: Bootstrap {
             try Files.replace("\(rpm.home)/repos/\(repository.id).repo", with: Array(text.utf8), mode: 0o600)
         }
         try Files.replace(rpm.home + "/zypp.conf", with: Array("[main]\n".utf8))
-        let cache = Self.cacheDirectory(place.cache, for: header.source)
+        // In it zypper keeps each repository by its name, which is the same in all recipes.
+        let urls = header.source.repositories.map(\.url) + [header.source.release ?? ""]
+        let cache = "\(place.cache)/zypper/" + (try await rpm.cacheName(keys: keys, urls))
         try Files.makeDirectory(cache)
         try await rpm.install(command(rpm, cache: cache), mayFail: [Self.scriptletFailed])
-        try await removeTraces(of: rpm)
+        try await rpm.removeTraces([rpm.home, cache])
         try rpm.settleDatabase()
         return rpm.account(agent: "zypper")
     }
@@ -66,18 +60,5 @@ struct Zypper: Bootstrap {
             ] + Self.always + header.source.include
         return rpm.command(
             argv, environment: ["ZYPP_CONF": rpm.home + "/zypp.conf", "ZYPP_LOGFILE": rpm.logs + "/zypper.log"])
-    }
-
-    /// zypper keeps what it knows of the root below the root, by the path of its cache.
-    private func removeTraces(of rpm: RPM) async throws {
-        let tree = RootTree(directory: rpm.place.root)
-        let solv = try tree.resolve(rpm.home + "/solv")
-        try await rpm.place.runner.run(Command(["rm", "-rf", "--", solv]))
-        var parent = solv
-        while let slash = parent.lastIndex(of: "/") {
-            parent = String(parent[..<slash])
-            // Ends at the first directory that holds something else.
-            guard parent.utf8.count > tree.directory.utf8.count, rmdir(parent) == 0 else { return }
-        }
     }
 }

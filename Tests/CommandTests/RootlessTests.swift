@@ -1,0 +1,166 @@
+import Foundation
+import Glibc
+import NetrootStore
+import NetrootSystem
+import Testing
+
+/// An ordinary user, made for a test and removed with it.
+final class FreshUser: Sendable {
+    let name: String
+    let home: String
+
+    private init() async throws {
+        name = "nrt" + UUID().uuidString.prefix(8).lowercased()
+        home = "/var/tmp/\(name)"
+        let outcome = try await CommandTests.run([
+            "useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", name,
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    /// Runs a command as the user, with nothing of this process's environment.
+    func run(
+        _ argv: [String], wrapper: [String] = [], environment: [String: String] = [:], limit: Int = 240
+    ) async throws -> Outcome {
+        let own = ["HOME": home, "USER": name, "PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        return try await CommandTests.run(
+            wrapper + ["setpriv", "--reuid", name, "--regid", name, "--init-groups", "--", "env", "-i"]
+                + own.map { "\($0.key)=\($0.value)" }.sorted() + argv, folder: home, limit: limit)
+    }
+
+    /// Removes the user and his files; those of his other IDs too.
+    private func remove() async throws {
+        _ = try await CommandTests.run(["rm", "-rf", "--one-file-system", "--", home])
+        let outcome = try await CommandTests.run(["userdel", name])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    /// Makes a user for a while.
+    static func with(_ body: (FreshUser) async throws -> Void) async throws {
+        let user = try await FreshUser()
+        do {
+            try await body(user)
+        } catch {
+            try await user.remove()
+            throw error
+        }
+        try await user.remove()
+    }
+}
+
+extension Builds {
+    /// `build` and `shell` as an ordinary user, with a bootstrap tool of the test's; BootTests have the real one.
+    @Suite(.serialized) struct RootlessTests {
+        init() throws { try #require(Place.isRoot, "making a user needs root") }
+
+        /// A hosts file and a recipe of the user's own, and the bootstrap tool's folder for PATH.
+        private func site(
+            _ user: FreshUser, more: String = "FORMAT = squashfs\nCOMPRESSION = zstd:1"
+        ) async throws -> (scratch: Scratch, path: [String: String]) {
+            let scratch = try Scratch()
+            try scratch.writeHosts("a", more: more)
+            let setup = """
+                cd "$APPTAINER_ROOTFS" && mkdir srv && echo one > srv/motd && chown 12:34 srv/motd
+                cp /bin/true srv/tool && chown 0:42 srv/tool && chmod 4755 srv/tool && setcap cap_net_raw+ep srv/tool
+                """
+            try FakeRecipe(setup: setup, test: "test \"$(cat /proc/sys/kernel/ostype)\" = Linux; : > /dev/null")
+                .write(scratch)
+            let path = try await FakeRecipe.environment(scratch)
+            let owner = try await run(["chown", "-R", "\(user.name):\(user.name)", scratch.path])
+            #expect(owner.status == 0)
+            return (scratch, path)
+        }
+
+        @Test func ownersModesAndCapabilitiesAreRightInTheImage() async throws {
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(user)
+                let built = try await user.run(scratch.netroot(["build", "a"]), environment: path)
+                expectSuccess(built)
+                let first = try scratch.store("a").current()
+                let listing = try await run(["unsquashfs", "-lln", first.image, "srv"]).output
+                #expect(listing.contains("-rw-r--r-- 12/34"), "\(listing)")
+                #expect(listing.contains("-rwsr-xr-x 0/42"), "\(listing)")
+                #expect(listing.contains("drwxr-xr-x 0/0"), "\(listing)")
+                expectSuccess(try await run(["unsquashfs", "-d", scratch.path + "/u", first.image, "srv/tool"]))
+                let capability = try await run(["getcap", scratch.path + "/u/srv/tool"]).output
+                #expect(capability.contains("cap_net_raw=ep"), "\(capability)")
+                #expect(first.manifest.privileged == .init(setuid: 1, setgid: 0, capabilities: 1))
+                // What is published is the user's, and so is the cache.
+                let files = try await run([
+                    "find", first.directory, user.home + "/.cache/netroot", "!", "-user", user.name,
+                ])
+                #expect(files.output.isEmpty && files.status == 0, "\(files.output)\(files.errors)")
+
+                let edited = try await user.run(
+                    scratch.netroot(["shell", "a", "--", "sh", "-c", "cp /srv/motd /srv/two && cat /proc/self/uid_map"]
+                    ),
+                    environment: path)
+                expectSuccess(edited)
+                #expect(try scratch.store("a").current().number == 2)
+                let after = try await run(["unsquashfs", "-lln", scratch.store("a").current().image, "srv"]).output
+                #expect(after.contains("-rw-r--r-- 12/34") && after.contains("-rwsr-xr-x 0/42"), "\(after)")
+                expectSuccess(try await user.run(scratch.netroot(["installnfs", "a"])))
+                expectSuccess(try await user.run(scratch.netroot(["gc", "a", "--keep", "1"])))
+                #expect(try scratch.store("a").numbers() == [2])
+            }
+        }
+
+        @Test func whatAKilledBuildLeftIsRemovedByTheNext() async throws {
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(user)
+                try scratch.write(
+                    "slow/mmdebstrap",
+                    "#!/bin/sh\nfor root; do :; done\nmkdir -p \"$root/x\"\nchown 7:7 \"$root/x\"\nkill -KILL $PPID\n",
+                    mode: 0o755)
+                let killed = try await user.run(
+                    ["sh", "-c", "\"$@\"; exit $?", "sh"] + scratch.netroot(["build", "a"]),
+                    environment: ["PATH": scratch.path + "/slow:" + (path["PATH"] ?? "")])
+                #expect(killed.status != 0)
+                let built = try await user.run(scratch.netroot(["build", "a"]), environment: path)
+                expectSuccess(built)
+                #expect(
+                    try Files.names(in: scratch.store("a").generationsDirectory).filter { $0.hasPrefix(".building") }
+                        == [])
+            }
+        }
+
+        @Test func aTreeNeedsRoot() async throws {
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(user, more: "FORMAT = tree")
+                let refused = try await user.run(scratch.netroot(["build", "a"]), environment: path)
+                expectError(refused, .usage, ["[a] has FORMAT = tree", "FORMAT = squashfs", "sudo"])
+            }
+        }
+
+        /// Runs its arguments as on a machine where the administrator has forbidden it: in a user namespace of the same IDs, and
+        /// so of nobody else (newuidmap(1) would ask for a range of root's).
+        static let noNamespaces = """
+            pipe=$(mktemp -u) && mkfifo "$pipe"
+            unshare --user -- sh -c 'read -r go && echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"' sh "$@" < "$pipe" &
+            exec 3> "$pipe" && rm "$pipe"
+            while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done
+            for kind in uid gid; do echo 0 0 4294967295 > /proc/$!/${kind}_map; done
+            echo go >&3
+            wait $!
+            """
+
+        @Test func theSettingThatForbidsItIsNamed() async throws {
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(user)
+                let build = scratch.netroot(["build", "a"])
+                let none = ["sh", "-c", Self.noNamespaces, "sh"]
+                let forbidden = try await user.run(build, wrapper: none, environment: path)
+                expectError(
+                    forbidden, .unavailable,
+                    ["user.max_user_namespaces is 0", "sysctl -w user.max_user_namespaces=", "sudo"])
+                let empty = Namespace.mounting("mount --bind /dev/null /etc/subuid")
+                let without = try await user.run(build, wrapper: empty, environment: path)
+                expectError(
+                    without, .unavailable, ["/etc/subuid gives \(user.name) no IDs", "usermod --add-subuids"])
+                let hidden = try await user.run(build, wrapper: Namespace.hiding(["newuidmap"]), environment: path)
+                expectError(hidden, .unavailable, ["not installed: newuidmap", "apt-get install uidmap"])
+                #expect(!Files.exists(scratch.path + "/netroots"))
+            }
+        }
+    }
+}
