@@ -203,7 +203,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public init(
         label: String, generation: Int, format: String, image: Image? = nil, transports: [String]? = nil,
         readWrite: Bool, origin: Origin, recipe: RecipeFile, bootstrap: Bootstrap? = nil,
-        privileged: Privileged? = nil, shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String, started: String, finished: String,
+        privileged: Privileged? = nil, shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String,
+        started: String, finished: String,
         steps: [Step]
     ) {
         self.label = label

@@ -25,7 +25,7 @@ public enum UserNamespace {
         for (name, value) in environment { setenv(name, value, 1) }
         let argv = Self.unshare + [program] + CommandLine.arguments.dropFirst()
         var pointers: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
-        defer { pointers.forEach { free($0) } }
+        defer { for pointer in pointers { free(pointer) } }
         execv(unshare, &pointers)
         throw SystemError("run", unshare, code: errno)
     }

@@ -31,7 +31,12 @@ final class FreshUser: Sendable {
     /// Removes the user and his files; those of his other IDs too.
     private func remove() async throws {
         _ = try await CommandTests.run(["rm", "-rf", "--one-file-system", "--", home])
-        let outcome = try await CommandTests.run(["userdel", name])
+        var outcome = try await CommandTests.run(["userdel", name])
+        // A process that was killed may not be gone yet.
+        for _ in 1...50 where outcome.status != 0 {
+            try await Task.sleep(for: .milliseconds(200))
+            outcome = try await CommandTests.run(["userdel", name])
+        }
         #expect(outcome.status == 0, "\(outcome.errors)")
     }
 
@@ -132,11 +137,12 @@ extension Builds {
             }
         }
 
-        /// Runs its arguments as on a machine where the administrator has forbidden it: in a user namespace of the same IDs, and
-        /// so of nobody else (newuidmap(1) would ask for a range of root's).
+        /// Runs its arguments as on a machine where the administrator has forbidden it: in a user namespace of the same IDs,
+        /// and so of nobody else. newuidmap(1) would ask for a range of root's; only the second exec has the capabilities.
         static let noNamespaces = """
             pipe=$(mktemp -u) && mkfifo "$pipe"
-            unshare --user -- sh -c 'read -r go && echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"' sh "$@" < "$pipe" &
+            forbid='echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+            unshare --user -- sh -c 'read -r go && exec sh -c "$0" sh "$@"' "$forbid" "$@" < "$pipe" &
             exec 3> "$pipe" && rm "$pipe"
             while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done
             for kind in uid gid; do echo 0 0 4294967295 > /proc/$!/${kind}_map; done
