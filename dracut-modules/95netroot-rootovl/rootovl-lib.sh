@@ -169,6 +169,9 @@ rootovl_leave_alone() (
     # does not stop who connects the device by hand.
     printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$mac" "[device-netroot-$device]" "match-device=mac:$mac" \
         managed=0 > "$run/NetworkManager/conf.d/90-netroot-$device.conf" || exit 1
+    # Profiles of a NetworkManager in the initramfs: the running system's would wait 60 s for their device (nm-settings(5),
+    # connection.wait-device-timeout).
+    rm -rf "$run/NetworkManager/system-connections" || exit 1
 
     # ifupdown takes as up already what is in both files, and must not take it down at shutdown, before NFS.
     echo "$device=$device" >> "$run/network/ifstate" || exit 1
