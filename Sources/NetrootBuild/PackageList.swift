@@ -35,7 +35,9 @@ enum PackageList {
             guard let index = lines.firstIndex(of: "%\(key)%"), index + 1 < lines.count else { return nil }
             return lines[index + 1]
         }
-        guard let name = value("NAME"), let version = value("VERSION"), let architecture = value("ARCH") else { return nil }
+        guard let name = value("NAME"), let version = value("VERSION"), let architecture = value("ARCH") else {
+            return nil
+        }
         return Manifest.Package(name: name, version: version, architecture: architecture)
     }
 
@@ -44,7 +46,9 @@ enum PackageList {
         let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
         let query = ["-qa", "--queryformat", format]
         // busybox has a program of this name too, which lists nothing.
-        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") { return inRoot.command(["rpm"] + query) }
+        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") {
+            return inRoot.command(["rpm"] + query)
+        }
         try Tool.require([RPM.tool])
         let database = try tree.resolve(try RPM.database(in: tree) ?? RPM.database)
         return Command(["rpm", "--dbpath", database] + query)

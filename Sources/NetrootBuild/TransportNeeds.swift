@@ -36,8 +36,11 @@ struct TransportNeeds: Sendable, Equatable {
         switch transport {
         case .nfs:
             TransportNeeds(
-                programs: [Need("mount.nfs", "nfs-common", [.rpm: "nfs-utils", .suse: "nfs-client", .pacman: "nfs-utils"])],
-                dracutModules: [Need("nfs", "dracut-network", [.suse: "dracut", .pacman: "dracut"])], kernelModules: ["nfs", "nfsv3"],
+                programs: [
+                    Need("mount.nfs", "nfs-common", [.rpm: "nfs-utils", .suse: "nfs-client", .pacman: "nfs-utils"])
+                ],
+                dracutModules: [Need("nfs", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+                kernelModules: ["nfs", "nfsv3"],
                 ours: [])
         case .nbd:
             TransportNeeds(
@@ -45,7 +48,8 @@ struct TransportNeeds: Sendable, Equatable {
                     Need("nbd-client", "nbd-client", [.rpm: "nbd", .suse: "nbd", .pacman: "nbd"]),
                     Need("perl", "perl-base", [.rpm: "perl-interpreter", .pacman: "perl"]),
                 ],
-                dracutModules: [Need("nbd", "dracut-network", [.suse: "dracut", .pacman: "dracut"])], kernelModules: ["nbd", "squashfs"],
+                dracutModules: [Need("nbd", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+                kernelModules: ["nbd", "squashfs"],
                 ours: [
                     "*/netroot-nbd.sh", "*/netroot-nbd-keep", "*/hooks/netroot/*nbd-port.sh",
                     "*/hooks/pre-mount/*nbd-keep.sh",

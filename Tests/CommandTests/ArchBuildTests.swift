@@ -130,7 +130,8 @@ extension Builds {
 
         @Test func noRepository() async throws {
             try scratch.write("empty.conf", "[options]\nGPGDir = \(repository)/gnupg\n")
-            expectError(try await build("base", header: "ConfURL: empty.conf"), .failed, ["empty.conf names no repository"])
+            expectError(
+                try await build("base", header: "ConfURL: empty.conf"), .failed, ["empty.conf names no repository"])
             expectError(
                 try await build("base", header: "ConfURL: absent.conf"), .failed, ["\(scratch.path)/absent.conf"])
             let port = try Listener().port
@@ -138,7 +139,8 @@ extension Builds {
                 try await build("base", header: "ConfURL: http://127.0.0.1:\(port)/pacman.conf"), .unavailable,
                 ["cannot be reached", "127.0.0.1"])
             try scratch.write(
-                "far.conf", "[options]\nGPGDir = \(repository)/gnupg\n[core]\nServer = http://127.0.0.1:\(port)/$repo\n")
+                "far.conf", "[options]\nGPGDir = \(repository)/gnupg\n[core]\nServer = http://127.0.0.1:\(port)/$repo\n"
+            )
             expectError(
                 try await build("base", header: "ConfURL: far.conf"), .unavailable, ["cannot be reached", "core.db"])
         }

@@ -137,7 +137,8 @@ import Testing
     @Test func shippedRecipesCanBeBuilt() async throws {
         let agents = [
             "archlinux-base": "arch", "centos-stream9-base": "dnf", "debian12-base": "debootstrap",
-            "debian12-hpcnode": "debootstrap", "debian13-base": "debootstrap", "fedora42-base": "dnf", "rocky9-base": "dnf",
+            "debian12-hpcnode": "debootstrap", "debian13-base": "debootstrap", "fedora42-base": "dnf",
+            "rocky9-base": "dnf",
         ]
         #expect(try Files.names(in: Place.checkout + "/recipes") == agents.keys.sorted().map { $0 + ".def" })
         for (name, agent) in agents {

@@ -71,9 +71,15 @@ import Testing
             ["error: failed retrieving file 'a.pkg.tar.zst.sig' from disk : Couldn't open file"],
             ["not signed", "--allow-unsigned"]
         ),
-        ([#"error: a: signature from "B <b@c>" is unknown trust"#, "error: failed to commit"], ["not signed", "unknown"]),
         (
-            ["error: failed retrieving file 'core.db' from m : Could not resolve host: m", "error: failed to synchronize"],
+            [#"error: a: signature from "B <b@c>" is unknown trust"#, "error: failed to commit"],
+            ["not signed", "unknown"]
+        ),
+        (
+            [
+                "error: failed retrieving file 'core.db' from m : Could not resolve host: m",
+                "error: failed to synchronize",
+            ],
             ["the mirror cannot be reached", "Could not resolve host: m"]
         ),
         (
@@ -81,7 +87,10 @@ import Testing
             ["failed to prepare (unsatisfied): :: unable to satisfy 'x'"]
         ),
         (
-            ["error: failed to commit (conflicting files)", "a: /etc/x exists", "Errors occurred, no packages were upgraded."],
+            [
+                "error: failed to commit (conflicting files)", "a: /etc/x exists",
+                "Errors occurred, no packages were upgraded.",
+            ],
             ["conflicting files): a: /etc/x exists"]
         ),
     ]
@@ -97,15 +106,19 @@ import Testing
     @Test func aScriptThatFailsIsFoundInTheOutput() throws {
         let start = "installing base...\nwarning: x\n"
         #expect(Pacman.failedScript(in: start) == nil)
-        let script = try #require(Pacman.failedScript(in: start + "installing a-b...\nits words\nerror: command failed\n"))
+        let script = try #require(
+            Pacman.failedScript(in: start + "installing a-b...\nits words\nerror: command failed\n"))
         #expect(script == (step: "a-b", isHook: false, reason: "its words"))
-        let hook = try #require(Pacman.failedScript(in: start + "(1/2) Doing this...\nerror: command failed to execute\n"))
+        let hook = try #require(
+            Pacman.failedScript(in: start + "(1/2) Doing this...\nerror: command failed to execute\n"))
         #expect(hook == (step: "(1/2) Doing this...", isHook: true, reason: "command failed to execute"))
     }
 
     @Test func theDatabaseIsRead() {
         let text = "%NAME%\nlinux\n\n%VERSION%\n1:6.1-2\n\n%BASE%\nlinux\n\n%ARCH%\nx86_64\n\n"
-        #expect(PackageList.parsePacman(text) == Manifest.Package(name: "linux", version: "1:6.1-2", architecture: "x86_64"))
+        #expect(
+            PackageList.parsePacman(text) == Manifest.Package(name: "linux", version: "1:6.1-2", architecture: "x86_64")
+        )
         #expect(PackageList.parsePacman("%NAME%\nlinux\n%VERSION%") == nil)
     }
 

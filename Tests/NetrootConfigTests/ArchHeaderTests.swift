@@ -12,7 +12,8 @@ import Testing
             try agent("")
                 == .arch(
                     .init(
-                        mirror: "https://geo.mirror.pkgbuild.com/$repo/os/$arch", configuration: nil, include: ["base"])))
+                        mirror: "https://geo.mirror.pkgbuild.com/$repo/os/$arch", configuration: nil, include: ["base"])
+                ))
     }
 
     @Test func theKeywords() throws {

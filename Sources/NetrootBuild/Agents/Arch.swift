@@ -202,7 +202,9 @@ struct Pacman: Sendable {
             if untrusted.contains(where: line.contains) {
                 return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
             }
-            if unreachable.contains(where: line.contains) { return .noNetwork(detail: String(line.prefix(300)), log: log) }
+            if unreachable.contains(where: line.contains) {
+                return .noNetwork(detail: String(line.prefix(300)), log: log)
+            }
         }
         guard let last = errors.last else { return nil }
         // What could not be satisfied, or which file is there already, is said in the next line.

@@ -41,7 +41,8 @@ extension RecipeHeader {
         let isURL = schemes.contains { value.lowercased().hasPrefix($0) }
         guard isURL || !value.contains("://"), value.blankSeparatedWords.count == 1, !value.hasPrefix("-") else {
             throw error(
-                entry, "'\(excerpt(value))' is no URL of a pacman.conf", "such as ConfURL: file:///etc/netroot/pacman.conf")
+                entry, "'\(excerpt(value))' is no URL of a pacman.conf",
+                "such as ConfURL: file:///etc/netroot/pacman.conf")
         }
         return value
     }
