@@ -34,6 +34,9 @@ public enum UserNamespace {
     private static func probe() async throws {
         let shown: String
         do {
+            // By itself first: where a namespace is refused, the process that was to map the IDs waits for ever
+            // (util-linux 2.38).
+            _ = try await CommandRunner().capture(Command(["unshare", "--user", "--", "true"]))
             shown = try await CommandRunner().capture(Command(unshare + ["cat", "/proc/self/uid_map"]))
         } catch let error as CommandError {
             throw UserNamespaceError(reason: error.lastLines.last ?? error.description, settings: settings())
