@@ -152,6 +152,17 @@ extension Builds {
                 ["not installed: pacman", "apt-get install pacman-package-manager"])
         }
 
+        /// The keys of Arch Linux are a package of the host's; nothing is trusted without them.
+        @Test func theDistributionsKeysAreNamedWhereTheyAreMissing() async throws {
+            try scratch.write("a.def", "Bootstrap: arch\nMirrorURL: file://\(repository)\n")
+            let hide = "mount -t tmpfs none /usr/share/keyrings; exec \"$@\""
+            let outcome = try await scratch.run(
+                "build", "a", wrapper: ["unshare", "--mount", "--", "sh", "-c", hide, "sh"], environment: cache)
+            expectError(
+                outcome, .unavailable,
+                ["not installed: /usr/share/keyrings/archlinux.gpg", "apt-get install archlinux-keyring"])
+        }
+
         private func expectStatus(_ argv: [String]) async throws { expectSuccess(try await run(argv)) }
     }
 }

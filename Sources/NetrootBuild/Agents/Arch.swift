@@ -83,22 +83,38 @@ struct Arch: Bootstrap {
     /// A copy of the configuration's own keyring, or one with the distribution's keys; empty where signatures do not count.
     private func keyring(_ config: PacmanConfig, in place: BootstrapPlace, folder: String) async throws {
         let keys = folder + "/gnupg"
-        if let own = config.keyring, !place.allows.unsigned {
+        if place.allows.unsigned {
+            try Files.makeDirectory(keys, mode: 0o700)
+        } else if let own = config.keyring {
             try await place.runner.run(Command(["cp", "-R", "--", own, keys]))
         } else {
-            try Files.makeDirectory(keys, mode: 0o700)
+            try await distributionKeys(keys, runner: place.runner)
         }
         try await place.runner.run(Command(["chmod", "-R", "u=rwX,go=", "--", keys]))
-        if config.keyring == nil, !place.allows.unsigned {
-            guard Self.keys.contains(where: Files.exists) else {
-                throw MissingError(things: [Self.keys[0]], packages: ["archlinux-keyring"])
-            }
-            for step in [["--init"], ["--populate", "archlinux"]] {
-                try await place.runner.run(Command(["pacman-key", "--gpgdir", keys] + step).contained)
-            }
-        }
         // pacman would ask a key server for a key that is not there, and --noconfirm would say yes to what comes.
         try Files.replace(keys + "/dirmngr.conf", with: Array("disable-http\ndisable-ldap\n".utf8), mode: 0o600)
+    }
+
+    /// A keyring with the keys of the distribution, each signed by a key that is made here, as pacman-key does it.
+    private func distributionKeys(_ keys: String, runner: CommandRunner) async throws {
+        guard Self.keys.contains(where: Files.exists) else {
+            throw MissingError(things: [Self.keys[0]], packages: ["archlinux-keyring"])
+        }
+        // Elsewhere, since the name of gpg-agent's socket has at most 107 bytes.
+        let short = try Files.makeTemporaryDirectory()
+        let remove = Command(["rm", "-rf", "--", short])
+        do {
+            for step in [["--init"], ["--populate", "archlinux"]] {
+                try await runner.run(Command(["pacman-key", "--gpgdir", short] + step).contained)
+            }
+            try await runner.run(Command(["cp", "-R", "--", short, keys]))
+        } catch {
+            let failure = error
+            // Not cancelled with the build.
+            try await Task { try await CommandRunner().run(remove) }.value
+            throw failure
+        }
+        try await runner.run(remove)
     }
 
     /// What pacman expects of an empty root, as pacstrap makes it.
