@@ -1,3 +1,4 @@
+import NetrootConfig
 import NetrootStore
 import Testing
 
@@ -120,6 +121,16 @@ import Testing
             PackageList.parsePacman(text) == Manifest.Package(name: "linux", version: "1:6.1-2", architecture: "x86_64")
         )
         #expect(PackageList.parsePacman("%NAME%\nlinux\n%VERSION%") == nil)
+    }
+
+    @Test func packagesAreCalledAsArchLinuxCallsThem() {
+        let needs = [Transport.nfs, .nbd, .http, .iscsi].map(TransportNeeds.of)
+        let names = needs.map { need in (need.programs + need.dracutModules).map { $0.package(.pacman) } }
+        #expect(
+            names == [
+                ["nfs-utils", "dracut"], ["nbd", "perl", "dracut"], ["curl", "dracut", "dracut"],
+                ["open-iscsi", "open-iscsi", "dracut"],
+            ])
     }
 
     @Test func aCacheForEachSource() {
