@@ -90,7 +90,8 @@ public enum BuildError: ReportableError, Equatable {
         case .scriptletFailed(let package, let scriptlet, let reason, let recipe, let log):
             return "\(recipe): \(scriptlet) of the package \(package) failed: \(reason)\nlog: \(log)"
         case .noKernel(let package, let recipe):
-            return "\(recipe): the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
+            return
+                "\(recipe): the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
                 + "add \(package) to Include"
         case .noDracut(let recipe):
             return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"

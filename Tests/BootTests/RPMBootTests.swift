@@ -15,7 +15,10 @@ extension BootTests {
         try await run(["rm", "-rf", repository])
         try Files.makeDirectory(folder)
         try await run(
-            [Site.package + "/Tests/Fixtures/rpm-repository", "bootable", "--sign", "--root", try await real(root), repository])
+            [
+                Site.package + "/Tests/Fixtures/rpm-repository", "bootable", "--sign", "--root", try await real(root),
+                repository,
+            ])
         let fingerprint = try Files.text(repository + "/fingerprint")
         try Files.replace(
             folder + "/rpm.def",
@@ -31,7 +34,8 @@ extension BootTests {
                 """.utf8))
         site.hostsName = "rpm/hosts.conf"
         try Files.replace(
-            site.hosts, with: Array("[rpm]\nRECIPE = rpm.def\nNETROOT = \(site.folder)/netroots/rpm\nEXTRA_CMDLINE = quiet\n".utf8))
+            site.hosts,
+            with: Array("[rpm]\nRECIPE = rpm.def\nNETROOT = \(site.folder)/netroots/rpm\nEXTRA_CMDLINE = quiet\n".utf8))
         try await site.run("build", "rpm")
         let generation = site.folder + "/netroots/rpm/current"
         let log = try Files.text(generation + "/build.log")

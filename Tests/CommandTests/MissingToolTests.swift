@@ -35,7 +35,9 @@ import Testing
             try await unchanged(hidden, "build", "a"), .unavailable, ["apt-get install mmdebstrap zstd"])
     }
 
-    @Test(arguments: [("dnf", "dnf", "dnf"), ("yum", "dnf", "dnf"), ("zypper", "zypper", "zypper"), ("dnf", "rpm", "rpm")])
+    @Test(arguments: [
+        ("dnf", "dnf", "dnf"), ("yum", "dnf", "dnf"), ("zypper", "zypper", "zypper"), ("dnf", "rpm", "rpm"),
+    ])
     func withoutTheAgentsTool(agent: String, tool: String, package: String) async throws {
         try scratch.write("a.def", "Bootstrap: \(agent)\nMirrorURL: http://mirror.example.org/\n")
         expectError(

@@ -60,6 +60,7 @@ extension Builds {
             #expect(try await run(["grep", "-rlF", scratch.path, root + "/etc"]).output == "")
             let log = try Files.text(generation.directory + "/build.log")
             #expect(log.contains("devices: /sys is read-only"))
+            #expect(log.contains("kernel: in a build root") && !Files.exists(root + "/.buildenv"))
 
             let second = try await build()
             expectSuccess(second)
@@ -130,7 +131,8 @@ extension Builds {
             recipe.header = "Bootstrap: \(agent)\nMirrorURL: \(small.url)\nInclude: unsigned\n"
             try recipe.write(scratch)
             expectError(
-                try await build(), .usage, ["no key to check the packages of \(small.url)", "gpgkey=URL", "--allow-unsigned"])
+                try await build(), .usage,
+                ["no key to check the packages of \(small.url)", "gpgkey=URL", "--allow-unsigned"])
             expectSuccess(try await build("--allow-unsigned"))
             #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == [small.url])
             recipe.header += "Setopt: gpgcheck=0\n"
@@ -143,6 +145,21 @@ extension Builds {
         @Test func onePackageThatNobodySigned() async throws {
             try scratch.write("a.def", try small.header("dnf", "unsigned"))
             expectError(try await build(), .failed, ["Package unsigned-1.0-1.x86_64.rpm is not signed"])
+        }
+
+        @Test func whatIsMissingHasTheNameOfItsRPMPackage() async throws {
+            try scratch.writeHosts("a", more: "TRANSPORTS = nfs nbd")
+            var recipe = FakeRecipe()
+            recipe.header = try small.header("dnf", "busybox")
+            recipe.programs = ["mount.nfs", "perl"]
+            try recipe.write(scratch)
+            expectError(try await build(), .failed, ["needs nbd-client", "add nbd to Include"])
+            recipe.programs = []
+            try recipe.write(scratch)
+            expectError(try await build(), .failed, ["needs mount.nfs", "add nfs-utils to Include"])
+            recipe.hasKernel = false
+            try recipe.write(scratch)
+            expectError(try await build(), .failed, ["has no kernel", "add kernel-core to Include"])
         }
 
         @Test(arguments: agents) func aPackageThatWasTamperedWith(agent: String) async throws {

@@ -71,15 +71,30 @@ extension Builds {
             try FakeRecipe(setup: setup, test: "test \"$(cat /proc/sys/kernel/ostype)\" = Linux; : > /dev/null")
                 .write(scratch)
             let path = try await FakeRecipe.environment(scratch)
+            // A checkout may be nobody's but root's.
+            let share = scratch.path + "/installed/share/netroot"
+            try Files.makeDirectory(share)
+            try Files.makeDirectory(scratch.path + "/installed/bin")
+            let folders = ["dracut-modules", "root-files", "libexec", "guest"].map { Place.checkout + "/" + $0 }
+            for command in [
+                ["cp", Place.netroot, scratch.path + "/installed/bin/netroot"], ["cp", "-R"] + folders + [share],
+                ["chmod", "-R", "a+rX", scratch.path + "/installed"],
+            ] {
+                expectSuccess(try await run(command))
+            }
             let owner = try await run(["chown", "-R", "\(user.name):\(user.name)", scratch.path])
             #expect(owner.status == 0)
             return (scratch, path)
         }
 
+        private func installed(_ scratch: Scratch, _ arguments: [String]) -> [String] {
+            [scratch.path + "/installed/bin/netroot"] + scratch.netroot(arguments).dropFirst()
+        }
+
         @Test func ownersModesAndCapabilitiesAreRightInTheImage() async throws {
             try await FreshUser.with { user in
                 let (scratch, path) = try await site(user)
-                let built = try await user.run(scratch.netroot(["build", "a"]), environment: path)
+                let built = try await user.run(installed(scratch, ["build", "a"]), environment: path)
                 expectSuccess(built)
                 let first = try scratch.store("a").current()
                 let listing = try await run(["unsquashfs", "-lln", first.image, "srv"]).output
@@ -97,15 +112,16 @@ extension Builds {
                 #expect(files.output.isEmpty && files.status == 0, "\(files.output)\(files.errors)")
 
                 let edited = try await user.run(
-                    scratch.netroot(["shell", "a", "--", "sh", "-c", "cp /srv/motd /srv/two && cat /proc/self/uid_map"]
+                    installed(
+                        scratch, ["shell", "a", "--", "sh", "-c", "cp /srv/motd /srv/two && cat /proc/self/uid_map"]
                     ),
                     environment: path)
                 expectSuccess(edited)
                 #expect(try scratch.store("a").current().number == 2)
                 let after = try await run(["unsquashfs", "-lln", scratch.store("a").current().image, "srv"]).output
                 #expect(after.contains("-rw-r--r-- 12/34") && after.contains("-rwsr-xr-x 0/42"), "\(after)")
-                expectSuccess(try await user.run(scratch.netroot(["installnfs", "a"])))
-                expectSuccess(try await user.run(scratch.netroot(["gc", "a", "--keep", "1"])))
+                expectSuccess(try await user.run(installed(scratch, ["installnfs", "a"])))
+                expectSuccess(try await user.run(installed(scratch, ["gc", "a", "--keep", "1"])))
                 #expect(try scratch.store("a").numbers() == [2])
             }
         }
@@ -118,10 +134,10 @@ extension Builds {
                     "#!/bin/sh\nfor root; do :; done\nmkdir -p \"$root/x\"\nchown 7:7 \"$root/x\"\nkill -KILL $PPID\n",
                     mode: 0o755)
                 let killed = try await user.run(
-                    ["sh", "-c", "\"$@\"; exit $?", "sh"] + scratch.netroot(["build", "a"]),
+                    ["sh", "-c", "\"$@\"; exit $?", "sh"] + installed(scratch, ["build", "a"]),
                     environment: ["PATH": scratch.path + "/slow:" + (path["PATH"] ?? "")])
                 #expect(killed.status != 0)
-                let built = try await user.run(scratch.netroot(["build", "a"]), environment: path)
+                let built = try await user.run(installed(scratch, ["build", "a"]), environment: path)
                 expectSuccess(built)
                 #expect(
                     try Files.names(in: scratch.store("a").generationsDirectory).filter { $0.hasPrefix(".building") }
@@ -132,7 +148,7 @@ extension Builds {
         @Test func aTreeNeedsRoot() async throws {
             try await FreshUser.with { user in
                 let (scratch, path) = try await site(user, more: "FORMAT = tree")
-                let refused = try await user.run(scratch.netroot(["build", "a"]), environment: path)
+                let refused = try await user.run(installed(scratch, ["build", "a"]), environment: path)
                 expectError(refused, .usage, ["[a] has FORMAT = tree", "FORMAT = squashfs", "sudo"])
             }
         }
@@ -153,7 +169,7 @@ extension Builds {
         @Test func theSettingThatForbidsItIsNamed() async throws {
             try await FreshUser.with { user in
                 let (scratch, path) = try await site(user)
-                let build = scratch.netroot(["build", "a"])
+                let build = installed(scratch, ["build", "a"])
                 let none = ["sh", "-c", Self.noNamespaces, "sh"]
                 let forbidden = try await user.run(build, wrapper: none, environment: path)
                 expectError(

@@ -84,6 +84,12 @@ enum LastingScratch {
             folders.append(scratch)
             return folders.count == 1
         }
-        if isFirst { atexit { LastingScratch.kept.withLock { $0.forEach { $0.removeNow() } } } }
+        if isFirst {
+            atexit {
+                LastingScratch.kept.withLock { folders in
+                    for folder in folders { folder.removeNow() }
+                }
+            }
+        }
     }
 }

@@ -9,7 +9,8 @@ import Testing
 @Suite struct RPMTests {
     private func place(_ allows: Allowances = Allowances()) -> BootstrapPlace {
         BootstrapPlace(
-            root: "/r", scratch: "/s", cache: "/c", recipe: "a.def", log: "/log", shipped: ShippedFiles(directory: "/share"),
+            root: "/r", scratch: "/s", cache: "/c", recipe: "a.def", log: "/log",
+            shipped: ShippedFiles(directory: "/share"),
             runner: CommandRunner(), allows: allows, customise: nil, progress: Progress())
     }
 
@@ -52,7 +53,8 @@ import Testing
                 gpgkey=file:///s/rpm/keys/1.asc
 
                 """)
-        #expect(rpm.account(agent: "dnf") == .init(agent: "dnf", from: "https://a/9/$basearch", unsigned: ["https://a/u"]))
+        #expect(
+            rpm.account(agent: "dnf") == .init(agent: "dnf", from: "https://a/9/$basearch", unsigned: ["https://a/u"]))
     }
 
     @Test func theCommandOfDNF() throws {
@@ -82,13 +84,15 @@ import Testing
         let start = try #require(command.argv.firstIndex(of: "zypper"))
         #expect(
             Array(command.argv[start...]) == [
-                "zypper", "--non-interactive", "--no-color", "--root", "/r", "--reposd-dir", "/s/rpm/repos", "--cache-dir",
+                "zypper", "--non-interactive", "--no-color", "--root", "/r", "--reposd-dir", "/s/rpm/repos",
+                "--cache-dir",
                 "/c/zypper/x", "--solv-cache-dir", "/s/rpm/solv", "--releasever", "15.6", "install",
                 "--auto-agree-with-licenses", "--download-in-advance", "aaa_base", "kernel-default",
             ])
         #expect(
             Zypper.configuration(header.source.repositories[0], isChecked: false)
-                == "[base]\nname=base\nenabled=1\nautorefresh=1\ntype=rpm-md\nkeeppackages=1\nbaseurl=http://a/15\ngpgcheck=0\n")
+                == "[base]\nname=base\nenabled=1\nautorefresh=1\ntype=rpm-md\nkeeppackages=1\nbaseurl=http://a/15\ngpgcheck=0\n"
+        )
     }
 
     @Test func toolsAreAskedForWhereTheyAreNeeded() throws {
@@ -120,7 +124,8 @@ import Testing
         let signed = RPM(source: source, place: place())
         let unsigned = RPM(source: source, place: place(Allowances(unsigned: true)))
         let names = [
-            try await signed.cacheName(keys: [keys + "/one"], []), try await signed.cacheName(keys: [keys + "/two"], []),
+            try await signed.cacheName(keys: [keys + "/one"], []),
+            try await signed.cacheName(keys: [keys + "/two"], []),
             try await unsigned.cacheName(keys: [keys + "/one"], []), try await unsigned.cacheName(keys: [], []),
             try await signed.cacheName(keys: [keys + "/one"], ["repo_gpgcheck=1"]),
         ]
@@ -161,8 +166,12 @@ import Testing
 
     @Test func theReasonIsTheToolsOwn() {
         func explained(_ output: String) -> BuildError? { RPM.explained(output, recipe: "r", log: "l") }
-        #expect(explained("No match for argument: x\nError: Unable to find a match: x") == .unknownPackage(name: "x", recipe: "r"))
-        #expect(explained("'x' not found in package names.\nNo provider of 'x' found.") == .unknownPackage(name: "x", recipe: "r"))
+        #expect(
+            explained("No match for argument: x\nError: Unable to find a match: x")
+                == .unknownPackage(name: "x", recipe: "r"))
+        #expect(
+            explained("'x' not found in package names.\nNo provider of 'x' found.")
+                == .unknownPackage(name: "x", recipe: "r"))
         #expect(
             explained(
                 "Repository 'base' is invalid.\nError message: Connection refused\nWarning: Skipping repository 'base'\n"
@@ -193,7 +202,8 @@ import Testing
     }
 
     @Test func fingerprintsAreThoseOfPrimaryKeys() {
-        let listing = "pub:-:2048:1:AA:1:2::-:::scESC::::::23::0:\nfpr:::::::::FIRST:\nuid:-::::1::X::F::::::::::0:\n"
+        let listing =
+            "pub:-:2048:1:AA:1:2::-:::scESC::::::23::0:\nfpr:::::::::FIRST:\nuid:-::::1::X::F::::::::::0:\n"
             + "sub:-:2048:1:BB:1:2:::::s::::::23:\nfpr:::::::::SUB:\npub:-:2048:1:CC:1:2::-:::sc:\nfpr:::::::::SECOND:\n"
         #expect(RPMKeys.fingerprints(inColons: listing) == ["FIRST", "SECOND"])
     }

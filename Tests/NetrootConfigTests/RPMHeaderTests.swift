@@ -64,6 +64,9 @@ import Testing
     }
 
     @Test func urlsOfKeysMayHoldAnEqualsSign() throws {
-        #expect(try dnf("Setopt: gpgkey=https://a/k?b=c https://a/?d=e").source.keys == ["https://a/k?b=c", "https://a/?d=e"])
+        #expect(
+            try dnf("Setopt: gpgkey=https://a/k?b=c https://a/?d=e").source.keys == [
+                "https://a/k?b=c", "https://a/?d=e",
+            ])
     }
 }

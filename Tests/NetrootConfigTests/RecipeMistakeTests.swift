@@ -119,7 +119,10 @@ private let print = "0123456789abcdef0123456789ABCDEF01234567"
         (rpm + "Setopt: gpgkey=http://a/key", 3, ["would come by plain HTTP", "Fingerprints:"]),
         (rpm + "Setopt: gpgkey=/etc/pki/key", 3, ["gpgkey=/etc/pki/key is no URL of a key"]),
         (rpm + "Fingerprints: \(print)", 3, ["Fingerprints: without a key", "Setopt: gpgkey=URL"]),
-        (rpm + "Setopt: gpgkey=https://a/k\nFingerprints: 6B59 BCB3", 4, ["'6B59' is no fingerprint", "without blanks"]),
+        (
+            rpm + "Setopt: gpgkey=https://a/k\nFingerprints: 6B59 BCB3", 4,
+            ["'6B59' is no fingerprint", "without blanks"]
+        ),
         (rpm + "Setopt: gpgkey=https://a/k\nFingerprints: ,", 4, ["names none"]),
         (rpm + "Setopt: gpgkey=https://a/k gpgcheck=0\nFingerprints: \(print)", 4, ["beside gpgcheck=0"]),
         (suse + "Product: SLES\n", 3, ["Product: registers with SUSE"]),

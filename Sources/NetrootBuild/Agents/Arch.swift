@@ -10,8 +10,10 @@ struct Arch: Bootstrap {
     var tools: [Tool] {
         var tools = [
             Tool("pacman", package: "pacman-package-manager"), Tool("pacman-key", package: "pacman-package-manager"),
-            Tool("gpg", package: "gnupg"), Tool("flock", package: "util-linux"),
+            Tool("gpg", package: "gpg"), Tool("flock", package: "util-linux"),
         ]
+        // pacman-key signs the distribution's keys.
+        if header.configuration == nil { tools.append(Tool("gpg-agent", package: "gpg-agent")) }
         if header.configuration?.contains("://") == true { tools.append(Tool("curl", package: "curl")) }
         return tools
     }

@@ -29,8 +29,7 @@ struct DNF: Bootstrap {
         try Files.makeDirectory(cache)
         try await rpm.install(
             command(rpm, configuration: configuration, cache: cache, architecture: RPM.architecture()))
-        try await rpm.removeTraces([rpm.home, cache])
-        try rpm.settleDatabase()
+        try await rpm.finish([cache])
         return rpm.account(agent: "dnf")
     }
 

@@ -33,6 +33,20 @@ struct RPM: Sendable {
         for directory in [home, logs, empty] { try Files.makeDirectory(directory, mode: 0o700) }
         try Files.replace(home + "/.rpmmacros", with: Array(Self.macros.utf8))
         try place.customise?.beforePackages()
+        try RootTree(directory: place.root).write(Self.buildMark, "")
+    }
+
+    /// SUSE's kernel hooks make no initramfs, and look for no boot loader, where this file is: they take the root for a
+    /// build root (suse-module-tools, regenerate-initrd-posttrans).
+    static let buildMark = ".buildenv"
+
+    /// Takes out of the root what belongs to the installation only, and puts the database where the root's rpm has it.
+    /// - Parameter directories: the host's that the tool was given.
+    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    func finish(_ directories: [String]) async throws {
+        try RootTree(directory: place.root).remove(Self.buildMark)
+        try await removeTraces([home] + directories)
+        try settleDatabase()
     }
 
     /// Debian's rpm keeps its database in the home directory; what is mounted while packages are installed is left alone.
@@ -60,11 +74,12 @@ struct RPM: Sendable {
         } catch let error as CommandError {
             guard case .failed(_, let termination, _, _) = error else { throw error }
             let output = try place.runner.logText(from: start)
-            if case .exited(let status) = termination, mayFail.contains(status), !Scriptlet.failures(in: output).isEmpty {
-                try judgeScriptlets(output)
+            try judgeScriptlets(output)
+            if case .exited(let status) = termination, mayFail.contains(status),
+                !Scriptlet.failures(in: output).isEmpty
+            {
                 return
             }
-            try judgeScriptlets(output)
             throw Self.explained(output, recipe: place.recipe, log: place.log) ?? error
         }
         try judgeScriptlets(try place.runner.logText(from: start))
@@ -136,7 +151,7 @@ extension RPM {
     /// Removes what the tools wrote below the root by the paths of the host's directories that they were given: lists of
     /// expired repositories, what zypper knows of the root. The directories above go too, but for those of packages.
     /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
-    func removeTraces(_ paths: [String]) async throws {
+    private func removeTraces(_ paths: [String]) async throws {
         let tree = RootTree(directory: place.root)
         for path in paths {
             let trace = try tree.resolve(path)
@@ -166,7 +181,7 @@ extension RPM {
 
     /// Moves the database to where the root's own rpm looks for it.
     /// - Throws: `BuildError.badPath`, `SystemError`.
-    func settleDatabase() throws {
+    private func settleDatabase() throws {
         let tree = RootTree(directory: place.root)
         guard try tree.contains("usr/lib/rpm/macros"),
             let wanted = Self.databasePath(inMacros: try Files.text(try tree.resolve("usr/lib/rpm/macros")))
@@ -206,12 +221,14 @@ extension RPM {
         static func failures(in output: String) -> [Scriptlet] {
             var found: [Scriptlet] = []
             for line in output.split(whereSeparator: \.isNewline) {
-                if let end = line.firstRange(of: ") scriptlet failed, "), let open = line[..<end.lowerBound].lastIndex(of: "("),
+                if let end = line.firstRange(of: ") scriptlet failed, "),
+                    let open = line[..<end.lowerBound].lastIndex(of: "("),
                     let percent = line[..<open].lastIndex(of: "%")
                 {
                     found.append(
                         Scriptlet(
-                            name: String(line[percent..<open]), package: String(line[line.index(after: open)..<end.lowerBound]),
+                            name: String(line[percent..<open]),
+                            package: String(line[line.index(after: open)..<end.lowerBound]),
                             reason: String(line[end.upperBound...])))
                 } else if let end = line.firstRange(of: " script failed (") {
                     let words = line[..<end.lowerBound].split(separator: " ")
@@ -219,7 +236,8 @@ extension RPM {
                     let package = words[words.count - 2]
                     found.append(
                         Scriptlet(
-                            name: String(name), package: String(package.hasSuffix(".rpm") ? package.dropLast(4) : package),
+                            name: String(name),
+                            package: String(package.hasSuffix(".rpm") ? package.dropLast(4) : package),
                             reason: String(line[end.upperBound...].prefix { $0 != ")" })))
                 }
             }
@@ -268,14 +286,15 @@ extension RPM {
 
     private static let untrusted = [
         " is not signed", "Public key for ", "Signature verification failed", "signed with an unknown key",
-        "signed with unknown key", "is unsigned", "GPG check FAILED", "Bad GPG signature", "GPG signature verification error",
+        "signed with unknown key", "is unsigned", "GPG check FAILED", "Bad GPG signature",
+        "GPG signature verification error",
     ]
     private static let unreachable = [
         "Curl error (", "Status code: ", "Error message: ", "Timeout exceeded when accessing",
         "Valid metadata not found at specified URL", "Cannot download repomd.xml", "Failed to download metadata",
     ]
     private static let failures = [
-        "nothing provides ", "checksum doesn't match", "Digest verification failed", " conflicts with ", "conflicting requests",
-        "more space needed on",
+        "nothing provides ", "checksum doesn't match", "Digest verification failed", " conflicts with ",
+        "conflicting requests", "more space needed on",
     ]
 }

@@ -46,7 +46,8 @@ struct RPMKeys: Sendable {
         }
         let lines = [
             "silent", "show-error", "fail", "location", "proto = \"=http,https,file\"", "proto-redir = \"=https\"",
-            "connect-timeout = 20", "max-time = 60", "max-filesize = 1048576", "url = \(quoted(url))", "output = \(quoted(file))",
+            "connect-timeout = 20", "max-time = 60", "max-filesize = 1048576", "url = \(quoted(url))",
+            "output = \(quoted(file))",
         ]
         return lines.joined(separator: "\n") + "\n"
     }
@@ -64,7 +65,9 @@ struct RPMKeys: Sendable {
         } catch let error as CommandError {
             throw BuildError.keyUnreachable(url: url, reason: error.lastLines.last ?? "\(error)", recipe: recipe)
         }
-        guard !found.isEmpty else { throw BuildError.keyUnreachable(url: url, reason: "no key is in it", recipe: recipe) }
+        guard !found.isEmpty else {
+            throw BuildError.keyUnreachable(url: url, reason: "no key is in it", recipe: recipe)
+        }
         for fingerprint in found where !source.fingerprints.contains(fingerprint) {
             throw BuildError.wrongKey(url: url, found: fingerprint, recipe: recipe)
         }

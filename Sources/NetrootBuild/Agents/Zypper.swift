@@ -36,16 +36,15 @@ struct Zypper: Bootstrap {
         let cache = "\(place.cache)/zypper/" + (try await rpm.cacheName(keys: keys, urls))
         try Files.makeDirectory(cache)
         try await rpm.install(command(rpm, cache: cache), mayFail: [Self.scriptletFailed])
-        try await rpm.removeTraces([rpm.home, cache])
-        try rpm.settleDatabase()
+        try await rpm.finish([cache])
         return rpm.account(agent: "zypper")
     }
 
     /// The file of a repository.
     static func configuration(_ repository: BootstrapAgent.RPMSource.Repository, isChecked: Bool) -> String {
         let lines = [
-            "[\(repository.id)]", "name=\(repository.id)", "enabled=1", "autorefresh=1", "type=rpm-md", "keeppackages=1",
-            "baseurl=\(repository.url)", "gpgcheck=\(isChecked ? 1 : 0)",
+            "[\(repository.id)]", "name=\(repository.id)", "enabled=1", "autorefresh=1", "type=rpm-md",
+            "keeppackages=1", "baseurl=\(repository.url)", "gpgcheck=\(isChecked ? 1 : 0)",
         ]
         return lines.joined(separator: "\n") + "\n"
     }
@@ -54,8 +53,8 @@ struct Zypper: Bootstrap {
     func command(_ rpm: RPM, cache: String) -> Command {
         let argv =
             [
-                "zypper", "--non-interactive", "--no-color", "--root", rpm.place.root, "--reposd-dir", rpm.home + "/repos",
-                "--cache-dir", cache, "--solv-cache-dir", rpm.home + "/solv", "--releasever",
+                "zypper", "--non-interactive", "--no-color", "--root", rpm.place.root, "--reposd-dir",
+                rpm.home + "/repos", "--cache-dir", cache, "--solv-cache-dir", rpm.home + "/solv", "--releasever",
                 header.source.release ?? "none", "install", "--auto-agree-with-licenses", "--download-in-advance",
             ] + Self.always + header.source.include
         return rpm.command(

@@ -53,7 +53,9 @@ extension RecipeHeader {
         }
         var named: [(id: String, entry: Entry)] = [("base", mirror)]
         if let update = self[.updateURL] { named.append(("updates", update)) }
-        for entry in entries where entry.keyword == .otherURL { named.append(("other" + entry.key.dropFirst(8), entry)) }
+        for entry in entries where entry.keyword == .otherURL {
+            named.append(("other" + entry.key.dropFirst(8), entry))
+        }
         var repositories: [BootstrapAgent.RPMSource.Repository] = []
         for (id, entry) in named {
             repositories.append(.init(id: id, url: try repositoryURL(entry), isChecked: try isChecked(id, options)))
@@ -86,7 +88,8 @@ extension RecipeHeader {
             } else if let last = options.popLast() {
                 options.append(.init(name: last.name, value: last.value + " " + word))
             } else {
-                throw error(entry, "Setopt: '\(excerpt(word))' is no NAME=VALUE", "such as Setopt: install_weak_deps=False")
+                throw error(
+                    entry, "Setopt: '\(excerpt(word))' is no NAME=VALUE", "such as Setopt: install_weak_deps=False")
             }
         }
         return options
@@ -116,7 +119,8 @@ extension RecipeHeader {
                 "begin with https://, http://, ftp:// or file:///")
         }
         if self[.osVersion]?.value.isEmpty ?? true, value.contains("releasever") {
-            throw error(entry, "\(entry.spelling): $releasever without a value of OSVersion:", "add OSVersion: to the header")
+            throw error(
+                entry, "\(entry.spelling): $releasever without a value of OSVersion:", "add OSVersion: to the header")
         }
         return value
     }
@@ -127,7 +131,8 @@ extension RecipeHeader {
         switch option.value.lowercased() {
         case "0", "no", "false", "off": return false
         case "1", "yes", "true", "on": return true
-        default: throw optionError("gpgcheck=\(excerpt(option.value)) is neither 0 nor 1", "write gpgcheck=0 or gpgcheck=1")
+        default:
+            throw optionError("gpgcheck=\(excerpt(option.value)) is neither 0 nor 1", "write gpgcheck=0 or gpgcheck=1")
         }
     }
 
