@@ -27,6 +27,7 @@ struct Customise: Sendable {
 
     private static let kernelHooks = [
         "etc/kernel/install.d/50-dracut.install", "etc/kernel/install.d/51-dracut-rescue.install",
+        "etc/pacman.d/hooks/90-dracut-install.hook", "etc/pacman.d/hooks/90-mkinitcpio-install.hook",
     ]
 
     /// The files of the root that tell one machine from another: the host's name, host keys.

@@ -72,8 +72,7 @@ extension Recipe.Stage {
         case .dnf(let header): return DNF(header: header)
         case .zypper(let header): return Zypper(header: header)
         case .container(let header): return Container(header: header, recipe: path)
-        case .arch:
-            throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
+        case .arch(let header): return Arch(header: header)
         }
     }
 }
