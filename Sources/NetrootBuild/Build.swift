@@ -249,7 +249,9 @@ public struct Build: Sendable {
     }
 
     private static func saysDiskFull(_ log: String) async throws -> Bool {
-        let words = ["-e", "No space left on device", "-e", "You don't have enough free space"]
+        let words = [
+            "-e", "No space left on device", "-e", "You don't have enough free space", "-e", "B more space on the ",
+        ]
         do {
             _ = try await CommandRunner().capture(Command(["grep", "-q", "-F"] + words + ["--", log]))
             return true

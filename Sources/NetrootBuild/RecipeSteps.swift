@@ -25,7 +25,7 @@ struct RecipeSteps: Sendable {
             try tree.write(
                 ".singularity.d/env/90-environment.sh", Array("#!/bin/sh\n".utf8) + script.bytes, mode: 0o755)
         }
-        if recipe.environment != nil || recipe.post != nil {
+        if try recipe.environment != nil || recipe.post != nil || tree.contains(ImageEnvironment.path) {
             try tree.write(
                 "etc/profile.d/netroot-environment.sh",
                 """

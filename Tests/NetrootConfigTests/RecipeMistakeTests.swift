@@ -3,6 +3,10 @@ import Testing
 @testable import NetrootConfig
 
 private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
+private let rpm = "Bootstrap: dnf\nMirrorURL: http://mirror.example.org/9\n"
+private let suse = "Bootstrap: zypper\nMirrorURL: http://mirror.example.org/15\n"
+private let print = "0123456789abcdef0123456789ABCDEF01234567"
+private let hash = String(repeating: "a", count: 64)
 
 @Suite struct RecipeMistakeTests {
     typealias Row = (text: String, line: Int?, words: [String])
@@ -80,6 +84,28 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
         ("%post\ntrue\n", nil, ["no Bootstrap:", "debootstrap"]),
         ("\nBootstrap: Oras\nFrom: debian", 2, ["agent 'oras' is not supported"]),
         ("Bootstrap: scratch\nInclude: a", 2, ["Include: is not supported with agent 'scratch'"]),
+        ("Bootstrap: docker\n", 1, ["agent 'docker' needs From:", "From: debian:12"]),
+        ("Bootstrap: docker\nFrom: # none\n", 2, ["needs From:"]),
+        ("Bootstrap: docker\nFrom: docker://debian:12\n", 2, ["it has a scheme", "leave out 'docker://'"]),
+        ("Bootstrap: docker\nFrom: //debian\n", 2, ["it begins with slashes"]),
+        ("Bootstrap: docker\nFrom: Debian:12\n", 2, ["'Debian' has capital letters", "lower case"]),
+        ("Bootstrap: docker\nFrom: debian: 12\n", 2, ["' 12' is no tag"]),
+        ("Bootstrap: docker\nFrom: debian:\n", 2, ["'' is no tag"]),
+        ("Bootstrap: docker\nFrom: debian@sha256:12\n", 2, ["'sha256:12' is no digest", "64 hexadecimal"]),
+        ("Bootstrap: docker\nFrom: a:1@sha256:\(hash)\n", 2, ["a tag and a digest", "leave out the tag"]),
+        ("Bootstrap: docker\nFrom: --help\n", 2, ["'--help' is no part of a name"]),
+        ("Bootstrap: docker\nFrom: a//b\n", 2, ["'' is no part of a name"]),
+        ("Bootstrap: docker\nFrom: ../etc\n", 2, ["'..' is no registry"]),
+        ("Bootstrap: docker\nFrom: a/../b\n", 2, ["'..' is no part of a name"]),
+        ("Bootstrap: docker\nFrom: localhost:port/a\n", 2, ["'localhost:port' is no registry"]),
+        ("Bootstrap: docker\nRegistry: http://x.example.org\nFrom: a\n", 3, ["it has a scheme", "'http://'"]),
+        ("Bootstrap: docker\nNamespace: My\nFrom: a\n", 3, ["'My' has capital letters"]),
+        ("Bootstrap: docker\nFrom: a\nOSVersion: 12\n", 3, ["OSVersion: is not supported with agent 'docker'"]),
+        ("Bootstrap: oci\n", 1, ["agent 'oci' needs From:"]),
+        ("Bootstrap: oci\nFrom: :tag\n", 2, ["':tag' names no file"]),
+        ("Bootstrap: oci-archive\nFrom: a.tar\nRegistry: x\n", 3, ["Registry: is not supported", "'oci-archive'"]),
+        ("Bootstrap: oci-archive\nFrom: docker://a\n", 2, ["is a URL, agent 'oci-archive' takes a path"]),
+        ("Bootstrap: docker-archive\nFrom: a.tar:Bad:1\n", 2, ["'Bad' has capital letters"]),
         ("Bootstrap: debootstrap\n", 1, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion:\n", 2, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion: --help\n", 2, ["--help"]),
@@ -95,6 +121,37 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
         (header + "Include: a --hook=x", 3, ["--hook=x"]),
         ("Bootstrap: oras\nStage: a\n" + header + "%files from a\nx", 1, ["agent 'oras' is not supported"]),
         (header + "%post -c \"bash", 3, ["partner"]),
+        ("Bootstrap: dnf\n", 1, ["agent 'dnf' needs MirrorURL:"]),
+        ("Bootstrap: Yum\nMirrorURL:\n", 2, ["agent 'yum' needs MirrorURL:"]),
+        ("Bootstrap: zypper\nOSVersion: 15.6\n", 1, ["agent 'zypper' needs MirrorURL:"]),
+        (rpm + "From: x", 3, ["From: is not supported with agent 'dnf'"]),
+        (rpm + "ConfURL: http://x", 3, ["ConfURL: is not supported with agent 'dnf'"]),
+        ("Bootstrap: dnf\nMirrorURL: mirror.example.org/9\n", 2, ["is no URL of a repository", "https://"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a http://b\n", 2, ["is no URL of a repository"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a\\n\\\n[evil]\n", 2, ["is no URL of a repository"]),
+        (rpm + "UpdateURL: --x", 3, ["UpdateURL: '--x' is no URL"]),
+        (rpm + "OtherURL7: file://x", 3, ["OtherURL7: 'file://x' is no URL"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a/%{OSVERSION}\n", 2, ["%{OSVERSION} without a value of OSVersion:"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a/$releasever\n", 2, ["$releasever without a value of OSVersion:"]),
+        (rpm + "OSVersion: 9 --nogpgcheck", 3, ["no version of a distribution"]),
+        (rpm + "Include: bash --nogpgcheck", 3, ["'--nogpgcheck' is no name of a package"]),
+        (rpm + "Setopt: nonsense", 3, ["'nonsense' is no NAME=VALUE"]),
+        (rpm + "Setopt: --nogpgcheck", 3, ["'--nogpgcheck' is no NAME=VALUE"]),
+        (rpm + "Setopt: gpgcheck=maybe", 3, ["gpgcheck=maybe is neither 0 nor 1"]),
+        (rpm + "Setopt: best=1 base.cachedir=/x", 3, ["netroot itself sets cachedir"]),
+        (rpm + "Setopt: gpgkey=http://a/key", 3, ["would come by plain HTTP", "Fingerprints:"]),
+        (rpm + "Setopt: gpgkey=/etc/pki/key", 3, ["gpgkey=/etc/pki/key is no URL of a key"]),
+        (rpm + "Fingerprints: \(print)", 3, ["Fingerprints: without a key", "Setopt: gpgkey=URL"]),
+        (
+            rpm + "Setopt: gpgkey=https://a/k\nFingerprints: 6B59 BCB3", 4,
+            ["'6B59' is no fingerprint", "without blanks"]
+        ),
+        (rpm + "Setopt: gpgkey=https://a/k\nFingerprints: ,", 4, ["names none"]),
+        (rpm + "Setopt: gpgkey=https://a/k gpgcheck=0\nFingerprints: \(print)", 4, ["beside gpgcheck=0"]),
+        (suse + "Product: SLES\n", 3, ["Product: registers with SUSE"]),
+        (suse + "RegCode: secret\n", 3, ["RegCode: registers with SUSE"]),
+        (suse + "Modules: a,b\n", 3, ["Modules: registers with SUSE"]),
+        (suse + "Setopt: best=1\n", 3, ["zypper has no option 'best'", "gpgkey=URL"]),
         ("Bootstrap: localimage\n", 1, ["agent 'localimage' needs From:"]),
         ("Bootstrap: localimage\nFrom:\n", 2, ["needs From:", "label:debian12"]),
         (local + "OSVersion: 12", 3, ["OSVersion: is not supported with agent 'localimage'"]),

@@ -69,7 +69,10 @@ extension Recipe.Stage {
         case .localImage(let header):
             return LocalImage(header: header, recipe: path, hosts: hosts, building: label)
         case .scratch: return Scratch()
-        case .dnf, .zypper, .arch, .container:
+        case .dnf(let header): return DNF(header: header)
+        case .zypper(let header): return Zypper(header: header)
+        case .container(let header): return Container(header: header, recipe: path)
+        case .arch:
             throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
         }
     }
