@@ -51,7 +51,8 @@ public enum ContainerError: ReportableError, Equatable {
         case .notFound(let image, let place, let detail):
             return "\(place): there is no image \(image): \(detail)\nmend From:"
         case .several(let image, let place):
-            return "\(place): \(image) holds several images; name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
+            return
+                "\(place): \(image) holds several images; name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
         case .unreachable(let image, let place, let detail):
             return "\(place): the registry of \(image) cannot be reached: \(detail)\ncheck the network, or From:"
         case .plainHTTP(let image, let place, let registry):
