@@ -18,8 +18,16 @@ public enum BuildError: ReportableError, Equatable {
     case fileMissing(source: String, place: String, stage: String?)
     /// A repository or package that nobody signed, or whose signature is not trusted; `reason` in the tool's own words.
     case unsigned(reason: String, recipe: String, log: String)
+    /// No key is named to check a repository's packages with.
+    case noKey(repository: String, recipe: String)
+    /// A key cannot be fetched, or is none; `reason` in the tool's own words.
+    case keyUnreachable(url: String, reason: String, recipe: String)
+    /// A key has a fingerprint that the recipe does not give.
+    case wrongKey(url: String, found: String, recipe: String)
+    /// The script of a package failed.
+    case scriptletFailed(package: String, scriptlet: String, reason: String, recipe: String, log: String)
     /// The root has no kernel.
-    case noKernel(recipe: String)
+    case noKernel(package: String, recipe: String)
     /// The root has no dracut.
     case noDracut(recipe: String)
     /// The root has not what a transport of the label needs.
@@ -40,8 +48,8 @@ public enum BuildError: ReportableError, Equatable {
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .fileMissing, .needsRoot, .liveImage: .usage
-        case .noNetwork: .unavailable
+        case .recipeMissing, .fileMissing, .needsRoot, .liveImage, .noKey: .usage
+        case .noNetwork, .keyUnreachable: .unavailable
         default: .failed
         }
     }
@@ -60,7 +68,7 @@ public enum BuildError: ReportableError, Equatable {
         case .noNetwork(let detail, let log):
             return "the mirror cannot be reached: \(detail)\ncheck the network, or MirrorURL; log: \(log)"
         case .bootstrapFailed(let reason, let recipe, let log):
-            return "\(recipe): mmdebstrap failed: \(reason)\nlog: \(log)"
+            return "\(recipe): packages cannot be installed: \(reason)\nlog: \(log)"
         case .sectionFailed(let section, let place, let termination, let lines, let log):
             let shown = lines.suffix(5).map { "  " + $0 }.joined(separator: "\n")
             return "\(place): \(section) failed with \(termination)\n\(shown)\nlog: \(log)"
@@ -71,9 +79,20 @@ public enum BuildError: ReportableError, Equatable {
         case .unsigned(let reason, let recipe, let log):
             return "\(recipe): not signed by a key that is trusted: \(reason)\n"
                 + "mend the repository or its key, or build with --allow-unsigned; log: \(log)"
-        case .noKernel(let recipe):
+        case .noKey(let repository, let recipe):
+            return "\(recipe): no key to check the packages of \(repository) with; name it in the header, "
+                + "Setopt: gpgkey=URL, or build with --allow-unsigned"
+        case .keyUnreachable(let url, let reason, let recipe):
+            return "\(recipe): the key \(url) cannot be had: \(reason)\nmend Setopt: gpgkey="
+        case .wrongKey(let url, let found, let recipe):
+            return "\(recipe): the key \(url) has the fingerprint \(found), which Fingerprints: does not give\n"
+                + "make sure that the key is the distribution's, then mend Fingerprints:"
+        case .scriptletFailed(let package, let scriptlet, let reason, let recipe, let log):
+            return "\(recipe): \(scriptlet) of the package \(package) failed: \(reason)\nlog: \(log)"
+        case .noKernel(let package, let recipe):
             return
-                "\(recipe): the root has no kernel (/boot/vmlinuz-* with /lib/modules/*); add linux-image-* to Include"
+                "\(recipe): the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
+                + "add \(package) to Include"
         case .noDracut(let recipe):
             return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"
         case .transportLacks(let transport, let what, let package, let recipe):

@@ -24,7 +24,7 @@ struct KernelPair: Sendable {
             .map { (version: $0, path: "lib/modules/\($0)/vmlinuz") }
         let usable = (images + besideModules).filter { modules.contains($0.version) }
         guard let newest = usable.max(by: { Self.isOlder($0.version, $1.version) }) else {
-            throw BuildError.noKernel(recipe: recipe)
+            throw BuildError.noKernel(package: try PackageFamily.of(tree)?.kernelPackage ?? "a kernel", recipe: recipe)
         }
         return newest
     }
@@ -62,7 +62,8 @@ struct KernelPair: Sendable {
         for transport in transports {
             guard let need = try TransportNeeds.of(transport).missing(in: tree) else { continue }
             throw BuildError.transportLacks(
-                transport: transport.rawValue, what: need.name, package: need.package, recipe: recipe)
+                transport: transport.rawValue, what: need.name, package: need.package(try PackageFamily.of(tree)),
+                recipe: recipe)
         }
     }
 
@@ -105,14 +106,17 @@ struct KernelPair: Sendable {
         } catch let error as NewcError {
             throw BuildError.badInitramfs(reason: error.description, log: log)
         }
-        if let reason = Self.reasonToReject(initramfs.contents, version: version, transports: transports) {
+        let family = try PackageFamily.of(tree)
+        if let reason = Self.reasonToReject(
+            initramfs.contents, version: version, transports: transports, family: family)
+        {
             throw BuildError.badInitramfs(reason: reason, log: log)
         }
     }
 
     /// Why an initramfs cannot boot a root of this kernel version by each of the transports; nil where it can.
     static func reasonToReject(
-        _ contents: InitramfsContents, version: String, transports: [Transport]
+        _ contents: InitramfsContents, version: String, transports: [Transport], family: PackageFamily? = nil
     ) -> String? {
         let versions = contents.kernelVersions
         guard versions == [version] else {
@@ -125,7 +129,7 @@ struct KernelPair: Sendable {
         }
         if !contents.hasKernelModule("overlay") { return "it lacks the kernel module overlay" }
         for transport in transports {
-            if let missing = TransportNeeds.of(transport).missing(in: contents) {
+            if let missing = TransportNeeds.of(transport).missing(in: contents, family: family) {
                 return "for the transport \(transport.rawValue) it lacks \(missing)"
             }
         }

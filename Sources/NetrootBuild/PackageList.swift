@@ -3,11 +3,64 @@ import NetrootSystem
 
 /// The packages that are installed in a root.
 enum PackageList {
-    /// Asks the root's own dpkg.
-    /// - Throws: `CommandError`.
+    /// Asks the package manager that the root has; a root without one has no packages.
+    /// - Throws: `CommandError`, `MissingError`, `BuildError.badPath`, `SystemError`.
     static func read(_ inRoot: RootCommand, runner: CommandRunner) async throws -> [Manifest.Package] {
-        let format = "${binary:Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n"
-        return parse(try await runner.capture(inRoot.command(["dpkg-query", "-W", "-f", format])))
+        let tree = RootTree(directory: inRoot.root)
+        switch try PackageFamily.of(tree) {
+        case .dpkg:
+            let format = "${binary:Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n"
+            return parse(try await runner.capture(inRoot.command(["dpkg-query", "-W", "-f", format])))
+        case .rpm, .suse:
+            return parseRPM(try await runner.capture(try rpmQuery(inRoot, tree)))
+        case .pacman:
+            return try readPacman(tree)
+        case nil:
+            return []
+        }
+    }
+
+    /// pacman's database: a directory a package, with a file `desc`. Read here, since a root may be without pacman.
+    private static func readPacman(_ tree: RootTree) throws -> [Manifest.Package] {
+        let database = "var/lib/pacman/local"
+        return try tree.names(in: database).filter { try tree.contains("\(database)/\($0)/desc") }.compactMap { name in
+            parsePacman(try Files.text(try tree.resolve("\(database)/\(name)/desc")))
+        }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
+    }
+
+    /// A `desc` of pacman's database: `%NAME%`, `%VERSION%`, `%ARCH%`, each with its value on the next line.
+    static func parsePacman(_ text: String) -> Manifest.Package? {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        func value(_ key: String) -> String? {
+            guard let index = lines.firstIndex(of: "%\(key)%"), index + 1 < lines.count else { return nil }
+            return lines[index + 1]
+        }
+        guard let name = value("NAME"), let version = value("VERSION"), let architecture = value("ARCH") else {
+            return nil
+        }
+        return Manifest.Package(name: name, version: version, architecture: architecture)
+    }
+
+    /// The root's own rpm; where it has none, the host's, told where the database is.
+    private static func rpmQuery(_ inRoot: RootCommand, _ tree: RootTree) throws -> Command {
+        let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
+        let query = ["-qa", "--queryformat", format]
+        // busybox has a program of this name too, which lists nothing.
+        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") {
+            return inRoot.command(["rpm"] + query)
+        }
+        try Tool.require([RPM.tool])
+        let database = try tree.resolve(try RPM.database(in: tree) ?? RPM.database)
+        return Command(["rpm", "--dbpath", database] + query)
+    }
+
+    /// The lines of `rpm -qa`: name, version with epoch and release, architecture. Keys are packages to rpm; not here.
+    static func parseRPM(_ text: String) -> [Manifest.Package] {
+        text.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 3, fields[0] != "gpg-pubkey" else { return nil }
+            return Manifest.Package(name: fields[0], version: fields[1], architecture: fields[2])
+        }.sorted { ($0.name, $0.version, $0.architecture) < ($1.name, $1.version, $1.architecture) }
     }
 
     /// The lines of `dpkg-query`: name, version, architecture, status; only what is installed counts.

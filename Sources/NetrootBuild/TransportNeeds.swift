@@ -7,8 +7,19 @@ struct TransportNeeds: Sendable, Equatable {
     struct Need: Sendable, Equatable {
         /// The program, kernel module or dracut module.
         let name: String
-        /// Debian's package (bookworm and trixie).
-        let package: String
+        /// Debian's package (bookworm and trixie), and that of all other families not named.
+        let debian: String
+        /// The package in a family that calls it otherwise.
+        let others: [PackageFamily: String]
+
+        init(_ name: String, _ debian: String, _ others: [PackageFamily: String] = [:]) {
+            self.name = name
+            self.debian = debian
+            self.others = others
+        }
+
+        /// What a recipe of this family has to include.
+        func package(_ family: PackageFamily?) -> String { family.flatMap { others[$0] } ?? debian }
     }
 
     /// Programs, in `bin` or `sbin`.
@@ -25,32 +36,39 @@ struct TransportNeeds: Sendable, Equatable {
         switch transport {
         case .nfs:
             TransportNeeds(
-                programs: [Need(name: "mount.nfs", package: "nfs-common")],
-                dracutModules: [Need(name: "nfs", package: "dracut-network")], kernelModules: ["nfs", "nfsv3"],
+                programs: [
+                    Need("mount.nfs", "nfs-common", [.rpm: "nfs-utils", .suse: "nfs-client", .pacman: "nfs-utils"])
+                ],
+                dracutModules: [Need("nfs", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+                kernelModules: ["nfs", "nfsv3"],
                 ours: [])
         case .nbd:
             TransportNeeds(
                 programs: [
-                    Need(name: "nbd-client", package: "nbd-client"), Need(name: "perl", package: "perl-base"),
+                    Need("nbd-client", "nbd-client", [.rpm: "nbd", .suse: "nbd", .pacman: "nbd"]),
+                    Need("perl", "perl-base", [.rpm: "perl-interpreter", .pacman: "perl"]),
                 ],
-                dracutModules: [Need(name: "nbd", package: "dracut-network")], kernelModules: ["nbd", "squashfs"],
+                dracutModules: [Need("nbd", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+                kernelModules: ["nbd", "squashfs"],
                 ours: [
                     "*/netroot-nbd.sh", "*/netroot-nbd-keep", "*/hooks/netroot/*nbd-port.sh",
                     "*/hooks/pre-mount/*nbd-keep.sh",
                 ])
         case .http:
             TransportNeeds(
-                programs: [Need(name: "curl", package: "curl")],
+                programs: [Need("curl", "curl")],
                 dracutModules: [
-                    Need(name: "livenet", package: "dracut-live"), Need(name: "dmsquash-live", package: "dracut-live"),
+                    Need("livenet", "dracut-live", [.suse: "dracut", .pacman: "dracut"]),
+                    Need("dmsquash-live", "dracut-live", [.suse: "dracut", .pacman: "dracut"]),
                 ], kernelModules: ["loop", "squashfs"],
                 ours: ["*/netroot-http.sh", "*/hooks/netroot/*http-ram.sh", "*/hooks/mount/*http-mount.sh"])
         case .iscsi:
             TransportNeeds(
                 programs: [
-                    Need(name: "iscsiadm", package: "open-iscsi"), Need(name: "iscsid", package: "open-iscsi"),
+                    Need("iscsiadm", "open-iscsi", [.rpm: "iscsi-initiator-utils"]),
+                    Need("iscsid", "open-iscsi", [.rpm: "iscsi-initiator-utils"]),
                 ],
-                dracutModules: [Need(name: "iscsi", package: "dracut-network")],
+                dracutModules: [Need("iscsi", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
                 kernelModules: ["iscsi_tcp", "sd_mod", "squashfs"],
                 ours: [
                     "*/hooks/netroot/*iscsi-record.sh", "*/hooks/initqueue/settled/*iscsi-failed.sh",
@@ -70,13 +88,14 @@ struct TransportNeeds: Sendable, Equatable {
     }
 
     /// What an initramfs lacks, in words; nil where all is there.
-    func missing(in contents: InitramfsContents) -> String? {
+    /// - Parameter family: whose names of packages are said.
+    func missing(in contents: InitramfsContents, family: PackageFamily?) -> String? {
         for module in dracutModules where !contents.hasDracutModule(module.name) {
-            return "dracut's module \(module.name) (\(module.package))"
+            return "dracut's module \(module.name) (\(module.package(family)))"
         }
         for module in kernelModules where !contents.hasKernelModule(module) { return "the kernel module \(module)" }
         for program in programs where !contents.hasFile(matching: "*/\(program.name)") {
-            return "\(program.name) (\(program.package))"
+            return "\(program.name) (\(program.package(family)))"
         }
         for file in ours where !contents.hasFile(matching: file) {
             return "\(file.split { "*/".contains($0) }.last ?? "") of netroot's dracut modules"

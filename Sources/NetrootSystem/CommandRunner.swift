@@ -98,6 +98,20 @@ public struct CommandRunner: Sendable {
         return Termination(result.terminationStatus)
     }
 
+    /// The size of the log in bytes; 0 where there is none yet.
+    /// - Throws: `SystemError`.
+    public func logSize() throws -> Int64 {
+        guard let log, Files.exists(log) else { return 0 }
+        return try Files.size(log)
+    }
+
+    /// What was added to the log from a byte offset on, for a program whose exit status does not tell all.
+    /// - Throws: `SystemError`.
+    public func logText(from offset: Int64) throws -> String {
+        guard let log, Files.exists(log) else { return "" }
+        return String(decoding: try Files.read(log).dropFirst(Int(offset)), as: UTF8.self)
+    }
+
     private func configuration(_ given: Command) throws -> Configuration {
         let program = given.argv.first ?? ""
         guard program.contains("/") || Tool(program, package: program).path != nil else {

@@ -45,6 +45,18 @@ extension Builds {
             #expect(outcome.errors.contains("log: \(scratch.path)/small/a/failed-build.log\n"))
         }
 
+        /// rpm looks before it installs.
+        @Test(arguments: ["dnf", "zypper"]) func fullBeforePackagesAreInstalled(agent: String) async throws {
+            let repository = try await RPMRepository.make("large", ["--sign"])
+            try scratch.write("a.def", try repository.header(agent, "large"))
+            let outcome = try await build(mebibytes: 620)
+            #expect(outcome.status == 1)
+            #expect(
+                outcome.message == "netroot: disk full at \(scratch.path)/small/a during bootstrap; free space, or set "
+                    + "NETROOT elsewhere\n", "\(outcome.errors)")
+            #expect(outcome.output == "generations/7\nold\n7\nroom again\n", "\(outcome.errors)")
+        }
+
         /// The tree fits, the image does not fit beside it.
         @Test func fullWhilePacking() async throws {
             try scratch.writeHosts("a", more: "NETROOT = ${base}/small/${label}\nFORMAT = squashfs")

@@ -35,6 +35,16 @@ import Testing
             try await unchanged(hidden, "build", "a"), .unavailable, ["apt-get install mmdebstrap zstd"])
     }
 
+    @Test(arguments: [
+        ("dnf", "dnf", "dnf"), ("yum", "dnf", "dnf"), ("zypper", "zypper", "zypper"), ("dnf", "rpm", "rpm"),
+    ])
+    func withoutTheAgentsTool(agent: String, tool: String, package: String) async throws {
+        try scratch.write("a.def", "Bootstrap: \(agent)\nMirrorURL: http://mirror.example.org/\n")
+        expectError(
+            try await unchanged(Namespace.hiding([tool]), "build", "a"), .unavailable,
+            ["not installed: \(tool)", "apt-get install \(package)"])
+    }
+
     @Test(arguments: ["startnfs", "test"]) func withoutQEMU(verb: String) async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         expectSuccess(try await scratch.run("installnfs", "a"))

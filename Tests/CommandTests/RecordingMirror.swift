@@ -3,16 +3,19 @@ import Glibc
 import NetrootSystem
 import Synchronization
 
-/// A package mirror on 127.0.0.1 that fetches from Debian's, and records what it is asked for.
+/// A package mirror on 127.0.0.1 that fetches from Debian's or serves a folder, and records what it is asked for.
 ///
-/// HTTP/1.1 as apt speaks it: GET with keep-alive and pipelining (RFC 9112). One thread a connection, which answers
-/// in order.
+/// HTTP/1.1 as apt, dnf and zypper speak it: GET and HEAD with keep-alive and pipelining (RFC 9112). One thread a
+/// connection, which answers in order.
 final class RecordingMirror: Sendable {
     private let listener: Listener
     private let seen = Mutex<[String]>([])
 
-    /// For `MirrorURL:`.
-    var url: String { "http://127.0.0.1:\(listener.port)/debian" }
+    /// For `MirrorURL:` of a recipe for Debian.
+    var url: String { folderURL + "/debian" }
+
+    /// The URL of the folder that is served.
+    var folderURL: String { "http://127.0.0.1:\(listener.port)" }
 
     /// The paths that were asked for since the last call.
     func takeRequests() -> [String] {
@@ -43,9 +46,27 @@ final class RecordingMirror: Sendable {
         let sites: String
     }
 
-    init() throws {
-        listener = try Listener()
+    /// What a path is answered with, with a head.
+    private typealias Answer = @Sendable (String) -> [UInt8]?
+
+    /// Fetches from Debian's mirror.
+    convenience init() throws {
         let upstream = try Self.upstream()
+        try self.init { path in Self.fetch(path, from: upstream) }
+    }
+
+    /// Serves the files of a folder.
+    convenience init(serving folder: String) throws {
+        try self.init { path in
+            guard let bytes = try? Files.read(folder + path) else {
+                return Array("HTTP/1.1 404 not there\r\nContent-Length: 0\r\n\r\n".utf8)
+            }
+            return Array("HTTP/1.1 200 here\r\nContent-Length: \(bytes.count)\r\n\r\n".utf8) + bytes
+        }
+    }
+
+    private init(_ answer: @escaping Answer) throws {
+        listener = try Listener()
         signal(SIGPIPE, SIG_IGN)
         let socket = listener.descriptor
         let record: @Sendable (String) -> Void = { [self] path in seen.withLock { $0.append(path) } }
@@ -55,21 +76,25 @@ final class RecordingMirror: Sendable {
                 if client < 0 { return }
                 _ = fcntl(client, F_SETFD, FD_CLOEXEC)
                 Thread.detachNewThread {
-                    Self.serve(client, upstream, record)
+                    Self.serve(client, answer, record)
                     close(client)
                 }
             }
         }
     }
 
-    private static func serve(_ client: Int32, _ upstream: String, _ record: (String) -> Void) {
+    private static func serve(_ client: Int32, _ answer: Answer, _ record: (String) -> Void) {
         var pending: [UInt8] = []
         while let request = nextRequest(client, &pending) {
             let words = request.split(separator: " ")
-            guard words.count > 1, words[0] == "GET" else { return }
+            guard words.count > 1, words[0] == "GET" || words[0] == "HEAD" else { return }
             let path = String(words[1])
-            record(path)
-            guard let answer = fetch(path, from: upstream), send(client, answer) else { return }
+            if words[0] == "GET" { record(path) }
+            guard var bytes = answer(path) else { return }
+            if words[0] == "HEAD", let head = bytes.firstRange(of: Array("\r\n\r\n".utf8)) {
+                bytes = Array(bytes[..<head.upperBound])
+            }
+            guard send(client, bytes) else { return }
         }
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import NetrootStore
 import NetrootSystem
+import Synchronization
 import Testing
 
 /// What the tests that build share: one real build of the shipped recipe, and a small root taken from it.
@@ -48,8 +49,7 @@ actor Workshop {
     private static func build() async throws -> RealBuild {
         guard Place.isRoot else { throw WorkshopError(text: "a build needs root") }
         let scratch = try Scratch()
-        finalScratch = scratch
-        atexit { finalScratch?.removeNow() }
+        LastingScratch.keep(scratch)
         let mirror = try RecordingMirror()
         try scratch.write("recipe/debian12.def", try RealRecipe.text(mirror: mirror.url))
         try RealRecipe.writeFiles(scratch)
@@ -75,5 +75,21 @@ struct WorkshopError: Error {
     let text: String
 }
 
-/// The workshop's folder, for `atexit`.
-nonisolated(unsafe) private var finalScratch: Scratch?
+/// Folders that go with the test process.
+enum LastingScratch {
+    private static let kept = Mutex<[Scratch]>([])
+
+    static func keep(_ scratch: Scratch) {
+        let isFirst = kept.withLock { folders in
+            folders.append(scratch)
+            return folders.count == 1
+        }
+        if isFirst {
+            atexit {
+                LastingScratch.kept.withLock { folders in
+                    for folder in folders { folder.removeNow() }
+                }
+            }
+        }
+    }
+}

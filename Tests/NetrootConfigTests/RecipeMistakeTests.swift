@@ -3,6 +3,9 @@ import Testing
 @testable import NetrootConfig
 
 private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
+private let rpm = "Bootstrap: dnf\nMirrorURL: http://mirror.example.org/9\n"
+private let suse = "Bootstrap: zypper\nMirrorURL: http://mirror.example.org/15\n"
+private let print = "0123456789abcdef0123456789ABCDEF01234567"
 private let hash = String(repeating: "a", count: 64)
 
 @Suite struct RecipeMistakeTests {
@@ -118,7 +121,61 @@ private let hash = String(repeating: "a", count: 64)
         (header + "Include: a --hook=x", 3, ["--hook=x"]),
         ("Bootstrap: oras\nStage: a\n" + header + "%files from a\nx", 1, ["agent 'oras' is not supported"]),
         (header + "%post -c \"bash", 3, ["partner"]),
+        ("Bootstrap: dnf\n", 1, ["agent 'dnf' needs MirrorURL:"]),
+        ("Bootstrap: Yum\nMirrorURL:\n", 2, ["agent 'yum' needs MirrorURL:"]),
+        ("Bootstrap: zypper\nOSVersion: 15.6\n", 1, ["agent 'zypper' needs MirrorURL:"]),
+        (rpm + "From: x", 3, ["From: is not supported with agent 'dnf'"]),
+        (rpm + "ConfURL: http://x", 3, ["ConfURL: is not supported with agent 'dnf'"]),
+        ("Bootstrap: dnf\nMirrorURL: mirror.example.org/9\n", 2, ["is no URL of a repository", "https://"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a http://b\n", 2, ["is no URL of a repository"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a\\n\\\n[evil]\n", 2, ["is no URL of a repository"]),
+        (rpm + "UpdateURL: --x", 3, ["UpdateURL: '--x' is no URL"]),
+        (rpm + "OtherURL7: file://x", 3, ["OtherURL7: 'file://x' is no URL"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a/%{OSVERSION}\n", 2, ["%{OSVERSION} without a value of OSVersion:"]),
+        ("Bootstrap: dnf\nMirrorURL: http://a/$releasever\n", 2, ["$releasever without a value of OSVersion:"]),
+        (rpm + "OSVersion: 9 --nogpgcheck", 3, ["no version of a distribution"]),
+        (rpm + "Include: bash --nogpgcheck", 3, ["'--nogpgcheck' is no name of a package"]),
+        (rpm + "Setopt: nonsense", 3, ["'nonsense' is no NAME=VALUE"]),
+        (rpm + "Setopt: --nogpgcheck", 3, ["'--nogpgcheck' is no NAME=VALUE"]),
+        (rpm + "Setopt: gpgcheck=maybe", 3, ["gpgcheck=maybe is neither 0 nor 1"]),
+        (rpm + "Setopt: best=1 base.cachedir=/x", 3, ["netroot itself sets cachedir"]),
+        (rpm + "Setopt: gpgkey=http://a/key", 3, ["would come by plain HTTP", "Fingerprints:"]),
+        (rpm + "Setopt: gpgkey=/etc/pki/key", 3, ["gpgkey=/etc/pki/key is no URL of a key"]),
+        (rpm + "Fingerprints: \(print)", 3, ["Fingerprints: without a key", "Setopt: gpgkey=URL"]),
+        (
+            rpm + "Setopt: gpgkey=https://a/k\nFingerprints: 6B59 BCB3", 4,
+            ["'6B59' is no fingerprint", "without blanks"]
+        ),
+        (rpm + "Setopt: gpgkey=https://a/k\nFingerprints: ,", 4, ["names none"]),
+        (rpm + "Setopt: gpgkey=https://a/k gpgcheck=0\nFingerprints: \(print)", 4, ["beside gpgcheck=0"]),
+        (suse + "Product: SLES\n", 3, ["Product: registers with SUSE"]),
+        (suse + "RegCode: secret\n", 3, ["RegCode: registers with SUSE"]),
+        (suse + "Modules: a,b\n", 3, ["Modules: registers with SUSE"]),
+        (suse + "Setopt: best=1\n", 3, ["zypper has no option 'best'", "gpgkey=URL"]),
+        ("Bootstrap: localimage\n", 1, ["agent 'localimage' needs From:"]),
+        ("Bootstrap: localimage\nFrom:\n", 2, ["needs From:", "label:debian12"]),
+        (local + "OSVersion: 12", 3, ["OSVersion: is not supported with agent 'localimage'"]),
+        (local + "Include: vim", 3, ["Include: is not supported with agent 'localimage'"]),
+        ("Bootstrap: localimage\nFrom: docker://debian:12", 2, ["'docker://debian:12' is no path"]),
+        ("Bootstrap: localimage\nFrom: ~/a.sif", 2, ["'~/a.sif' is no path"]),
+        ("Bootstrap: localimage\nFrom: label:", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:a b", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:@3", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:a@", 2, ["'' is no number of a generation", "label:a@7"]),
+        ("Bootstrap: localimage\nFrom: label:a@0", 2, ["'0' is no number"]),
+        ("Bootstrap: localimage\nFrom: label:a@+1", 2, ["'+1' is no number"]),
+        ("Bootstrap: localimage\nFrom: label:a@3@4", 2, ["'3@4' is no number"]),
+        (local + "Fingerprints:", 3, ["names no key"]),
+        (local + "Fingerprints: 12AB", 3, ["'12AB' is no fingerprint", "40 hexadecimal digits"]),
+        (local + "Fingerprints: \(key),\(key.dropLast())x", 3, ["is no fingerprint"]),
+        (
+            local + "Stage: one\n%post\n:\nBootstrap: scratch\nFrom: x\n%files from one\n/a\n", 7,
+            ["From: is not supported"]
+        ),
     ]
+
+    private static let local = "Bootstrap: localimage\nFrom: a.sif\n"
+    private static let key = "12045C8C0B1004D058DE4BEDA20C27EE7FF7BA84"
 
     private func check(_ error: ConfigError, _ row: Row) {
         #expect(error.line == row.line, "\(error)")

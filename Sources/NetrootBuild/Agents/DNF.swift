@@ -1,0 +1,67 @@
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// The agents `dnf` and `yum`: an RPM root by dnf.
+struct DNF: Bootstrap {
+    /// The agent's part of the recipe's header.
+    let header: BootstrapAgent.DNF
+
+    var tools: [Tool] {
+        [Tool("dnf", package: "dnf"), RPM.tool] + RPMKeys.tools(for: header.source)
+    }
+
+    /// What Apptainer puts before the recipe's own (conveyorPacker_yum.go, 1.4).
+    static let always = ["/etc/redhat-release", "coreutils"]
+
+    /// Fills the root.
+    /// - Throws: `BuildError` where the reason is known, else `CommandError`.
+    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+        let rpm = RPM(source: header.source, place: place)
+        try rpm.prepare()
+        let keys = try await RPMKeys(source: header.source, directory: rpm.home + "/keys", recipe: place.recipe)
+            .fetch(architecture: RPM.architecture())
+        let configuration = rpm.home + "/dnf.conf"
+        try Files.replace(configuration, with: Array(self.configuration(rpm, keys: keys).utf8), mode: 0o600)
+        // In it dnf keeps each repository by its URL.
+        let trust = header.options.filter { $0.name.contains("gpg") }.map { "\($0.name)=\($0.value)" }
+        let cache = "\(place.cache)/dnf/" + (try await rpm.cacheName(keys: keys, trust))
+        try Files.makeDirectory(cache)
+        try await rpm.install(
+            command(rpm, configuration: configuration, cache: cache, architecture: RPM.architecture()))
+        try await rpm.finish([cache])
+        return rpm.account(agent: "dnf")
+    }
+
+    /// The configuration, dnf.conf(5): nothing of the host's, and every repository needed.
+    func configuration(_ rpm: RPM, keys: [String]) -> String {
+        var lines = [
+            "[main]", "gpgcheck=1", "keepcache=1", "plugins=0", "deltarpm=0", "color=never", "reposdir=\(rpm.empty)",
+            "varsdir=\(rpm.empty)",
+        ]
+        for repository in header.source.repositories {
+            lines += [
+                "", "[\(repository.id)]", "name=\(repository.id)", "baseurl=\(repository.url)",
+                "gpgcheck=\(rpm.isChecked(repository) ? 1 : 0)", "skip_if_unavailable=0",
+            ]
+            if !keys.isEmpty { lines.append("gpgkey=" + keys.map { "file://\($0)" }.joined(separator: " ")) }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The command that fills the root.
+    func command(_ rpm: RPM, configuration: String, cache: String, architecture: String) -> Command {
+        let argv =
+            [
+                "dnf", "--assumeyes", "--refresh", "--noplugins", "--config=\(configuration)",
+                "--installroot=\(rpm.place.root)", "--releasever=\(header.source.release ?? "none")",
+                "--forcearch=\(architecture)",
+                // In the file these would be directories inside the root. Not persistdir: what was asked for, and what came
+                // along, is the root's own dnf's to know.
+                "--setopt=cachedir=\(cache)", "--setopt=logdir=\(rpm.logs)",
+            ] + header.options.map { "--setopt=\($0.name)=\($0.value)" } + ["install"] + Self.always
+            + header.source.include
+        // Else its errors come before what it said earlier, and scroll out of sight.
+        return rpm.command(argv, environment: ["PYTHONUNBUFFERED": "1"])
+    }
+}

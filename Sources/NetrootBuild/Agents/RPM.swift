@@ -1,0 +1,300 @@
+import Glibc
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+
+/// What `dnf` and `zypper` share: a place of their own to work in, the database of packages, what rpm says of scriptlets.
+struct RPM: Sendable {
+    /// The agents' part of the recipe's header.
+    let source: BootstrapAgent.RPMSource
+    let place: BootstrapPlace
+
+    static let tool = Tool("rpm", package: "rpm")
+
+    /// The tools' HOME: rpm takes its macros from it, and writes nothing of the caller's.
+    var home: String { place.scratch + "/rpm" }
+    /// A directory for logs of the tools' own.
+    var logs: String { home + "/log" }
+    /// A directory without files, for what the tools would take from the host.
+    var empty: String { home + "/empty" }
+
+    /// Whether signatures of this repository are checked.
+    func isChecked(_ repository: BootstrapAgent.RPMSource.Repository) -> Bool {
+        repository.isChecked && !place.allows.unsigned
+    }
+
+    /// Refuses to begin without a key to check with, makes the directories, and lays netroot's part into the root: the
+    /// kernel package's hooks run at the end of the transaction.
+    /// - Throws: `BuildError.noKey`, `BuildError.badPath`, `SystemError`.
+    func prepare() throws {
+        if let repository = source.repositories.first(where: isChecked), source.keys.isEmpty {
+            throw BuildError.noKey(repository: Self.withoutCredentials(repository.url), recipe: place.recipe)
+        }
+        for directory in [home, logs, empty] { try Files.makeDirectory(directory, mode: 0o700) }
+        try Files.replace(home + "/.rpmmacros", with: Array(Self.macros.utf8))
+        try place.customise?.beforePackages()
+        try RootTree(directory: place.root).write(Self.buildMark, "")
+    }
+
+    /// SUSE's kernel hooks make no initramfs, and look for no boot loader, where this file is: they take the root for a
+    /// build root (suse-module-tools, regenerate-initrd-posttrans).
+    static let buildMark = ".buildenv"
+
+    /// Takes out of the root what belongs to the installation only, and puts the database where the root's rpm has it.
+    /// - Parameter directories: the host's that the tool was given.
+    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    func finish(_ directories: [String]) async throws {
+        try RootTree(directory: place.root).remove(Self.buildMark)
+        try await removeTraces([home] + directories)
+        try settleDatabase()
+    }
+
+    /// Debian's rpm keeps its database in the home directory; what is mounted while packages are installed is left alone.
+    static let macros = """
+        %_dbpath /\(database)
+        %_netsharedpath /dev:/proc:/sys:/run
+
+        """
+
+    /// A command with the root's `/proc /sys /run /dev` mounted; it runs outside of the root, which it fills.
+    func command(_ argv: [String], environment: [String: String] = [:]) -> Command {
+        Command(
+            [place.shipped.libexec + "/enter-root", "--outside", place.root] + argv,
+            environment: environment.merging(["HOME": home]) { $1 }
+        ).contained
+    }
+
+    /// Runs the tool that installs.
+    /// - Parameter mayFail: exit statuses that only say that a scriptlet failed.
+    /// - Throws: `BuildError`, `CommandError`, `SystemError`.
+    func install(_ command: Command, mayFail: Set<Int32> = []) async throws {
+        let start = try place.runner.logSize()
+        do {
+            try await place.runner.run(command)
+        } catch let error as CommandError {
+            guard case .failed(_, let termination, _, _) = error else { throw error }
+            let output = try place.runner.logText(from: start)
+            try judgeScriptlets(output)
+            if case .exited(let status) = termination, mayFail.contains(status),
+                !Scriptlet.failures(in: output).isEmpty
+            {
+                return
+            }
+            throw Self.explained(output, recipe: place.recipe, log: place.log) ?? error
+        }
+        try judgeScriptlets(try place.runner.logText(from: start))
+    }
+
+    /// A scriptlet that fails leaves its package half set up, and the tools say "Complete!" all the same.
+    private func judgeScriptlets(_ output: String) throws {
+        for failure in Scriptlet.failures(in: output) {
+            guard failure.isHarmless else {
+                throw BuildError.scriptletFailed(
+                    package: failure.package, scriptlet: failure.name, reason: failure.reason, recipe: place.recipe,
+                    log: place.log)
+            }
+            place.progress.note(
+                "\(failure.name) of \(failure.package) failed (\(failure.reason)): it prepares a boot from disk")
+        }
+    }
+
+    /// A name for a directory of the cache. Neither tool checks again the metadata that it has, so what was checked by other
+    /// keys, or not at all, is kept apart.
+    /// - Parameter more: what else must be the same.
+    /// - Throws: `CommandError`, `SystemError`.
+    func cacheName(keys: [String], _ more: [String]) async throws -> String {
+        let checks = source.repositories.map { "\($0.id) \(isChecked($0))" }
+        var bytes = Array((checks + more).joined(separator: "\n").utf8)
+        for key in keys { bytes += [0] + (try Files.read(key)) }
+        return String(try await Digest.sha256(of: bytes).prefix(16))
+    }
+
+    /// The manifest's entry.
+    func account(agent: String) -> Manifest.Bootstrap {
+        let unsigned = source.repositories.filter { !isChecked($0) }.map { Self.withoutCredentials($0.url) }
+        return Manifest.Bootstrap(
+            agent: agent, from: source.repositories.first.map { Self.withoutCredentials($0.url) },
+            unsigned: unsigned.isEmpty ? nil : unsigned)
+    }
+
+    /// A URL without the user and the password in it.
+    static func withoutCredentials(_ url: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return url }
+        let rest = url[scheme.upperBound...]
+        let authority = rest.prefix { $0 != "/" }
+        guard let at = authority.lastIndex(of: "@") else { return url }
+        return String(url[..<scheme.upperBound] + rest[rest.index(after: at)...])
+    }
+
+    /// The machine's architecture as rpm has it (uname(2)).
+    static func architecture() -> String {
+        var names = utsname()
+        uname(&names)
+        return withUnsafeBytes(of: names.machine) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+}
+
+extension RPM {
+    /// Where the database is while packages are installed, in the root: where Fedora since 36 and SUSE have it.
+    static let database = "usr/lib/sysimage/rpm"
+    /// Where it is in a root: the newer place, and that of CentOS Stream 9 and its kin.
+    static let databases = [database, "var/lib/rpm"]
+
+    /// The directory of the root's database; nil where it has none.
+    static func database(in tree: RootTree) throws -> String? {
+        let names = ["rpmdb.sqlite", "Packages.db", "Packages"]
+        return try databases.first { directory in try names.contains { try tree.contains("\(directory)/\($0)") } }
+    }
+
+    /// Removes what the tools wrote below the root by the paths of the host's directories that they were given: lists of
+    /// expired repositories, what zypper knows of the root. The directories above go too, but for those of packages.
+    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    private func removeTraces(_ paths: [String]) async throws {
+        let tree = RootTree(directory: place.root)
+        for path in paths {
+            let trace = try tree.resolve(path)
+            guard trace != tree.directory else { continue }
+            try await place.runner.run(Command(["rm", "-rf", "--one-file-system", "--", trace]))
+            var inside = path[...]
+            while let slash = inside.lastIndex(of: "/"), slash != inside.startIndex {
+                inside = inside[..<slash]
+                let directory = try tree.resolve(String(inside))
+                guard Files.isDirectory(directory) else { continue }
+                guard try Files.names(in: directory).isEmpty, !(try await isOwned(String(inside))) else { break }
+                guard rmdir(directory) == 0 else { throw SystemError("remove", directory, code: errno) }
+            }
+        }
+    }
+
+    /// Whether a path in the root belongs to a package.
+    private func isOwned(_ path: String) async throws -> Bool {
+        do {
+            _ = try await CommandRunner().capture(
+                Command(["rpm", "--root", place.root, "--query", "--file", path], environment: ["HOME": home]))
+            return true
+        } catch CommandError.failed(_, .exited(1), _, _) {
+            return false
+        }
+    }
+
+    /// Moves the database to where the root's own rpm looks for it.
+    /// - Throws: `BuildError.badPath`, `SystemError`.
+    private func settleDatabase() throws {
+        let tree = RootTree(directory: place.root)
+        guard try tree.contains("usr/lib/rpm/macros"),
+            let wanted = Self.databasePath(inMacros: try Files.text(try tree.resolve("usr/lib/rpm/macros")))
+        else { return }
+        let from = try tree.resolve(Self.database)
+        let to = try tree.resolve(wanted)
+        guard from != to, Files.exists(from) else { return }
+        try tree.makeDirectory(wanted)
+        for name in try Files.names(in: from) { try Files.move("\(from)/\(name)", to: "\(to)/\(name)") }
+        guard rmdir(from) == 0 else { throw SystemError("remove", from, code: errno) }
+    }
+
+    /// The value of `%_dbpath` in rpm's own macro file.
+    static func databasePath(inMacros text: String) -> String? {
+        for line in text.split(separator: "\n") {
+            let words = line.split(whereSeparator: \.isWhitespace)
+            guard words.count == 2, words[0] == "%_dbpath" else { continue }
+            let path = words[1].replacing("%{_var}", with: "/var").replacing("%{_usr}", with: "/usr")
+            return path.contains("%") ? nil : String(path)
+        }
+        return nil
+    }
+}
+
+extension RPM {
+    /// A scriptlet of a package that failed.
+    struct Scriptlet: Sendable, Equatable {
+        /// `%post`, `%posttrans`, `%transfiletriggerin`.
+        let name: String
+        /// With version and architecture.
+        let package: String
+        /// `exit status 3`, `signal 9`.
+        let reason: String
+
+        /// The words of librpm, `warning: %post(NAME) scriptlet failed, exit status 1`; and of libzypp for `%posttrans`,
+        /// which it runs itself: `Warning: NAME.rpm %posttrans script failed (returned 1)`.
+        static func failures(in output: String) -> [Scriptlet] {
+            var found: [Scriptlet] = []
+            for line in output.split(whereSeparator: \.isNewline) {
+                if let end = line.firstRange(of: ") scriptlet failed, "),
+                    let open = line[..<end.lowerBound].lastIndex(of: "("),
+                    let percent = line[..<open].lastIndex(of: "%")
+                {
+                    found.append(
+                        Scriptlet(
+                            name: String(line[percent..<open]),
+                            package: String(line[line.index(after: open)..<end.lowerBound]),
+                            reason: String(line[end.upperBound...])))
+                } else if let end = line.firstRange(of: " script failed (") {
+                    let words = line[..<end.lowerBound].split(separator: " ")
+                    guard words.count >= 2, let name = words.last, name.hasPrefix("%") else { continue }
+                    let package = words[words.count - 2]
+                    found.append(
+                        Scriptlet(
+                            name: String(name),
+                            package: String(package.hasSuffix(".rpm") ? package.dropLast(4) : package),
+                            reason: String(line[end.upperBound...].prefix { $0 != ")" })))
+                }
+            }
+            var seen: Set<String> = []
+            return found.filter { seen.insert($0.name + $0.package).inserted }
+        }
+
+        /// Boot loaders and kernels prepare a boot from this root's own disk, which there is none of; the packages' files are
+        /// whole by then.
+        var isHarmless: Bool {
+            guard ["%post", "%posttrans"].contains(name) else { return false }
+            // NAME-VERSION-RELEASE.ARCHITECTURE
+            let parts = package.split(separator: "-")
+            let plain = parts.dropLast(2).joined(separator: "-")
+            return plain == "kernel" || ["kernel-", "grub2", "shim", "systemd-boot"].contains { plain.hasPrefix($0) }
+        }
+    }
+
+    /// The reason in the words of dnf or zypper, where it is one that a user can act on.
+    static func explained(_ output: String, recipe: String, log: String) -> BuildError? {
+        let lines = output.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
+        // The signs in order: the first says most.
+        func first(_ signs: [String]) -> String? {
+            for sign in signs {
+                if let line = lines.first(where: { $0.contains(sign) }) { return String(line.prefix(300)) }
+            }
+            return nil
+        }
+        if let reason = first(untrusted) { return .unsigned(reason: reason, recipe: recipe, log: log) }
+        // zypper goes on without a repository, and then misses its packages.
+        if first(["Skipping repository", "Failed to download metadata"]) != nil, let reason = first(unreachable) {
+            return .noNetwork(detail: reason, log: log)
+        }
+        for line in lines {
+            for (before, after) in [("No match for argument: ", ""), ("No provider of '", "' found.")] {
+                guard let range = line.firstRange(of: before) else { continue }
+                let rest = line[range.upperBound...]
+                let end = after.isEmpty ? rest.endIndex : rest.firstRange(of: after)?.lowerBound ?? rest.endIndex
+                return .unknownPackage(name: String(rest[..<end]), recipe: recipe)
+            }
+        }
+        if let reason = first(failures) { return .bootstrapFailed(reason: reason, recipe: recipe, log: log) }
+        if let reason = first(unreachable) { return .noNetwork(detail: reason, log: log) }
+        return first(["Error: ", "Problem: "]).map { .bootstrapFailed(reason: $0, recipe: recipe, log: log) }
+    }
+
+    private static let untrusted = [
+        " is not signed", "Public key for ", "Signature verification failed", "signed with an unknown key",
+        "signed with unknown key", "is unsigned", "GPG check FAILED", "Bad GPG signature",
+        "GPG signature verification error",
+    ]
+    private static let unreachable = [
+        "Curl error (", "Status code: ", "Error message: ", "Timeout exceeded when accessing",
+        "Valid metadata not found at specified URL", "Cannot download repomd.xml", "Failed to download metadata",
+    ]
+    private static let failures = [
+        "nothing provides ", "checksum doesn't match", "Digest verification failed", " conflicts with ",
+        "conflicting requests", "more space needed on",
+    ]
+}
