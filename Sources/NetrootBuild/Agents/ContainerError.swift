@@ -25,7 +25,7 @@ public enum ContainerError: ReportableError, Equatable {
     /// What the image says of itself does not fit together.
     case damaged(image: String, problem: String)
     /// skopeo cannot copy the image for another reason, in its own words.
-    case fetchFailed(image: String, place: String, detail: String, log: String)
+    case fetchFailed(image: String, place: String, detail: String, log: String?)
     /// umoci cannot unpack the image, in its own words.
     case unpackFailed(image: String, place: String, detail: String, log: String)
 
@@ -69,14 +69,14 @@ public enum ContainerError: ReportableError, Equatable {
         case .damaged(let image, let problem):
             return "\(image): \(problem); fetch or make the image again"
         case .fetchFailed(let image, let place, let detail, let log):
-            return "\(place): skopeo cannot copy \(image): \(detail)\nlog: \(log)"
+            return "\(place): skopeo cannot copy \(image): \(detail)" + (log.map { "\nlog: \($0)" } ?? "")
         case .unpackFailed(let image, let place, let detail, let log):
             return "\(place): umoci cannot unpack \(image): \(detail)\nlog: \(log)"
         }
     }
 
     /// The reason of a failed run of skopeo.
-    static func explained(_ error: CommandError, image: String, place: String, log: String) -> any Error {
+    static func explained(_ error: CommandError, image: String, place: String, log: String?) -> any Error {
         guard let detail = error.lastLines.last(where: { $0.contains("level=fatal") }).map(message) else {
             return error
         }
