@@ -54,6 +54,10 @@ struct Container: Bootstrap {
             image = try await fetch(reference, in: place)
             (layers, check) = try await checked(image, in: place)
         }
+        let dropped = check.droppedDevices
+        guard dropped == 0 || !place.allows.devices else {
+            throw ContainerError.devices(image: header.from, place: line, count: dropped)
+        }
         let users = try UserNamespace.users()
         guard Int(check.largestOwner) < users else {
             throw ContainerError.unknownOwner(image: header.from, place: line, owner: check.largestOwner, users: users)
@@ -61,12 +65,7 @@ struct Container: Bootstrap {
         try await ImageLayout.write(layers, to: Self.checkedLayout(place))
         try await unpack(in: place)
         try ImageEnvironment(image.config.config?.env ?? []).write(to: RootTree(directory: place.root))
-        let dropped = check.droppedDevices
-        if dropped > 0 {
-            place.progress.note(
-                "left out \(dropped) device nodes"
-                    + (place.allows.devices ? ": only root can make them" : "; --allow-devices keeps them"))
-        }
+        if dropped > 0 { place.progress.note("left out \(dropped) device nodes; --allow-devices keeps them") }
         return Manifest.Bootstrap(
             agent: header.source.rawValue, from: header.from, digest: digest,
             droppedDevices: dropped > 0 ? dropped : nil)

@@ -20,6 +20,8 @@ public enum ContainerError: ReportableError, Equatable {
     case denied(image: String, place: String, detail: String)
     /// The image is for another kind of machine.
     case wrongPlatform(image: String, platform: String)
+    /// Device nodes are wanted, and a user namespace lets nobody make them.
+    case devices(image: String, place: String, count: Int)
     /// A file's owner or group has a number that this user has none for.
     case unknownOwner(image: String, place: String, owner: UInt32, users: Int)
     /// What the image says of itself does not fit together.
@@ -32,7 +34,7 @@ public enum ContainerError: ReportableError, Equatable {
     /// `.usage` where the recipe is to be mended, `.unavailable` without a registry, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .fileMissing, .wrongKind, .several: .usage
+        case .fileMissing, .wrongKind, .several, .devices: .usage
         case .unreachable, .plainHTTP: .unavailable
         default: .failed
         }
@@ -63,6 +65,9 @@ public enum ContainerError: ReportableError, Equatable {
                 + "check its name; where it is not public: skopeo login"
         case .wrongPlatform(let image, let platform):
             return "\(image) is for \(platform), and netroot's machines are linux/amd64; name another image in From:"
+        case .devices(let image, let place, let count):
+            return "\(place): \(image) has \(count) device nodes, which cannot be made without root\n"
+                + "leave out --allow-devices, or build as root"
         case .unknownOwner(let image, let place, let owner, let users):
             return "\(place): \(image) has files of owner \(owner), and this user has \(users) IDs\n"
                 + "give him more in /etc/subuid and /etc/subgid, or build as root"
