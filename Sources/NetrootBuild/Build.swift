@@ -71,8 +71,8 @@ public struct Build: Sendable {
 
     /// The current generation where a build would make the same again: this netroot built it from the recipe as it is.
     ///
-    /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at. Values of build
-    /// arguments are not recorded, so a recipe that is given any is never up to date.
+    /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at, but for the label
+    /// or the image that the root begins with. Values of build arguments are not recorded, so a recipe that is given any is never up to date.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
         let bytes = try readRecipe()
@@ -90,7 +90,9 @@ public struct Build: Sendable {
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes)),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
         else { return nil }
-        return current
+        guard let bootstrap = manifest.bootstrap else { return current }
+        let agent = try recipe.built.bootstrap(hosts: hosts, building: label)
+        return try await agent.isUnchanged(since: bootstrap) ? current : nil
     }
 
     /// The steps, top to bottom.
@@ -150,7 +152,7 @@ public struct Build: Sendable {
     /// The agents of the stages that are built, in their order.
     private func agents(of recipe: Recipe) throws -> [any Bootstrap] {
         try recipe.checkBuildable()
-        return try recipe.needed.map { try $0.bootstrap(hosts: hosts) }
+        return try recipe.needed.map { try $0.bootstrap(hosts: hosts, building: label) }
     }
 
     /// What every build needs, whatever the agent.
@@ -203,7 +205,8 @@ public struct Build: Sendable {
                 root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipe: recipe.path,
                 log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: nil, progress: progress)
             _ = try await StageBuild(
-                stage: stage, agent: try stage.bootstrap(hosts: hosts), place: place, earlier: earlier, name: name
+                stage: stage, agent: try stage.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
+                name: name
             ).run()
             earlier[name] = RootTree(directory: place.root)
         }
@@ -212,7 +215,8 @@ public struct Build: Sendable {
             runner: runner, allows: allows, customise: customise, progress: progress)
         let last = recipe.built
         return try await StageBuild(
-            stage: last, agent: try last.bootstrap(hosts: hosts), place: place, earlier: earlier, name: nil
+            stage: last, agent: try last.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
+            name: nil
         ).run()
     }
 

@@ -27,6 +27,7 @@ struct Customise: Sendable {
 
     private static let kernelHooks = [
         "etc/kernel/install.d/50-dracut.install", "etc/kernel/install.d/51-dracut-rescue.install",
+        "etc/pacman.d/hooks/90-dracut-install.hook", "etc/pacman.d/hooks/90-mkinitcpio-install.hook",
     ]
 
     /// The files of the root that tell one machine from another: the host's name, host keys.
@@ -45,19 +46,27 @@ struct Customise: Sendable {
     }
 
     /// The dracut modules and their configuration: `netroot.conf`, and `netroot-TRANSPORT.conf` of each transport.
+    ///
+    /// A root that another build made has some already, of an older netroot or for other transports: they go.
     func dracut() throws {
+        for name in try tree.names(in: Self.modules) where name.dropFirst(2).hasPrefix("netroot-") {
+            try tree.removeAll("\(Self.modules)/\(name)")
+        }
+        for name in try tree.names(in: "etc/dracut.conf.d") where name.hasPrefix("netroot-") {
+            try tree.remove("etc/dracut.conf.d/\(name)")
+        }
         let wanted = Set(["netroot.conf"] + transports.map { "netroot-\($0.rawValue).conf" })
         for name in try Files.names(in: shipped.dracutModules) {
             let source = "\(shipped.dracutModules)/\(name)"
             if Files.isDirectory(source), name.first?.isNumber == true {
-                try tree.install(source, at: "usr/lib/dracut/modules.d/\(name)")
+                try tree.install(source, at: "\(Self.modules)/\(name)")
             } else if wanted.contains(name) {
                 try tree.write("etc/dracut.conf.d/\(name)", try Files.text(source))
-            } else if name.hasSuffix(".conf") {
-                try tree.remove("etc/dracut.conf.d/\(name)")
             }
         }
     }
+
+    private static let modules = "usr/lib/dracut/modules.d"
 
     /// The lines of a list in `root-files`; `#` begins a comment.
     func lines(of list: String) throws -> [String] {

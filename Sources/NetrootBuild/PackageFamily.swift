@@ -8,11 +8,14 @@ enum PackageFamily: Sendable, Hashable {
     case rpm
     /// SUSE's: the same database as `rpm`, other names.
     case suse
+    /// Arch Linux and its derivatives.
+    case pacman
 
     /// The family of a root by the database of packages in it; nil where it has none.
     /// - Throws: `BuildError.badPath`, `SystemError`.
     static func of(_ tree: RootTree) throws -> PackageFamily? {
         if try tree.contains("var/lib/dpkg/status") { return .dpkg }
+        if try tree.contains("var/lib/pacman/local") { return .pacman }
         guard try RPM.database(in: tree) != nil else { return nil }
         guard try tree.contains("usr/lib/os-release") else { return .rpm }
         let release = try Files.text(try tree.resolve("usr/lib/os-release"))
@@ -28,6 +31,7 @@ enum PackageFamily: Sendable, Hashable {
         case .dpkg: "linux-image-*"
         case .rpm: "kernel-core"
         case .suse: "kernel-default"
+        case .pacman: "linux"
         }
     }
 }

@@ -13,9 +13,32 @@ enum PackageList {
             return parse(try await runner.capture(inRoot.command(["dpkg-query", "-W", "-f", format])))
         case .rpm, .suse:
             return parseRPM(try await runner.capture(try rpmQuery(inRoot, tree)))
+        case .pacman:
+            return try readPacman(tree)
         case nil:
             return []
         }
+    }
+
+    /// pacman's database: a directory a package, with a file `desc`. Read here, since a root may be without pacman.
+    private static func readPacman(_ tree: RootTree) throws -> [Manifest.Package] {
+        let database = "var/lib/pacman/local"
+        return try tree.names(in: database).filter { try tree.contains("\(database)/\($0)/desc") }.compactMap { name in
+            parsePacman(try Files.text(try tree.resolve("\(database)/\(name)/desc")))
+        }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
+    }
+
+    /// A `desc` of pacman's database: `%NAME%`, `%VERSION%`, `%ARCH%`, each with its value on the next line.
+    static func parsePacman(_ text: String) -> Manifest.Package? {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        func value(_ key: String) -> String? {
+            guard let index = lines.firstIndex(of: "%\(key)%"), index + 1 < lines.count else { return nil }
+            return lines[index + 1]
+        }
+        guard let name = value("NAME"), let version = value("VERSION"), let architecture = value("ARCH") else {
+            return nil
+        }
+        return Manifest.Package(name: name, version: version, architecture: architecture)
     }
 
     /// The root's own rpm; where it has none, the host's, told where the database is.

@@ -25,7 +25,7 @@ struct RecipeSteps: Sendable {
             try tree.write(
                 ".singularity.d/env/90-environment.sh", Array("#!/bin/sh\n".utf8) + script.bytes, mode: 0o755)
         }
-        if recipe.environment != nil || recipe.post != nil {
+        if try recipe.environment != nil || recipe.post != nil || tree.contains(ImageEnvironment.path) {
             try tree.write(
                 "etc/profile.d/netroot-environment.sh",
                 """
@@ -37,11 +37,22 @@ struct RecipeSteps: Sendable {
 
                 """)
         }
-        if !recipe.labels.isEmpty { try tree.write(Self.labelsFile, try JSON.text(recipe.labelValues)) }
+        if !recipe.labels.isEmpty { try writeLabels(recipe.labelValues) }
         if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
     }
 
     private static let labelsFile = ".singularity.d/labels.json"
+
+    /// Adds labels to those that an image brought with it; of a label that is there already the recipe's value counts.
+    private func writeLabels(_ labels: [String: String]) throws {
+        var all: [String: String] = [:]
+        if try tree.contains(Self.labelsFile) {
+            let bytes = try Files.read(try tree.resolve(Self.labelsFile), limit: 1 << 20)
+            // What an image has there may be anything; what is no such list is replaced.
+            do { all = try JSON.value([String: String].self, from: bytes) } catch is DecodingError {}
+        }
+        try tree.write(Self.labelsFile, try JSON.text(all.merging(labels) { $1 }))
+    }
 
     /// `%pre`, on the host, before there is a root; its path is known already.
     func pre() async throws { try await runOnHost(.pre) }
@@ -84,17 +95,19 @@ struct RecipeSteps: Sendable {
 
     /// Copies with owners and attributes; symlinks are followed only where the recipe names them.
     private func lend(_ copy: Recipe.FileCopy, from lender: RootTree, stage: String) async throws {
-        let pattern = copy.source.hasPrefix("/") ? copy.source : "/" + copy.source
-        for match in try expand(lender.directory + pattern, copy, stage: stage) {
-            let name = String(match.dropFirst(lender.directory.count))
+        let matches = try lender.glob(copy.source)
+        guard !matches.isEmpty else { throw missing(copy, stage: stage) }
+        for name in matches {
             var target = try destination(copy.destination ?? name)
             if Files.isDirectory(target), let last = name.split(separator: "/").last { target += "/\(last)" }
+            var source = try lender.resolve(name)
+            // A symlink to what is not there: kept where a pattern found it, a mistake where the recipe names it.
+            if !Files.exists(source) {
+                if matches == [RootTree.absolute(copy.source)] { throw missing(copy, stage: stage) }
+                source = try lender.resolve(name, followLast: false)
+            }
             try await runner.run(
-                Command(
-                    [
-                        "cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", try lender.resolve(name),
-                        target,
-                    ]))
+                Command(["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", source, target]))
         }
     }
 
@@ -128,13 +141,13 @@ struct RecipeSteps: Sendable {
 
     private func addLabels() throws {
         guard try tree.contains(Self.addedLabels) else { return }
-        var labels = recipe.labelValues
+        var labels: [String: String] = [:]
         for line in try Files.text(try tree.resolve(Self.addedLabels)).split(whereSeparator: \.isNewline) {
             let words = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
             guard let name = words.first else { continue }
             labels[String(name)] = words.count > 1 ? String(words[1].drop(while: \.isWhitespace)) : ""
         }
-        try tree.write(Self.labelsFile, try JSON.text(labels))
+        try writeLabels(labels)
         try tree.remove(Self.addedLabels)
     }
 
@@ -166,14 +179,16 @@ struct RecipeSteps: Sendable {
         }
     }
 
+    private func missing(_ copy: Recipe.FileCopy, stage: String?) -> BuildError {
+        .fileMissing(source: copy.source, place: "\(recipe.path):\(copy.line)", stage: stage)
+    }
+
     /// The files that a pattern of `%files` names (glob(7), and braces), sorted.
-    private func expand(_ pattern: String, _ copy: Recipe.FileCopy, stage: String? = nil) throws -> [String] {
+    private func expand(_ pattern: String, _ copy: Recipe.FileCopy) throws -> [String] {
         var matches = glob_t()
         defer { globfree(&matches) }
         let status = glob(pattern, GLOB_BRACE, nil, &matches)
-        guard status == 0, let paths = matches.gl_pathv else {
-            throw BuildError.fileMissing(source: copy.source, place: "\(recipe.path):\(copy.line)", stage: stage)
-        }
+        guard status == 0, let paths = matches.gl_pathv else { throw missing(copy, stage: nil) }
         return (0..<Int(matches.gl_pathc)).compactMap { paths[$0].map { String(cString: $0) } }
     }
 }

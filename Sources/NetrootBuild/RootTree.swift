@@ -59,6 +59,78 @@ struct RootTree: Sendable {
         if unlink(host) != 0, errno != ENOENT { throw SystemError("remove", host, code: errno) }
     }
 
+    /// Removes a file, or a directory with all that is in it; it may be missing. Symlinks are removed, not followed.
+    func removeAll(_ path: String) throws { try Self.removeAll(host: try resolve(path, followLast: false)) }
+
+    private static func removeAll(host path: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT { return }
+            throw SystemError("remove", path, code: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            try SystemError.check("remove", path, unlink(path))
+            return
+        }
+        for name in try Files.names(in: path) { try removeAll(host: "\(path)/\(name)") }
+        try SystemError.check("remove", path, rmdir(path))
+    }
+
+    /// The paths in the root, from `/` on, that a pattern of several components matches (glob(7), and braces), sorted.
+    ///
+    /// glob(3) itself would follow an absolute symlink out of the root.
+    func glob(_ pattern: String) throws -> [String] {
+        var matches: Set<String> = []
+        for pattern in Self.braces(pattern) {
+            var found = [""]
+            for component in pattern.split(separator: "/").map(String.init) {
+                let isPattern = component.contains { "*?[\\".contains($0) }
+                var next: [String] = []
+                for path in found {
+                    if !isPattern {
+                        next.append("\(path)/\(component)")
+                    } else if Files.isDirectory(try resolve(path)) {
+                        next += try names(in: path).filter { fnmatch(component, $0, FNM_PERIOD) == 0 }
+                            .map { "\(path)/\($0)" }
+                    }
+                }
+                found = next
+            }
+            matches.formUnion(try found.filter { try Files.exists(resolve($0, followLast: false)) })
+        }
+        return matches.sorted()
+    }
+
+    /// A path of the root with one slash before each of its names.
+    static func absolute(_ path: String) -> String { path.split(separator: "/").map { "/\($0)" }.joined() }
+
+    /// The patterns that one with braces stands for: `a{b,c{d,e}}` is `ab`, `acd` and `ace`.
+    static func braces(_ pattern: String) -> [String] {
+        guard let open = pattern.firstIndex(of: "{") else { return [pattern] }
+        var depth = 0
+        var parts: [String] = [""]
+        var index = open
+        while index < pattern.endIndex {
+            let character = pattern[index]
+            if character == "{" { depth += 1 }
+            if character == "}" { depth -= 1 }
+            if depth == 0 { break }
+            if character == ",", depth == 1 {
+                parts.append("")
+            } else if index != open {
+                parts[parts.count - 1].append(character)
+            }
+            index = pattern.index(after: index)
+        }
+        // Without a partner it is a character like others, and so are a pair with nothing in it.
+        guard index < pattern.endIndex, parts != [""] else {
+            let after = pattern.index(after: open)
+            return braces(String(pattern[after...])).map { pattern[..<after] + $0 }
+        }
+        let rest = pattern[pattern.index(after: index)...]
+        return parts.flatMap { braces(pattern[..<open] + $0 + rest) }
+    }
+
     /// The paths in the root whose names match the pattern's last component (fnmatch(3)).
     func paths(matching pattern: String) throws -> [String] {
         guard let slash = pattern.lastIndex(of: "/") else { return try contains(pattern) ? [pattern] : [] }

@@ -37,7 +37,7 @@ struct StageBuild: Sendable {
         try await step("%post") { try await steps.post() }
         // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
         for path in try place.customise?.removeIdentity(keeping: own.union(["etc/hostname"])) ?? [] {
-            place.progress.note("removed \(path), which %post left: each client makes its own")
+            place.progress.note("removed \(path), which %post left: all clients would share it")
         }
     }
 

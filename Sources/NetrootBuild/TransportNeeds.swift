@@ -36,16 +36,20 @@ struct TransportNeeds: Sendable, Equatable {
         switch transport {
         case .nfs:
             TransportNeeds(
-                programs: [Need("mount.nfs", "nfs-common", [.rpm: "nfs-utils", .suse: "nfs-client"])],
-                dracutModules: [Need("nfs", "dracut-network", [.suse: "dracut"])], kernelModules: ["nfs", "nfsv3"],
+                programs: [
+                    Need("mount.nfs", "nfs-common", [.rpm: "nfs-utils", .suse: "nfs-client", .pacman: "nfs-utils"])
+                ],
+                dracutModules: [Need("nfs", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+                kernelModules: ["nfs", "nfsv3"],
                 ours: [])
         case .nbd:
             TransportNeeds(
                 programs: [
-                    Need("nbd-client", "nbd-client", [.rpm: "nbd", .suse: "nbd"]),
-                    Need("perl", "perl-base", [.rpm: "perl-interpreter"]),
+                    Need("nbd-client", "nbd-client", [.rpm: "nbd", .suse: "nbd", .pacman: "nbd"]),
+                    Need("perl", "perl-base", [.rpm: "perl-interpreter", .pacman: "perl"]),
                 ],
-                dracutModules: [Need("nbd", "dracut-network", [.suse: "dracut"])], kernelModules: ["nbd", "squashfs"],
+                dracutModules: [Need("nbd", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+                kernelModules: ["nbd", "squashfs"],
                 ours: [
                     "*/netroot-nbd.sh", "*/netroot-nbd-keep", "*/hooks/netroot/*nbd-port.sh",
                     "*/hooks/pre-mount/*nbd-keep.sh",
@@ -54,8 +58,8 @@ struct TransportNeeds: Sendable, Equatable {
             TransportNeeds(
                 programs: [Need("curl", "curl")],
                 dracutModules: [
-                    Need("livenet", "dracut-live", [.suse: "dracut"]),
-                    Need("dmsquash-live", "dracut-live", [.suse: "dracut"]),
+                    Need("livenet", "dracut-live", [.suse: "dracut", .pacman: "dracut"]),
+                    Need("dmsquash-live", "dracut-live", [.suse: "dracut", .pacman: "dracut"]),
                 ], kernelModules: ["loop", "squashfs"],
                 ours: ["*/netroot-http.sh", "*/hooks/netroot/*http-ram.sh", "*/hooks/mount/*http-mount.sh"])
         case .iscsi:
@@ -64,7 +68,7 @@ struct TransportNeeds: Sendable, Equatable {
                     Need("iscsiadm", "open-iscsi", [.rpm: "iscsi-initiator-utils"]),
                     Need("iscsid", "open-iscsi", [.rpm: "iscsi-initiator-utils"]),
                 ],
-                dracutModules: [Need("iscsi", "dracut-network", [.suse: "dracut"])],
+                dracutModules: [Need("iscsi", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
                 kernelModules: ["iscsi_tcp", "sd_mod", "squashfs"],
                 ours: [
                     "*/hooks/netroot/*iscsi-record.sh", "*/hooks/initqueue/settled/*iscsi-failed.sh",

@@ -17,6 +17,13 @@ struct BlockDigest: Hashable, Sendable {
 
     private init() { words = (0, 0, 0, 0) }
 
+    /// `sha256:` and hexadecimal digits, as images name what they are made of (OCI image-spec, "Digests").
+    var text: String {
+        withBytes { bytes in
+            "sha256:" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+    }
+
     func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try withUnsafeBytes(of: words, body)
     }
@@ -55,9 +62,20 @@ final class BlockHasher {
 
     /// The digest of what `body` feeds.
     func digest(_ body: ((UnsafeRawBufferPointer) -> Void) -> Void) -> BlockDigest {
-        Self.check(EVP_DigestInit_ex2(context, algorithm, nil))
-        body { Self.check(EVP_DigestUpdate(context, $0.baseAddress, $0.count)) }
-        return withUnsafeTemporaryAllocation(byteCount: BlockDigest.length, alignment: 8) { buffer in
+        start()
+        body(update)
+        return finish()
+    }
+
+    /// Begins a digest of bytes that come in pieces: `update` for each, then `finish`.
+    func start() { Self.check(EVP_DigestInit_ex2(context, algorithm, nil)) }
+
+    func update(_ bytes: UnsafeRawBufferPointer) {
+        Self.check(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count))
+    }
+
+    func finish() -> BlockDigest {
+        withUnsafeTemporaryAllocation(byteCount: BlockDigest.length, alignment: 8) { buffer in
             Self.check(EVP_DigestFinal_ex(context, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), nil))
             return BlockDigest(UnsafeRawBufferPointer(buffer))
         }

@@ -14,6 +14,8 @@ enum FileGuess {
     /// Names the content by its first bytes; where they are not known, shows them.
     static func describe(_ bytes: [UInt8]) -> String {
         if bytes.isEmpty { return "empty" }
+        // Before the others: it begins as a script.
+        if bytes.dropFirst(SIF.magicPlace).starts(with: SIF.magic) { return "a SIF file" }
         if let match = magics.first(where: { bytes.starts(with: $0.bytes) }) { return match.words }
         if bytes.allSatisfy({ $0 == 0 }) { return "zeros" }
         let isText = bytes.prefix(64).allSatisfy { $0 >= 0x20 && $0 < 0x7F || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }

@@ -56,13 +56,9 @@ final class FileTree: Sendable {
     /// - Throws: `FileListingError`, `SystemError`, and what `body` throws.
     func list(_ directory: [UInt8], _ body: ([UInt8], stat, FileEntry) throws -> Void) throws {
         let descriptor = try open(directory, O_DIRECTORY)
-        guard let stream = fdopendir(descriptor) else {
-            let code = errno
-            close(descriptor)
-            throw SystemError("read", display(directory), code: code)
-        }
-        defer { closedir(stream) }
-        for name in try names(in: stream, of: directory) {
+        defer { close(descriptor) }
+        let names = try DirectoryHandle.names(in: descriptor) { SystemError("read", display(directory), code: $0) }
+        for name in names {
             let path = directory + [UInt8(ascii: "/")] + name
             var status = stat()
             guard fstatat(descriptor, Self.terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else {
@@ -70,32 +66,9 @@ final class FileTree: Sendable {
             }
             guard let type = FileType(rawValue: UInt32(status.st_mode) & FileType.mask) else { continue }
             let entry = try FileEntry(
-                status, type, target: { try target(of: name, in: descriptor, path) },
+                status, type, target: { try DirectoryHandle.target(of: name, in: descriptor) { failure(path, $0) } },
                 xattrs: try xattrs(of: path, in: descriptor, name))
             try body(name, status, entry)
-        }
-    }
-
-    private func names(in stream: OpaquePointer, of directory: [UInt8]) throws -> [[UInt8]] {
-        var names: [[UInt8]] = []
-        while true {
-            // readdir(3) tells an error from the end by errno alone.
-            errno = 0
-            guard let entry = readdir(stream) else {
-                guard errno == 0 else { throw SystemError("read", display(directory), code: errno) }
-                return names.sorted { $0.lexicographicallyPrecedes($1) }
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
-        }
-    }
-
-    private func target(of name: [UInt8], in directory: Int32, _ path: [UInt8]) throws -> [UInt8] {
-        try withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-            guard let base = buffer.baseAddress else { return [] }
-            let count = readlinkat(directory, Self.terminated(name), base, buffer.count)
-            guard count >= 0 else { throw failure(path, errno) }
-            return buffer[..<count].map { UInt8(bitPattern: $0) }
         }
     }
 
@@ -121,24 +94,8 @@ final class FileTree: Sendable {
         return xattrs
     }
 
-    /// What a call puts into a buffer, which grows until it is large enough (listxattr(2): ERANGE).
     private func sized(_ path: [UInt8], _ call: (UnsafeMutablePointer<CChar>?, Int) -> Int) throws -> [UInt8] {
-        var capacity = 1 << 10
-        while true {
-            var code: Int32 = 0
-            let bytes: [UInt8]? = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
-                let count = call(buffer.baseAddress, capacity)
-                code = errno
-                return count < 0 ? nil : buffer[..<count].map { UInt8(bitPattern: $0) }
-            }
-            if let bytes { return bytes }
-            switch code {
-            case ERANGE where capacity < 1 << 20: capacity *= 2
-            // A filesystem without them; an attribute that was listed to others than root only.
-            case ENOTSUP, ENODATA: return []
-            default: throw failure(path, code)
-            }
-        }
+        try DirectoryHandle.sized(call) { failure(path, $0) }
     }
 
     /// Fills the buffer from an open file.

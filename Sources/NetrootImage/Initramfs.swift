@@ -1,6 +1,5 @@
 import Glibc
 public import NetrootSystem
-import Subprocess
 import SystemPackage
 
 /// An initramfs file, opened and read once: what its segments are and what they hold.
@@ -154,40 +153,27 @@ private struct SegmentReading {
         guard let (tool, arguments) = compression.decompressor else {
             throw InitramfsError.unsupported(path: path, compression: compression)
         }
-        try Tool.require([tool])
         // The child shares the descriptor, so it starts to read where this is set.
         try SystemError.wrap("read", path) { _ = try file.seek(offset: offset, from: .start) }
         let parsing = Parsing(reader: reader, contents: contents)
-        let result = try await Subprocess.run(
-            .path(FilePath(tool.path ?? tool.name)), arguments: Arguments(arguments),
-            environment: .inherit.updating(["LC_ALL": "C.UTF-8"]),
-            input: .fileDescriptor(file, closeAfterSpawningProcess: false), output: .sequence,
-            error: .string(limit: 64 << 10)
-        ) { execution in
-            var parsing = parsing
-            for try await buffer in execution.standardOutput {
-                try parsing.take(buffer.withUnsafeBytes { Array($0) })
-            }
-            return parsing
+        let parsed: Parsing
+        do {
+            parsed = try await Decompressor(tool: tool, arguments: arguments).run(from: file) { parsing }
+        } catch let error as DecompressionError {
+            throw InitramfsError.damaged(path: path, tool: tool.name, message: error.message)
         }
-        try Task.checkCancellation()
-        guard result.terminationStatus.isSuccess else {
-            let message = result.standardError.split(separator: "\n").last.map(String.init)
-            throw InitramfsError.damaged(
-                path: path, tool: tool.name, message: message ?? "it ended with \(result.terminationStatus)")
-        }
-        reader = result.closureResult.reader
-        contents = result.closureResult.contents
+        reader = parsed.reader
+        contents = parsed.contents
         offset = Int64(lseek(file.rawValue, 0, SEEK_END))
-        guard !result.closureResult.hasForeignData else {
+        guard !parsed.hasForeignData else {
             throw InitramfsError.unknownSegment(path: "\(path) (decompressed)", offset: reader.offset)
         }
-        return result.closureResult.count
+        return parsed.count
     }
 }
 
 /// A reader and what it has read, on its way through a child process's output.
-private struct Parsing: Sendable {
+private struct Parsing: StreamReader, Sendable {
     var reader: NewcReader
     var contents: InitramfsContents
     var count = 0
@@ -200,4 +186,6 @@ private struct Parsing: Sendable {
         }
         if taken < bytes.count { hasForeignData = true }
     }
+
+    func finish() -> Parsing { self }
 }

@@ -1,13 +1,23 @@
 public import NetrootSystem
 
-/// What a file with a root in it is: a squashfs image or an initramfs; or a root tree.
+/// What a file with a root in it is: a squashfs image, a SIF file or an initramfs; or a root tree.
 public struct Inspection: Encodable, Sendable, Equatable {
     /// What was looked at.
     public enum Kind: String, Encodable, Sendable {
-        case squashfs, initramfs, tree
+        case squashfs, sif, initramfs, tree
     }
 
-    /// The superblock's part of a squashfs image.
+    /// An object of a SIF file.
+    public struct Part: Encodable, Sendable, Equatable {
+        /// Its number in the file.
+        public let id: UInt32
+        /// `definition`, `labels`, `partition`, `signature` and so on; nil for one that is not known here.
+        public let kind: String?
+        /// Its size in bytes.
+        public let bytes: UInt64
+    }
+
+    /// The superblock's part of a squashfs image, or of a SIF file's root.
     public struct Image: Encodable, Sendable, Equatable {
         /// `gzip`, `xz`, `lz4`, `zstd`.
         public let compression: String
@@ -47,10 +57,12 @@ public struct Inspection: Encodable, Sendable, Equatable {
     public let path: String
     /// What it is.
     public let kind: Kind
-    /// The file's bytes; of a squashfs image without the padding behind it; of a tree none.
+    /// The file's bytes; of a squashfs image, and of a SIF file's, without the padding behind it; of a tree none.
     public private(set) var packedBytes: UInt64?
-    /// Of a squashfs image.
+    /// Of a squashfs image, or of a SIF file's root.
     public private(set) var image: Image?
+    /// Of a SIF file.
+    public private(set) var parts: [Part]?
     /// Of an initramfs.
     public private(set) var archives: [Archive]?
     /// Of an initramfs that dracut made.
@@ -59,12 +71,20 @@ public struct Inspection: Encodable, Sendable, Equatable {
     public let tree: TreeAccount
 
     /// Opens a file, tells what it is by its first bytes, and looks at all that is in it.
-    /// - Throws: `InspectionError`, `SquashfsReadError`, `InitramfsError`, `NewcError`, `MissingError`, `SystemError`,
+    /// - Throws: `InspectionError`, `SquashfsReadError`, `SIFError`, `InitramfsError`, `NewcError`, `MissingError`, `SystemError`,
     ///   `CancellationError`.
     public init(file path: String) async throws {
         let start = try Self.start(of: path)
         if start.starts(with: "hsqs".utf8) {
-            try self.init(image: path)
+            try self.init(.squashfs, SquashfsReader(path))
+        } else if SIF.begins(start) {
+            let sif = try SIF(path)
+            try self.init(.sif, sif.openRoot())
+            parts = sif.objects.map { object in
+                Part(
+                    id: object.id, kind: object.kind.map { "\($0)" },
+                    bytes: object.bytes.upperBound - object.bytes.lowerBound)
+            }
         } else if Compression(magic: start) != nil {
             try await self.init(initramfs: path)
         } else {
@@ -72,11 +92,10 @@ public struct Inspection: Encodable, Sendable, Equatable {
         }
     }
 
-    private init(image path: String) throws {
-        let reader = try SquashfsReader(path)
+    private init(_ kind: Kind, _ reader: SquashfsReader) throws {
         let superblock = reader.superblock
-        self.path = path
-        kind = .squashfs
+        path = reader.path
+        self.kind = kind
         tree = try TreeAccount(reader)
         packedBytes = superblock.bytesUsed
         image = Image(
@@ -131,7 +150,7 @@ public enum InspectionError: ReportableError, Equatable {
     public var description: String {
         switch self {
         case .unknownFile(let path, let looks):
-            "\(path) is neither a squashfs image nor an initramfs: it is \(looks)"
+            "\(path) is no squashfs image, SIF file or initramfs: it is \(looks)"
         }
     }
 }

@@ -1,14 +1,17 @@
 import Glibc
 import NetrootSystem
 
-/// An image file that is open: any of its bytes, but none that are not there.
+/// An image file that is open, or an image that is a part of an open file: any of its bytes, and no others.
 final class SquashfsImageFile: Sendable {
     let path: String
     /// Bytes at the time of opening.
     let size: UInt64
+    /// Where the image begins in the file.
+    private let start: UInt64
     private let descriptor: Int32
 
-    init(_ path: String) throws(SquashfsReadError) {
+    /// - Parameter part: the bytes of the file that are the image; nil for all of them.
+    init(_ path: String, part: Range<UInt64>? = nil) throws(SquashfsReadError) {
         self.path = path
         // A FIFO is not waited for; what is no regular file is refused below.
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
@@ -23,7 +26,13 @@ final class SquashfsImageFile: Sendable {
             close(descriptor)
             throw .foreign(path: path, looks: FileGuess.describe(type: UInt32(status.st_mode)))
         }
-        size = UInt64(max(0, status.st_size))
+        let all = UInt64(max(0, status.st_size))
+        start = part?.lowerBound ?? 0
+        size = part.map { $0.upperBound - $0.lowerBound } ?? all
+        guard start <= all, size <= all - start else {
+            close(descriptor)
+            throw .truncated(path: path, bytes: all, expected: part?.upperBound ?? all)
+        }
     }
 
     deinit { close(descriptor) }
@@ -45,14 +54,16 @@ final class SquashfsImageFile: Sendable {
 
     /// Fills the buffer.
     func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(SquashfsReadError) {
-        guard let start = buffer.baseAddress else { return }
+        guard let base = buffer.baseAddress else { return }
+        guard offset <= size, UInt64(buffer.count) <= size - offset else {
+            let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
+            throw .truncated(path: path, bytes: size, expected: overflow ? offset : end)
+        }
         var done = 0
         while done < buffer.count {
-            let (next, overflow) = offset.addingReportingOverflow(UInt64(done))
-            guard !overflow, let place = off_t(exactly: next) else {
-                throw .truncated(path: path, bytes: size, expected: offset)
-            }
-            let count = pread(descriptor, start + done, buffer.count - done, place)
+            let next = offset + UInt64(done)
+            // Both are below the file's size.
+            let count = pread(descriptor, base + done, buffer.count - done, off_t(clamping: start + next))
             if count < 0 {
                 if errno == EINTR { continue }
                 throw .system(SystemError("read", path, code: errno))

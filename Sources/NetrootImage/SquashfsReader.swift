@@ -20,11 +20,15 @@ public final class SquashfsReader: Sendable {
     private let pool: DecompressorPool
 
     /// Opens an image and checks its superblock and the frame of its tables.
-    /// - Parameter cache: where decompressed blocks are kept; one cache may serve many images.
+    /// - Parameters:
+    ///   - part: the bytes of the file that are the image; nil for all of them.
+    ///   - cache: where decompressed blocks are kept; one cache may serve many images.
     /// - Throws: `SquashfsReadError`.
-    public init(_ path: String, cache: SquashfsCache = SquashfsCache()) throws(SquashfsReadError) {
+    public init(
+        _ path: String, part: Range<UInt64>? = nil, cache: SquashfsCache = SquashfsCache()
+    ) throws(SquashfsReadError) {
         self.path = path
-        let file = try SquashfsImageFile(path)
+        let file = try SquashfsImageFile(path, part: part)
         let superblock = try SquashfsSuperblock(file)
         guard let pool = DecompressorPool(codec: superblock.codecNumber, blockSize: superblock.blockSize) else {
             throw .unsupported(path: path, problem: "its compression \(superblock.codec) is not read here")

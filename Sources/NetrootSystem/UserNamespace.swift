@@ -13,6 +13,22 @@ public enum UserNamespace {
     /// util-linux 2.38 or later: `--map-auto`.
     private static let unshare = ["unshare", "--user", "--map-root-user", "--map-auto", "--"]
 
+    /// How many users this process can tell apart: less than all in a user namespace of its own.
+    /// - Throws: `SystemError`.
+    public static func users() throws -> Int {
+        users(in: try Files.text("/proc/self/uid_map"))
+    }
+
+    /// The sum of the last column of a map.
+    private static func users(in map: String) -> Int {
+        map.split(separator: "\n").reduce(0) { sum, line in
+            sum + (line.split(separator: " ").last.flatMap { Int($0) } ?? 0)
+        }
+    }
+
+    /// How many users there are where there is no user namespace but the first.
+    public static let allUsers = Int(UInt32.max)
+
     /// Replaces this process by the same program with the same arguments in a new user namespace.
     /// - Parameter environment: variables to add.
     /// - Throws: `MissingError`, `UserNamespaceError` where the machine does not allow it, `SystemError`.
@@ -41,9 +57,7 @@ public enum UserNamespace {
         } catch let error as CommandError {
             throw UserNamespaceError(reason: error.lastLines.last ?? error.description, settings: settings())
         }
-        let mapped = shown.split(separator: "\n").reduce(0) { sum, line in
-            sum + (line.split(separator: " ").last.flatMap { Int($0) } ?? 0)
-        }
+        let mapped = users(in: shown)
         guard mapped > neededIDs else {
             throw UserNamespaceError(
                 reason: "only \(mapped) IDs are mapped, \(neededIDs + 1) are needed", settings: settings())

@@ -9,8 +9,9 @@ struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Say what an image, an initramfs or a generation is.",
         discussion: """
-            A squashfs image, an initramfs (newc archives, also several and compressed), a generation's directory, or a
-            label, which means its current generation. What has a slash in it is a path; so is a name that is no label.
+            A squashfs image, a SIF file, an initramfs (newc archives, also several and compressed), a generation's
+            directory, or a label, which means its current generation. What has a slash in it is a path; so is a name that
+            is no label.
 
             A file that is none of these, or is damaged, ends with exit status 1.
 
@@ -132,6 +133,9 @@ enum InspectReport {
                     + "\(image.xattrs ? "xattrs" : "no xattrs"), "
                     + "\(image.exportTable ? "export table" : "no export table")")
         }
+        for part in row.parts ?? [] {
+            lines.append("object \(part.id): \(part.kind ?? "of an unknown kind"), \(part.bytes) bytes")
+        }
         for archive in row.archives ?? [] {
             let count = archive.archives == 1 ? "1 archive" : "\(archive.archives) archives"
             let how = archive.compression == "none" ? "not compressed" : archive.compression
@@ -157,10 +161,11 @@ enum InspectReport {
         switch row.kind {
         case .tree: return "tree"
         case .initramfs: return "initramfs"
-        case .squashfs:
-            guard let image = row.image else { return "squashfs" }
+        case .squashfs, .sif:
+            let kind = row.kind == .sif ? "SIF, its root squashfs" : "squashfs"
+            guard let image = row.image else { return kind }
             let level = image.level.map { ":\($0)" } ?? ""
-            return "squashfs, \(image.compression)\(level), blocks of \(image.blockSize) bytes"
+            return "\(kind), \(image.compression)\(level), blocks of \(image.blockSize) bytes"
         }
     }
 

@@ -35,8 +35,13 @@ import Testing
             var compression: String
             var offset, archives, entries, bytes: Int
         }
+        struct Part: Decodable {
+            var kind: String?
+            var bytes: Int
+        }
         var kind: String
         var path: String
+        var parts: [Part]?
         var packedBytes: Int?
         var image: Image?
         var archives: [Archive]?
@@ -115,6 +120,28 @@ import Testing
         expectSuccess(text)
         #expect(text.output.contains("squashfs, zstd:5, blocks of 65536 bytes"))
         #expect(text.output.contains("5 files, 10 directories, 1 symlinks, 1 devices"))
+    }
+
+    /// By the reference implementation's tool.
+    @Test func aSIFFile() async throws {
+        let path = scratch.path + "/x.sif"
+        for arguments in [
+            ["new", path], ["add", "--datatype", "3", path, scratch.hosts],
+            ["add", "--datatype", "4", "--partfs", "1", "--parttype", "2", "--partarch", "2", path, try await image()],
+        ] { expectSuccess(try await CommandTests.run(["siftool"] + arguments)) }
+        let row = try json(FileRow.self, try await inspect(path, "--json"))
+        #expect(
+            row.kind == "sif" && row.image?.compression == "zstd" && row.parts?.map(\.kind) == ["labels", "partition"])
+        #expect(row.parts?.first?.bytes == Int(try Files.size(scratch.hosts)))
+        expectTree(row.tree, devices: 1)
+        let text = try await inspect(path)
+        #expect(text.output.contains("SIF, its root squashfs, zstd") && text.output.contains("object 2: partition, "))
+        let ext3 = scratch.path + "/ext3.sif"
+        for arguments in [
+            ["new", ext3],
+            ["add", "--datatype", "4", "--partfs", "2", "--parttype", "2", "--partarch", "2", ext3, scratch.hosts],
+        ] { expectSuccess(try await CommandTests.run(["siftool"] + arguments)) }
+        expectError(try await inspect(ext3), .failed, ["ext3.sif: its root is an ext3 filesystem, not squashfs"])
     }
 
     @Test func anInitramfsOfSeveralArchives() async throws {

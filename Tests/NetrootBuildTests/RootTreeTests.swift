@@ -1,4 +1,5 @@
 import Foundation
+import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import Testing
@@ -74,6 +75,78 @@ import Testing
         try tree.install(source, at: "/opt/x")
         #expect(try Files.linkTarget(tree.directory + "/usr/x/link") == "/dev/null")
         #expect(access(tree.directory + "/usr/x/sub/run", X_OK) == 0)
+    }
+
+    @Test(arguments: [
+        ("plain", ["plain"]), ("a{b,c}d", ["abd", "acd"]), ("a{b,c{d,e}}", ["ab", "acd", "ace"]),
+        ("{a,b}{1,2}", ["a1", "a2", "b1", "b2"]), ("a{b", ["a{b"]), ("a}b", ["a}b"]), ("{}", ["{}"]),
+        ("x{,y}", ["x", "xy"]),
+        ("{a", ["{a"]), ("{{a,b}", ["{a", "{b"]), ("{a}", ["a"]),
+    ])
+    func bracesStandForSeveralPatterns(pattern: String, expected: [String]) {
+        #expect(RootTree.braces(pattern) == expected)
+    }
+
+    /// glob(3) would look for `*.so` in the host's directories.
+    @Test func aPatternStaysInTheRoot() throws {
+        defer { remove() }
+        for name in ["usr/lib/a.so", "usr/lib/b.so", "usr/lib/.c.so", "usr/lib/x"] {
+            try Files.replace("\(tree.directory)/\(name)", with: [])
+        }
+        try Files.replace(folder + "/outside/host.so", with: [])
+        try link("lib", "/usr/lib")
+        try link("host", folder + "/outside")
+        try link("up", "../../../../..\(folder)/outside")
+        try link("dangling", "nowhere")
+        #expect(try tree.glob("/lib/*.so") == ["/lib/a.so", "/lib/b.so"])
+        #expect(try tree.glob("l?b/{a,x}*") == ["/lib/a.so", "/lib/x"])
+        #expect(try tree.glob("usr/lib/[ab].so") == ["/usr/lib/a.so", "/usr/lib/b.so"])
+        #expect(try tree.glob("/host/*") == [] && tree.glob("/up/*.so") == [])
+        #expect(try tree.glob("/host/host.so") == [] && tree.glob("../../outside/*") == [])
+        #expect(try tree.glob("/dang*") == ["/dangling"])
+        #expect(try tree.glob("/usr/lib/x/*") == [] && tree.glob("/no/such") == [])
+    }
+
+    @Test func aDirectoryIsRemovedAndNoSymlinkFollowed() throws {
+        defer { remove() }
+        try Files.replace(folder + "/outside/file", with: [])
+        try Files.makeDirectory(tree.directory + "/usr/lib/deep/er")
+        try Files.replace(tree.directory + "/usr/lib/deep/file", with: [])
+        try link("usr/lib/deep/er/out", folder + "/outside")
+        try link("out", folder + "/outside")
+        try tree.removeAll("usr/lib/deep")
+        try tree.removeAll("out")
+        try tree.removeAll("no/such/thing")
+        #expect(Files.exists(folder + "/outside/file"))
+        #expect(!Files.exists(tree.directory + "/usr/lib/deep") && !Files.exists(tree.directory + "/out"))
+    }
+
+    /// A root that another label was built as: its modules and configuration were of another netroot, for other transports.
+    @Test func whatAnotherBuildLeftForDracutGoes() throws {
+        defer { remove() }
+        let shipped = ShippedFiles(directory: folder + "/shipped")
+        for name in ["dracut-modules/95netroot-rootovl/module-setup.sh", "dracut-modules/netroot.conf"]
+            + ["nfs", "nbd", "http"].map({ "dracut-modules/netroot-\($0).conf" })
+        {
+            try Files.makeDirectory(folder + "/shipped/dracut-modules/95netroot-rootovl")
+            try Files.replace("\(folder)/shipped/\(name)", with: Array("new".utf8))
+        }
+        let modules = "usr/lib/dracut/modules.d"
+        for (name, text) in [
+            ("\(modules)/95netroot-rootovl/stale.sh", "old"), ("\(modules)/94netroot-gone/module-setup.sh", "old"),
+            ("\(modules)/95nfs/module-setup.sh", "theirs"), ("etc/dracut.conf.d/netroot-http.conf", "old"),
+            ("etc/dracut.conf.d/netroot-carrier-pigeon.conf", "old"), ("etc/dracut.conf.d/netroot.conf", "old"),
+            ("etc/dracut.conf.d/site.conf", "theirs"),
+        ] { try tree.write(name, text) }
+        try Customise(tree: tree, shipped: shipped, transports: [.nfs, .nbd]).dracut()
+        #expect(
+            try tree.names(in: "etc/dracut.conf.d") == [
+                "netroot-nbd.conf", "netroot-nfs.conf", "netroot.conf", "site.conf",
+            ])
+        #expect(try tree.names(in: modules) == ["95netroot-rootovl", "95nfs"])
+        #expect(try tree.names(in: modules + "/95netroot-rootovl") == ["module-setup.sh"])
+        #expect(try Files.text(tree.resolve("etc/dracut.conf.d/netroot.conf")) == "new")
+        #expect(try Files.text(tree.resolve("etc/dracut.conf.d/site.conf")) == "theirs")
     }
 }
 

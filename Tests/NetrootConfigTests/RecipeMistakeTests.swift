@@ -6,6 +6,7 @@ private let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
 private let rpm = "Bootstrap: dnf\nMirrorURL: http://mirror.example.org/9\n"
 private let suse = "Bootstrap: zypper\nMirrorURL: http://mirror.example.org/15\n"
 private let print = "0123456789abcdef0123456789ABCDEF01234567"
+private let hash = String(repeating: "a", count: 64)
 
 @Suite struct RecipeMistakeTests {
     typealias Row = (text: String, line: Int?, words: [String])
@@ -83,6 +84,28 @@ private let print = "0123456789abcdef0123456789ABCDEF01234567"
         ("%post\ntrue\n", nil, ["no Bootstrap:", "debootstrap"]),
         ("\nBootstrap: Oras\nFrom: debian", 2, ["agent 'oras' is not supported"]),
         ("Bootstrap: scratch\nInclude: a", 2, ["Include: is not supported with agent 'scratch'"]),
+        ("Bootstrap: docker\n", 1, ["agent 'docker' needs From:", "From: debian:12"]),
+        ("Bootstrap: docker\nFrom: # none\n", 2, ["needs From:"]),
+        ("Bootstrap: docker\nFrom: docker://debian:12\n", 2, ["it has a scheme", "leave out 'docker://'"]),
+        ("Bootstrap: docker\nFrom: //debian\n", 2, ["it begins with slashes"]),
+        ("Bootstrap: docker\nFrom: Debian:12\n", 2, ["'Debian' has capital letters", "lower case"]),
+        ("Bootstrap: docker\nFrom: debian: 12\n", 2, ["' 12' is no tag"]),
+        ("Bootstrap: docker\nFrom: debian:\n", 2, ["'' is no tag"]),
+        ("Bootstrap: docker\nFrom: debian@sha256:12\n", 2, ["'sha256:12' is no digest", "64 hexadecimal"]),
+        ("Bootstrap: docker\nFrom: a:1@sha256:\(hash)\n", 2, ["a tag and a digest", "leave out the tag"]),
+        ("Bootstrap: docker\nFrom: --help\n", 2, ["'--help' is no part of a name"]),
+        ("Bootstrap: docker\nFrom: a//b\n", 2, ["'' is no part of a name"]),
+        ("Bootstrap: docker\nFrom: ../etc\n", 2, ["'..' is no registry"]),
+        ("Bootstrap: docker\nFrom: a/../b\n", 2, ["'..' is no part of a name"]),
+        ("Bootstrap: docker\nFrom: localhost:port/a\n", 2, ["'localhost:port' is no registry"]),
+        ("Bootstrap: docker\nRegistry: http://x.example.org\nFrom: a\n", 3, ["it has a scheme", "'http://'"]),
+        ("Bootstrap: docker\nNamespace: My\nFrom: a\n", 3, ["'My' has capital letters"]),
+        ("Bootstrap: docker\nFrom: a\nOSVersion: 12\n", 3, ["OSVersion: is not supported with agent 'docker'"]),
+        ("Bootstrap: oci\n", 1, ["agent 'oci' needs From:"]),
+        ("Bootstrap: oci\nFrom: :tag\n", 2, ["':tag' names no file"]),
+        ("Bootstrap: oci-archive\nFrom: a.tar\nRegistry: x\n", 3, ["Registry: is not supported", "'oci-archive'"]),
+        ("Bootstrap: oci-archive\nFrom: docker://a\n", 2, ["is a URL, agent 'oci-archive' takes a path"]),
+        ("Bootstrap: docker-archive\nFrom: a.tar:Bad:1\n", 2, ["'Bad' has capital letters"]),
         ("Bootstrap: debootstrap\n", 1, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion:\n", 2, ["needs OSVersion"]),
         ("Bootstrap: debootstrap\nOSVersion: --help\n", 2, ["--help"]),
@@ -129,7 +152,30 @@ private let print = "0123456789abcdef0123456789ABCDEF01234567"
         (suse + "RegCode: secret\n", 3, ["RegCode: registers with SUSE"]),
         (suse + "Modules: a,b\n", 3, ["Modules: registers with SUSE"]),
         (suse + "Setopt: best=1\n", 3, ["zypper has no option 'best'", "gpgkey=URL"]),
+        ("Bootstrap: localimage\n", 1, ["agent 'localimage' needs From:"]),
+        ("Bootstrap: localimage\nFrom:\n", 2, ["needs From:", "label:debian12"]),
+        (local + "OSVersion: 12", 3, ["OSVersion: is not supported with agent 'localimage'"]),
+        (local + "Include: vim", 3, ["Include: is not supported with agent 'localimage'"]),
+        ("Bootstrap: localimage\nFrom: docker://debian:12", 2, ["'docker://debian:12' is no path"]),
+        ("Bootstrap: localimage\nFrom: ~/a.sif", 2, ["'~/a.sif' is no path"]),
+        ("Bootstrap: localimage\nFrom: label:", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:a b", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:@3", 2, ["names no label"]),
+        ("Bootstrap: localimage\nFrom: label:a@", 2, ["'' is no number of a generation", "label:a@7"]),
+        ("Bootstrap: localimage\nFrom: label:a@0", 2, ["'0' is no number"]),
+        ("Bootstrap: localimage\nFrom: label:a@+1", 2, ["'+1' is no number"]),
+        ("Bootstrap: localimage\nFrom: label:a@3@4", 2, ["'3@4' is no number"]),
+        (local + "Fingerprints:", 3, ["names no key"]),
+        (local + "Fingerprints: 12AB", 3, ["'12AB' is no fingerprint", "40 hexadecimal digits"]),
+        (local + "Fingerprints: \(key),\(key.dropLast())x", 3, ["is no fingerprint"]),
+        (
+            local + "Stage: one\n%post\n:\nBootstrap: scratch\nFrom: x\n%files from one\n/a\n", 7,
+            ["From: is not supported"]
+        ),
     ]
+
+    private static let local = "Bootstrap: localimage\nFrom: a.sif\n"
+    private static let key = "12045C8C0B1004D058DE4BEDA20C27EE7FF7BA84"
 
     private func check(_ error: ConfigError, _ row: Row) {
         #expect(error.line == row.line, "\(error)")

@@ -101,11 +101,11 @@ rootovl_resolver() {
     fi
 }
 
-# The interface that carries the root keeps its address for ever, and no network manager may touch it.
+# rootovl_interface overlay|direct: the interface that carries the root keeps its address for ever, and no network
+# manager may touch it. Into the root itself only where that is gone at the next boot.
 rootovl_interface() {
-    ip -4 -o addr show scope global | while read -r _ rootovl_dev _ rootovl_addr rootovl_rest; do
+    ip -o addr show scope global | while read -r _ rootovl_dev _ rootovl_addr rootovl_rest; do
         rootovl_dev=${rootovl_dev%%@*}
-        read -r rootovl_mac < "/sys/class/net/$rootovl_dev/address" || continue
         case $rootovl_rest in
             *' dynamic '*)
                 if ip addr change "$rootovl_addr" dev "$rootovl_dev" valid_lft forever preferred_lft forever; then
@@ -116,16 +116,17 @@ rootovl_interface() {
                 ;;
         esac
 
-        mkdir -p /run/systemd/network /run/NetworkManager/conf.d /run/network
-        printf '[Match]\nMACAddress=%s\n[Link]\nUnmanaged=yes\n' "$rootovl_mac" \
-            > "/run/systemd/network/00-netroot-$rootovl_dev.network"
-        printf '[keyfile]\nunmanaged-devices=mac:%s\n' "$rootovl_mac" \
-            > "/run/NetworkManager/conf.d/90-netroot-$rootovl_dev.conf"
-        # ifupdown takes it as up already, and must not take it down at shutdown.
-        echo "$rootovl_dev=$rootovl_dev" >> /run/network/ifstate
-        if [ -f "$NEWROOT/etc/network/interfaces" ]; then
-            printf '\nno-auto-down %s\n' "$rootovl_dev" >> "$NEWROOT/etc/network/interfaces"
+        # Once an interface, however many addresses it has.
+        [ ! -e "/run/NetworkManager/conf.d/90-netroot-$rootovl_dev.conf" ] || continue
+        read -r rootovl_mac < "/sys/class/net/$rootovl_dev/address" \
+            || rootovl_die "the interface $rootovl_dev has no address in /sys"
+        rootovl_why=$(rootovl_leave_alone /run "$rootovl_dev" "$rootovl_mac" 2>&1) \
+            || rootovl_die "$rootovl_dev cannot be kept from network managers: $rootovl_why"
+        if [ "$1" = overlay ]; then
+            rootovl_why=$(rootovl_leave_alone_root "$NEWROOT" "$rootovl_dev" "$rootovl_mac" 2>&1) \
+                || rootovl_die "$rootovl_dev cannot be kept from network managers: $rootovl_why"
         fi
+        rootovl_say "$rootovl_dev is left alone by network managers"
     done
 }
 
@@ -160,11 +161,13 @@ if getargbool 0 rootovl; then
     rootovl_side_load
     rootovl_hostname
     rootovl_resolver
-    rootovl_interface
+    rootovl_interface overlay
     rootovl_find_init
     rootovl_show_layers
     rootovl_say "/ is an overlay: lower at /live/image, upper a tmpfs of size=$rootovl_size at /live/cow"
-elif [ -d /netroot/overlay ]; then
-    rootovl_say "WARNING: the side-load is not laid over the root: no rootovl on the kernel command line"
+else
+    [ ! -d /netroot/overlay ] \
+        || rootovl_say "WARNING: the side-load is not laid over the root: no rootovl on the kernel command line"
+    rootovl_interface direct
 fi
 rootovl_stamp pivot

@@ -10,6 +10,9 @@ protocol Bootstrap: Sendable {
     /// What can be said before anything is changed: a file that is not there, a label without a generation.
     func check() throws
 
+    /// Whether a build would take the root from the same as the one that a manifest tells of, as far as the agent can tell.
+    func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool
+
     /// Fills the root.
     /// - Returns: what the manifest says of it.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap
@@ -17,6 +20,7 @@ protocol Bootstrap: Sendable {
 
 extension Bootstrap {
     func check() throws {}
+    func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool { true }
 }
 
 /// Where a root is filled, and by whose leave.
@@ -55,16 +59,20 @@ public struct Allowances: Sendable, Equatable {
 
 extension Recipe.Stage {
     /// The agent of the stage, ready to run.
-    /// - Parameter hosts: the labels that `From: label:NAME` can mean.
+    /// - Parameters:
+    ///   - hosts: the labels that `From: label:NAME` can mean.
+    ///   - label: the one that is built.
     /// - Throws: `ConfigError`.
-    func bootstrap(hosts: HostsFile) throws -> any Bootstrap {
+    func bootstrap(hosts: HostsFile, building label: Label) throws -> any Bootstrap {
         switch try agent() {
         case .debootstrap(let header): return Debootstrap(header: header)
+        case .localImage(let header):
+            return LocalImage(header: header, recipe: path, hosts: hosts, building: label)
         case .scratch: return Scratch()
         case .dnf(let header): return DNF(header: header)
         case .zypper(let header): return Zypper(header: header)
-        case .arch, .localImage, .container:
-            throw ConfigError(file: path, line: line, problem: "agent '\(agentName ?? "")' is not supported yet")
+        case .container(let header): return Container(header: header, recipe: path)
+        case .arch(let header): return Arch(header: header)
         }
     }
 }

@@ -1,0 +1,217 @@
+import NetrootConfig
+import NetrootImage
+import NetrootStore
+import NetrootSystem
+
+/// The agents docker, oci, docker-archive and oci-archive: the image of a container, fetched by skopeo and unpacked by umoci.
+///
+/// An image is not trusted. Each layer is read by `LayerCheck`, which refuses what would leave the root and writes the rest
+/// anew, uncompressed and with plain names; umoci sees nothing else. So zstd layers work, which umoci does not read, device
+/// nodes can be left out, and there is one reader whose opinion on a strange archive counts. umoci itself runs where it sees
+/// nothing of the host (`libexec/unpack-image`): 0.4.7 removes the directory above the root for a whiteout named `.wh...`.
+/// In a user namespace it is run as root of that, not with `--rootless`, so owners and capabilities are those of the image.
+struct Container: Bootstrap {
+    /// The agent's part of the recipe's header.
+    let header: BootstrapAgent.Container
+    /// The recipe's path, for messages.
+    let recipe: String
+
+    var tools: [Tool] {
+        [
+            Tool("skopeo", package: "skopeo"), Tool("umoci", package: "umoci"), Tool("flock", package: "util-linux"),
+            Tool("zstd", package: "zstd"), Tool("gzip", package: "gzip"),
+        ]
+    }
+
+    private var line: String { "\(recipe):\(header.line)" }
+
+    func check() throws {
+        guard case .file(let path, _) = header.image else { return }
+        guard Files.exists(path) else { throw ContainerError.fileMissing(path: path, place: line) }
+        let isDirectory = Files.isDirectory(path)
+        guard isDirectory == (header.source == .oci) else {
+            throw ContainerError.wrongKind(
+                path: path, place: line,
+                advice: isDirectory
+                    ? "is a directory; an OCI image layout is agent oci" : "is a file; an archive is agent oci-archive")
+        }
+    }
+
+    /// Fills the root.
+    /// - Throws: `ContainerError`, `LayerError`, `MissingError`, `CommandError`, `SystemError`, `CancellationError`.
+    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+        let reference = try await pinned(place)
+        var image = try await fetch(reference, in: place)
+        let layers: [LayerCheck.Layer]
+        let check: LayerCheck
+        do {
+            (layers, check) = try await checked(image, in: place)
+        } catch let error as LayerError {
+            let gone = try await removeDamaged(image)
+            guard gone > 0 else { throw error }
+            place.progress.note("fetched again: \(gone) layers in the cache were not what they were when they came")
+            image = try await fetch(reference, in: place)
+            (layers, check) = try await checked(image, in: place)
+        }
+        let users = try UserNamespace.users()
+        guard Int(check.largestOwner) < users else {
+            throw ContainerError.unknownOwner(image: header.from, place: line, owner: check.largestOwner, users: users)
+        }
+        try await ImageLayout.write(layers, to: Self.checkedLayout(place))
+        try await unpack(in: place)
+        try ImageEnvironment(image.config.config?.env ?? []).write(to: RootTree(directory: place.root))
+        let dropped = check.droppedDevices
+        if dropped > 0 {
+            place.progress.note(
+                "left out \(dropped) device nodes"
+                    + (place.allows.devices ? ": only root can make them" : "; --allow-devices keeps them"))
+        }
+        return Manifest.Bootstrap(
+            agent: header.source.rawValue, from: header.from, digest: reference.digest ?? image.digest,
+            droppedDevices: dropped > 0 ? dropped : nil)
+    }
+
+    /// What skopeo is asked for.
+    private struct Reference {
+        /// In skopeo's words.
+        let source: String
+        /// What the symlink `source` points at.
+        var file: String?
+        /// What the registry says that the name stands for; nil without a registry.
+        var digest: String?
+    }
+
+    /// An image in a registry is fetched by its digest: that is what the manifest can say, and a recipe can name again.
+    private func pinned(_ place: BootstrapPlace) async throws -> Reference {
+        switch header.image {
+        case .file(let path, let name):
+            return Reference(
+                source: "\(header.source.rawValue):source" + (name.map { ":\($0)" } ?? ""), file: path)
+        case .reference(let reference):
+            if let at = reference.firstIndex(of: "@") {
+                return Reference(
+                    source: "docker://\(reference)", digest: String(reference[reference.index(after: at)...]))
+            }
+            let inspect = Command([
+                "skopeo", "--override-os", "linux", "--override-arch", "amd64", "inspect", "--no-tags", "--format",
+                "{{.Digest}}", "docker://\(reference)",
+            ])
+            let printed: String
+            do {
+                printed = try await place.runner.capture(inspect.contained)
+            } catch let error as CommandError {
+                throw ContainerError.explained(error, image: header.from, place: line, log: place.log)
+            }
+            let digest = printed.split(separator: "\n").first.map(String.init) ?? ""
+            let slash = reference.lastIndex(of: "/") ?? reference.startIndex
+            let name = reference[slash...].lastIndex(of: ":").map { reference[..<$0] } ?? reference[...]
+            return Reference(source: "docker://\(name)@\(digest)", digest: digest)
+        }
+    }
+
+    private func fetch(_ reference: Reference, in place: BootstrapPlace) async throws -> ImageLayout {
+        let cache = place.cache + "/container"
+        // What a login was needed for is not for everybody.
+        try Files.makeDirectory(cache, mode: 0o700)
+        let digestFile = place.scratch + "/image-digest"
+        let argv =
+            [place.shipped.libexec + "/fetch-image", cache, reference.source, digestFile, place.scratch]
+            + (reference.file.map { [$0] } ?? [])
+        do {
+            try await place.runner.run(Command(argv).contained)
+        } catch let error as CommandError {
+            throw ContainerError.explained(error, image: header.from, place: line, log: place.log)
+        }
+        let digest = try Files.text(digestFile, limit: 1 << 10)
+        return try ImageLayout(
+            directory: cache + "/layout", digest: String(digest.filter { !$0.isWhitespace }), from: header.from)
+    }
+
+    /// Below the build's own folder: nobody else can change it between the check and umoci.
+    private static func checkedLayout(_ place: BootstrapPlace) -> String { place.scratch + "/image" }
+
+    private func checked(
+        _ image: ImageLayout, in place: BootstrapPlace
+    ) async throws -> (layers: [LayerCheck.Layer], check: LayerCheck) {
+        let blobs = Self.checkedLayout(place) + "/blobs/sha256"
+        try Files.makeDirectory(blobs)
+        // mknod(2) is not allowed in a user namespace, and umoci would make empty files.
+        let keepsDevices = try place.allows.devices && UserNamespace.users() >= UserNamespace.allUsers
+        var check = LayerCheck(keepsDevices: keepsDevices)
+        var layers: [LayerCheck.Layer] = []
+        for (number, layer) in image.layers.enumerated() {
+            let free = try Files.freeBytes(at: place.scratch)
+            let file = "\(blobs)/new"
+            let name = "\(header.from), layer \(number + 1) of \(image.layers.count) (\(layer.blob.prefix(19)))"
+            layers.append(
+                try await check.copy(
+                    try image.path(of: layer.blob), layer: name, digest: layer.content, limit: UInt64(clamping: free),
+                    to: file))
+            try Files.move(file, to: "\(blobs)/\(layers[number].digest.dropFirst("sha256:".count))")
+        }
+        return (layers, check)
+    }
+
+    /// Removes the blobs of the image that are not what their names say: after a crash of the machine, say.
+    /// - Returns: how many there were.
+    private func removeDamaged(_ image: ImageLayout) async throws -> Int {
+        var gone = 0
+        for layer in Set(image.layers.map(\.blob)).sorted() where layer.hasPrefix("sha256:") {
+            let path = try image.path(of: layer)
+            guard try await "sha256:" + Digest.sha256(of: path) != layer else { continue }
+            _ = try await CommandRunner().capture(Command(["rm", "-f", "--", path]))
+            gone += 1
+        }
+        return gone
+    }
+
+    private func unpack(in place: BootstrapPlace) async throws {
+        let cage = place.scratch + "/cage"
+        try Files.makeDirectory(cage, mode: 0o700)
+        let layout = Self.checkedLayout(place)
+        do {
+            try await place.runner.run(
+                Command([place.shipped.libexec + "/unpack-image", layout, place.root, cage]).contained)
+        } catch let error as CommandError {
+            guard let said = error.lastLines.last(where: { $0.contains("⨯") }) else { throw error }
+            let detail = said.split(separator: "⨯").last.map { $0.drop(while: \.isWhitespace) } ?? ""
+            throw ContainerError.unpackFailed(
+                image: header.from, place: line, detail: String(detail.prefix(300)), log: place.log)
+        }
+        // As large as the root: not kept until the build ends.
+        _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", layout]))
+    }
+}
+
+/// The environment that an image is run with, as a script that logins read.
+struct ImageEnvironment {
+    /// Where Apptainer has it.
+    static let path = ".singularity.d/env/10-docker2singularity.sh"
+
+    private let lines: [String]
+
+    /// - Parameter variables: `NAME=VALUE` each.
+    init(_ variables: [String]) {
+        lines = variables.compactMap { variable in
+            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let first = parts[0].utf8.first, !(0x30...0x39).contains(first),
+                parts[0].utf8.allSatisfy({ Self.isNameByte($0) }), !parts[1].utf8.contains(0)
+            else { return nil }
+            let name = String(parts[0])
+            let value = "'" + parts[1].replacing("'", with: "'\\''") + "'"
+            // As Apptainer does: what is set already stays, but PATH is the image's.
+            return name == "PATH" ? "export PATH=\(value)" : "[ -n \"${\(name):-}\" ] || export \(name)=\(value)"
+        }
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "_") || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)
+    }
+
+    /// Nothing where the image sets nothing.
+    func write(to tree: RootTree) throws {
+        guard !lines.isEmpty else { return }
+        let text = (["#!/bin/sh", "# ENV of the container image"] + lines).joined(separator: "\n") + "\n"
+        try tree.write(Self.path, text, mode: 0o755)
+    }
+}

@@ -1,0 +1,128 @@
+public import NetrootSystem
+
+/// Why the image of a container cannot be had, or is not taken.
+public enum ContainerError: ReportableError, Equatable {
+    /// The file or directory that `From:` names is not there.
+    case fileMissing(path: String, place: String)
+    /// A directory where a file is wanted, or the other way round.
+    case wrongKind(path: String, place: String, advice: String)
+    /// There is no room for the image in the cache, or beside the root.
+    case diskFull(image: String, place: String, detail: String)
+    /// The registry, or the file, has no such image.
+    case notFound(image: String, place: String, detail: String)
+    /// The file has several images, and `From:` names none of them.
+    case several(image: String, place: String)
+    /// The registry cannot be reached.
+    case unreachable(image: String, place: String, detail: String)
+    /// The registry speaks plain HTTP, which nobody has allowed.
+    case plainHTTP(image: String, place: String, registry: String)
+    /// The registry wants a login.
+    case denied(image: String, place: String, detail: String)
+    /// The image is for another kind of machine.
+    case wrongPlatform(image: String, platform: String)
+    /// A file's owner or group has a number that this user has none for.
+    case unknownOwner(image: String, place: String, owner: UInt32, users: Int)
+    /// What the image says of itself does not fit together.
+    case damaged(image: String, problem: String)
+    /// skopeo cannot copy the image for another reason, in its own words.
+    case fetchFailed(image: String, place: String, detail: String, log: String)
+    /// umoci cannot unpack the image, in its own words.
+    case unpackFailed(image: String, place: String, detail: String, log: String)
+
+    /// `.usage` where the recipe is to be mended, `.unavailable` without a registry, else `.failed`.
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .fileMissing, .wrongKind, .several: .usage
+        case .unreachable, .plainHTTP: .unavailable
+        default: .failed
+        }
+    }
+
+    /// What, where and what to do next.
+    public var description: String {
+        switch self {
+        case .fileMissing(let path, let place):
+            return "\(place): From: \(path) does not exist; paths are relative to the recipe"
+        case .wrongKind(let path, let place, let advice):
+            return "\(place): From: \(path) \(advice)"
+        case .diskFull(let image, let place, let detail):
+            return "\(place): disk full while \(image) was fetched: \(detail)\n"
+                + "free space, or build with --cache DIRECTORY elsewhere"
+        case .notFound(let image, let place, let detail):
+            return "\(place): there is no image \(image): \(detail)\nmend From:"
+        case .several(let image, let place):
+            return "\(place): \(image) holds several images; name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
+        case .unreachable(let image, let place, let detail):
+            return "\(place): the registry of \(image) cannot be reached: \(detail)\ncheck the network, or From:"
+        case .plainHTTP(let image, let place, let registry):
+            return "\(place): the registry of \(image) speaks plain HTTP\n"
+                + "to allow it: [[registry]] location = \"\(registry)\" insecure = true, in registries.conf(5)"
+        case .denied(let image, let place, let detail):
+            return "\(place): the registry does not give \(image): \(detail)\n"
+                + "check its name; where it is not public: skopeo login"
+        case .wrongPlatform(let image, let platform):
+            return "\(image) is for \(platform), and netroot's machines are linux/amd64; name another image in From:"
+        case .unknownOwner(let image, let place, let owner, let users):
+            return "\(place): \(image) has files of owner \(owner), and this user has \(users) IDs\n"
+                + "give him more in /etc/subuid and /etc/subgid, or build as root"
+        case .damaged(let image, let problem):
+            return "\(image): \(problem); fetch or make the image again"
+        case .fetchFailed(let image, let place, let detail, let log):
+            return "\(place): skopeo cannot copy \(image): \(detail)\nlog: \(log)"
+        case .unpackFailed(let image, let place, let detail, let log):
+            return "\(place): umoci cannot unpack \(image): \(detail)\nlog: \(log)"
+        }
+    }
+
+    /// The reason of a failed run of skopeo.
+    static func explained(_ error: CommandError, image: String, place: String, log: String) -> any Error {
+        guard let detail = error.lastLines.last(where: { $0.contains("level=fatal") }).map(message) else {
+            return error
+        }
+        func has(_ signs: String...) -> Bool { signs.contains { detail.contains($0) } }
+        // Its own words, without the way that led there.
+        let short = String((detail.split(separator: ": ").suffix(3).joined(separator: ": ")).prefix(300))
+        if has("server gave HTTP response to HTTPS client") {
+            let registry = String(image.prefix { $0 != "/" })
+            return plainHTTP(image: image, place: place, registry: registry)
+        }
+        if has("unauthorized", "authentication required", "denied", "invalid username/password") {
+            return denied(image: image, place: place, detail: short)
+        }
+        if has("manifest unknown", "name unknown", "no descriptor found for reference", "NotFound")
+            || (has("Tag ") && has("not found"))
+        {
+            return notFound(image: image, place: place, detail: short)
+        }
+        if has("more than one image in oci", "multiple images", "expected 1 item") {
+            return several(image: image, place: place)
+        }
+        if has("no image found in manifest list", "no image found in image index") {
+            return wrongPlatform(image: image, platform: "other platforms only")
+        }
+        if has("no space left on device") { return diskFull(image: image, place: place, detail: short) }
+        if has("manifest.json: file does not exist") {
+            return damaged(
+                image: image, problem: "no file of docker save; the archive of an OCI layout is agent oci-archive")
+        }
+        if has("index.json: no such file") {
+            return damaged(image: image, problem: "no OCI image layout; a file of docker save is agent docker-archive")
+        }
+        if has("unexpected EOF", "invalid tar header", "file does not exist", "no such file", "Digest did not match") {
+            return damaged(image: image, problem: short)
+        }
+        let signs = [
+            "connection refused", "no such host", "i/o timeout", "network is unreachable", "no route to host",
+            "toomanyrequests", "TLS handshake timeout", "server misbehaving", "context deadline exceeded", "x509:",
+            "Service Unavailable", "Bad Gateway", "connection reset",
+        ]
+        if signs.contains(where: detail.contains) { return unreachable(image: image, place: place, detail: short) }
+        return fetchFailed(image: image, place: place, detail: short, log: log)
+    }
+
+    /// The message in a line of skopeo's log: `time="…" level=fatal msg="…"`, with `\"` in it.
+    static func message(_ line: String) -> String {
+        guard let start = line.firstRange(of: "msg=\""), line.hasSuffix("\"") else { return line }
+        return String(line[start.upperBound...].dropLast()).replacing("\\\"", with: "\"")
+    }
+}

@@ -1,0 +1,141 @@
+import NetrootImage
+import NetrootStore
+import NetrootSystem
+
+/// An image that skopeo has copied into an OCI image layout (OCI image-spec, "OCI Image Layout Specification").
+struct ImageLayout: Sendable {
+    /// The layout's directory.
+    let directory: String
+    /// The digest of the image's manifest.
+    let digest: String
+    /// The layers, the lowest first: their digests, and those of their uncompressed archives.
+    let layers: [(blob: String, content: String)]
+    /// What the image says of the programs in it.
+    let config: Config
+
+    /// The part of an image's configuration that a root takes something from (OCI image-spec, "Image Configuration").
+    struct Config: Decodable {
+        struct Run: Decodable {
+            let env: [String]?
+
+            enum CodingKeys: String, CodingKey {
+                case env = "Env"
+            }
+        }
+
+        struct RootFS: Codable {
+            var type: String? = "layers"
+            let layers: [String]
+
+            enum CodingKeys: String, CodingKey {
+                case type
+                case layers = "diff_ids"
+            }
+        }
+
+        let architecture: String?
+        let os: String?
+        let config: Run?
+        let rootfs: RootFS
+    }
+
+    private struct Descriptor: Codable {
+        var mediaType: String?
+        let digest: String
+        var size: Int64?
+        var annotations: [String: String]?
+    }
+
+    private struct Manifest: Decodable {
+        let config: Descriptor
+        let layers: [Descriptor]
+    }
+
+    /// More than any builder makes, and any filesystem of Docker's stacks.
+    private static let mostLayers = 512
+
+    /// Reads the manifest and the configuration.
+    /// - Throws: `ContainerError.damaged`, `ContainerError.wrongPlatform`, `SystemError`.
+    init(directory: String, digest: String, from: String) throws {
+        func decoded<T: Decodable>(_ type: T.Type, _ digest: String) throws -> T {
+            guard let path = Self.blob(digest, in: directory) else {
+                throw ContainerError.damaged(image: from, problem: "'\(digest.prefix(80))' is no digest")
+            }
+            do {
+                return try JSON.value(type, from: try Files.read(path, limit: 8 << 20))
+            } catch let error as DecodingError {
+                throw ContainerError.damaged(image: from, problem: "\(digest) is no description of an image: \(error)")
+            }
+        }
+        let manifest = try decoded(Manifest.self, digest)
+        let config = try decoded(Config.self, manifest.config.digest)
+        // An image that says nothing of it is for the platform that was asked for.
+        guard config.os ?? "linux" == "linux", config.architecture ?? "amd64" == "amd64" else {
+            throw ContainerError.wrongPlatform(
+                image: from, platform: "\(config.os ?? "linux")/\(config.architecture ?? "amd64")")
+        }
+        guard manifest.layers.count == config.rootfs.layers.count, manifest.layers.count <= Self.mostLayers else {
+            throw ContainerError.damaged(
+                image: from,
+                problem: "\(manifest.layers.count) layers, and its configuration has \(config.rootfs.layers.count)")
+        }
+        for layer in manifest.layers where Self.blob(layer.digest, in: directory) == nil {
+            throw ContainerError.damaged(image: from, problem: "'\(layer.digest.prefix(80))' is no digest")
+        }
+        self.directory = directory
+        self.digest = digest
+        self.config = config
+        layers = zip(manifest.layers, config.rootfs.layers).map { ($0.digest, $1) }
+    }
+
+    /// The file of a blob.
+    func path(of digest: String) throws -> String {
+        guard let path = Self.blob(digest, in: directory) else { throw SystemError("read", digest, code: 22) }
+        return path
+    }
+
+    /// Nil where the digest is none: it is a file's name, and an image says it.
+    private static func blob(_ digest: String, in directory: String) -> String? {
+        let parts = digest.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, ["sha256", "sha512"].contains(parts[0]), (64...128).contains(parts[1].utf8.count),
+            parts[1].allSatisfy({ $0.isASCII && ($0.isNumber || ("a"..."f").contains($0)) })
+        else { return nil }
+        return "\(directory)/blobs/\(parts[0])/\(parts[1])"
+    }
+
+    /// Writes the layout of an image whose layers are files in `blobs/sha256` already, under the name `netroot`.
+    /// - Throws: `EncodingError`, `CommandError`, `SystemError`.
+    static func write(_ layers: [LayerCheck.Layer], to directory: String) async throws {
+        struct Description: Encodable {
+            let architecture = "amd64"
+            let os = "linux"
+            let rootfs: Config.RootFS
+        }
+        struct Manifest: Encodable {
+            let schemaVersion = 2
+            let config: Descriptor
+            let layers: [Descriptor]
+        }
+        struct Index: Encodable {
+            let schemaVersion = 2
+            let manifests: [Descriptor]
+        }
+        func put(_ value: some Encodable, _ type: String) async throws -> Descriptor {
+            let bytes = Array(try JSON.text(value).utf8)
+            let digest = try await Digest.sha256(of: bytes)
+            try Files.replace("\(directory)/blobs/sha256/\(digest)", with: bytes)
+            return Descriptor(
+                mediaType: "application/vnd.oci.image.\(type)+json", digest: "sha256:\(digest)",
+                size: Int64(bytes.count))
+        }
+        let config = try await put(Description(rootfs: Config.RootFS(layers: layers.map(\.digest))), "config.v1")
+        let descriptors = layers.map {
+            Descriptor(
+                mediaType: "application/vnd.oci.image.layer.v1.tar", digest: $0.digest, size: Int64(clamping: $0.size))
+        }
+        var manifest = try await put(Manifest(config: config, layers: descriptors), "manifest.v1")
+        manifest.annotations = ["org.opencontainers.image.ref.name": "netroot"]
+        try Files.replace("\(directory)/index.json", with: Array(try JSON.text(Index(manifests: [manifest])).utf8))
+        try Files.replace("\(directory)/oci-layout", with: Array(#"{"imageLayoutVersion": "1.0.0"}"#.utf8))
+    }
+}

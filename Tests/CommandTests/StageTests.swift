@@ -1,0 +1,139 @@
+import Glibc
+import NetrootStore
+import NetrootSystem
+import Testing
+
+extension Builds {
+    /// Recipes of several stages, and roots that begin empty.
+    @Suite(.serialized) struct StageTests {
+        let scratch: Scratch
+
+        init() throws {
+            try #require(Place.isRoot, "a build needs root")
+            scratch = try Scratch()
+            try scratch.writeHosts("a")
+        }
+
+        private func build(_ stages: String, setup: String = "") async throws -> Outcome {
+            var recipe = FakeRecipe(setup: setup)
+            recipe.header = stages
+            try recipe.write(scratch)
+            return try await scratch.run("build", "a", environment: try await FakeRecipe.environment(scratch))
+        }
+
+        private static let lender = """
+            Bootstrap: scratch
+            Stage: lender
+
+            %setup
+                cd "$APPTAINER_ROOTFS"
+                mkdir -p etc/conf.d srv/data/deep usr/lib
+                echo a > etc/conf.d/a.conf; echo b > etc/conf.d/b.conf; echo c > etc/conf.d/c.txt
+                echo mine > etc/passwd
+                echo deep > srv/data/deep/file; ln srv/data/deep/file srv/data/same
+                chown 12:34 srv/data/deep/file; chmod 2750 srv/data/deep; ln -s /etc/passwd srv/data/link
+                cp /bin/true srv/ping; setcap cap_net_raw+ep srv/ping
+                ln -s /etc etc-link; ln -s /etc/passwd passwd-link
+                ln -s /usr/bin host-link; ln -s "$OLDPWD/secret" secret-link
+
+
+            """
+
+        @Test func filesOfAStage() async throws {
+            try scratch.write("secret", "of the host\n")
+            let outcome = try await build(
+                Self.lender + """
+                    Bootstrap: scratch
+                    Stage: unneeded
+                    %setup
+                        touch "$PWD/was-built"
+
+                    Bootstrap: scratch
+                    Stage: middle
+                    %files from lender
+                        /etc/conf.d/a.conf /relay/a.conf
+
+                    Bootstrap: debootstrap
+                    OSVersion: bookworm
+                    %files from lender
+                        /etc/conf.d/*.conf /opt/conf/
+                        /srv/data
+                        srv/ping /opt/
+                        /srv/{ping,data} /opt/both/
+                        passwd-link /opt/passwd
+                        /etc-link/pass* /opt/through
+                    %files from middle
+                        /relay/a.conf /opt/relayed
+
+                    """)
+            expectSuccess(outcome)
+            let steps = outcome.errors.split(separator: "\n").map { String($0.drop { " .0123456789".contains($0) }) }
+            #expect(
+                steps.prefix(6) == [
+                    "\(scratch.path)/a.def: 1 of 4 stages not built: nothing copies from them", "s  lender: bootstrap",
+                    "s  lender: %setup", "s  middle: bootstrap", "s  middle: %files", "s  bootstrap",
+                ], "\(steps)")
+            #expect(!Files.exists(scratch.path + "/was-built"))
+            let generation = try scratch.store("a").current()
+            let root = generation.root
+            #expect(try Files.names(in: root + "/opt/conf") == ["a.conf", "b.conf"])
+            #expect(try Files.names(in: root + "/opt/both") == ["data", "ping"])
+            // Without a destination the same path; owners, hard links, capabilities and symlinks as they are.
+            let listing = try await run(
+                ["sh", "-c", "cd \"$1\" && stat -c '%n %a %u:%g %h' deep deep/file same", "sh", root + "/srv/data"])
+            #expect(listing.output == "deep 2750 0:0 2\ndeep/file 644 12:34 2\nsame 644 12:34 2\n")
+            #expect(try Files.linkTarget(root + "/srv/data/link") == "/etc/passwd")
+            #expect(try await run(["getcap", root + "/opt/ping"]).output.contains("cap_net_raw=ep"))
+            // Followed where the recipe names it: inside the stage.
+            #expect(try Files.text(root + "/opt/passwd") == "mine\n" && Files.text(root + "/opt/through") == "mine\n")
+            #expect(try Files.text(root + "/opt/relayed") == "a\n")
+            #expect(generation.manifest.bootstrap?.agent == "debootstrap")
+            #expect(!Files.exists(generation.directory + "/scratch"))
+            #expect(try Traces.mounts(below: scratch.path) == [])
+        }
+
+        /// Lines of `%files from lender`: each names what is on the host, and not in the stage.
+        @Test(arguments: [
+            "/host-link/*sh", "/host-link/sh", "secret-link", "/no/such", "/etc/*.such", "../../../etc/hostname",
+        ])
+        func whatIsNotInTheStageIsMissing(source: String) async throws {
+            try scratch.write("secret", "of the host\n")
+            let last =
+                "Bootstrap: debootstrap\nOSVersion: bookworm\n%files from lender\n    /etc/passwd /x\n    \(source) /y\n"
+            let outcome = try await build(Self.lender + last)
+            let line = (Self.lender + last).split(separator: "\n", omittingEmptySubsequences: false).count - 1
+            expectError(
+                outcome, .usage,
+                ["\(scratch.path)/a.def:\(line): %files from lender: \(source) does not exist in that stage"])
+            #expect(!Files.exists(scratch.path + "/netroots/a/current"))
+        }
+
+        @Test func aStageThatFailsNamesItsSection() async throws {
+            let outcome = try await build(
+                "Bootstrap: scratch\nStage: one\n%setup\n    echo out of luck\n    false\n\n"
+                    + "Bootstrap: debootstrap\nOSVersion: bookworm\n%files from one\n    /x\n")
+            expectError(
+                outcome, .failed, ["\(scratch.path)/a.def:4: %setup failed with exit status 1", "out of luck"],
+                outputLines: 5)
+            #expect(outcome.errors.contains("one: %setup: failed\n"))
+        }
+
+        @Test func aRootThatBeginsEmpty() async throws {
+            let small = try await Workshop.shared.smallRoot()
+            let outcome = try await build("Bootstrap: scratch\n", setup: "cp -a '\(small)/.' \"$APPTAINER_ROOTFS\"")
+            expectSuccess(outcome)
+            let generation = try scratch.store("a").current()
+            #expect(generation.manifest.bootstrap == .init(agent: "scratch"))
+            #expect(
+                Files.exists(generation.root + "/usr/bin/sh") && generation.manifest.kernel.version == FakeRecipe.kernel
+            )
+            #expect(Files.exists(generation.root + "/usr/lib/dracut/modules.d/95netroot-rootovl/module-setup.sh"))
+        }
+
+        @Test func anEmptyRootIsNotPublished() async throws {
+            try scratch.write("a.def", "Bootstrap: scratch\n%setup\n    true\n")
+            let outcome = try await scratch.run("build", "a")
+            expectError(outcome, .failed, ["\(scratch.path)/a.def: the root has no kernel"])
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import NetrootConfig
+import NetrootStore
+import Testing
+
+@testable import NetrootBuild
+
+@Suite struct PacmanTests {
+    static let level = "SigLevel = Required DatabaseOptional TrustedOnly"
+
+    @Test func withoutConfURLItIsArchLinux() {
+        let config = PacmanConfig(PacmanConfig.standard(), mirror: "https://m/$repo", takesUnsigned: false)
+        let parts = ["core", "extra"].map { "[\($0)]\nServer = https://m/$repo\n" }
+        #expect(
+            config.text == "[options]\n\(Self.level)\nArchitecture = auto\nParallelDownloads = 4\n\n"
+                + parts.joined(separator: "\n") + "\n")
+        #expect(config.repositories == ["core", "extra"])
+        #expect(config.keyring == nil && config.weakened == nil)
+    }
+
+    /// Paths, hooks and the checks of signatures are the build's own; the rest stays.
+    @Test func nothingOfTheHostIsTaken() {
+        let given = """
+            # comment
+            [options]
+            RootDir = /
+            DBPath=/var/lib/pacman/
+            HookDir = /etc/pacman.d/hooks  # the host's
+            GPGDir = /srv/keys
+            CheckSpace
+            NoExtract = usr/share/doc/*
+            siglevel = Required
+            [site]
+            SigLevel = PackageRequired
+            Include = /etc/pacman.d/mirrorlist
+            Include = /srv/other
+
+            """
+        let config = PacmanConfig(given, mirror: "file:///m", takesUnsigned: false)
+        let lines = config.text.split(separator: "\n").map(String.init)
+        #expect(
+            lines == [
+                "[options]", Self.level, "NoExtract = usr/share/doc/*", "siglevel = Required", "[site]",
+                "SigLevel = PackageRequired", "Server = file:///m", "Include = /srv/other",
+            ])
+        #expect(config.keyring == "/srv/keys")
+        #expect(config.repositories == ["site"])
+    }
+
+    @Test(arguments: ["Never", "Optional TrustAll", "Required PackageTrustAll", "packageoptional", "Required  Never"])
+    func aWeakenedSignatureIsFound(words: String) {
+        let given = "[options]\n[site]\nSigLevel = \(words)\nServer = file:///x\n"
+        let config = PacmanConfig(given, mirror: "m", takesUnsigned: false)
+        #expect(config.weakened == "3: SigLevel = \(words)")
+        #expect(!config.text.contains(words))
+        let taken = PacmanConfig(given, mirror: "m", takesUnsigned: true)
+        #expect(taken.text.hasPrefix("[options]\nSigLevel = Never\n[site]\nServer"))
+    }
+
+    @Test(arguments: ["Required", "DatabaseNever", "Required DatabaseOptional", "Required DatabaseTrustAll"])
+    func aDatabaseNeedsNoSignature(words: String) {
+        #expect(PacmanConfig("[options]\nSigLevel = \(words)", mirror: "m", takesUnsigned: false).weakened == nil)
+    }
+
+    @Test func optionsAreThereInAnyCase() {
+        let config = PacmanConfig("[a]\nServer = x\n", mirror: "m", takesUnsigned: false)
+        #expect(config.text == "[options]\n\(Self.level)\n[a]\nServer = x\n\n")
+    }
+
+    static let reasons: [(output: [String], words: [String])] = [
+        (["error: target not found: nosuch"], ["no package 'nosuch'"]),
+        (
+            ["error: failed retrieving file 'a.pkg.tar.zst.sig' from disk : Couldn't open file"],
+            ["not signed", "--allow-unsigned"]
+        ),
+        (
+            [#"error: a: signature from "B <b@c>" is unknown trust"#, "error: failed to commit"],
+            ["not signed", "unknown"]
+        ),
+        (
+            [
+                "error: failed retrieving file 'core.db' from m : Could not resolve host: m",
+                "error: failed to synchronize",
+            ],
+            ["the mirror cannot be reached", "Could not resolve host: m"]
+        ),
+        (
+            ["Do you want to skip? [y/N] error: failed to prepare (unsatisfied)", ":: unable to satisfy 'x'"],
+            ["failed to prepare (unsatisfied): :: unable to satisfy 'x'"]
+        ),
+        (
+            [
+                "error: failed to commit (conflicting files)", "a: /etc/x exists",
+                "Errors occurred, no packages were upgraded.",
+            ],
+            ["conflicting files): a: /etc/x exists"]
+        ),
+    ]
+
+    @Test(arguments: reasons.indices) func theReasonIsSaid(index: Int) throws {
+        let row = Self.reasons[index]
+        let error = try #require(Pacman.reason(row.output, recipe: "r.def", log: "log"))
+        for word in row.words { #expect(error.description.contains(word), "\(error)") }
+    }
+
+    @Test func noErrorIsNoReason() { #expect(Pacman.reason(["warning: x"], recipe: "r", log: "l") == nil) }
+
+    @Test func aScriptThatFailsIsFoundInTheOutput() throws {
+        let start = "installing base...\nwarning: x\n"
+        #expect(Pacman.failedScript(in: start) == nil)
+        let script = try #require(
+            Pacman.failedScript(in: start + "installing a-b...\nits words\nerror: command failed\n"))
+        #expect(script == (step: "a-b", isHook: false, reason: "its words"))
+        let hook = try #require(
+            Pacman.failedScript(in: start + "(1/2) Doing this...\nerror: command failed to execute\n"))
+        #expect(hook == (step: "(1/2) Doing this...", isHook: true, reason: "command failed to execute"))
+    }
+
+    @Test func theDatabaseIsRead() {
+        let text = "%NAME%\nlinux\n\n%VERSION%\n1:6.1-2\n\n%BASE%\nlinux\n\n%ARCH%\nx86_64\n\n"
+        #expect(
+            PackageList.parsePacman(text) == Manifest.Package(name: "linux", version: "1:6.1-2", architecture: "x86_64")
+        )
+        #expect(PackageList.parsePacman("%NAME%\nlinux\n%VERSION%") == nil)
+    }
+
+    @Test func packagesAreCalledAsArchLinuxCallsThem() {
+        let needs = [Transport.nfs, .nbd, .http, .iscsi].map(TransportNeeds.of)
+        let names = needs.map { need in (need.programs + need.dracutModules).map { $0.package(.pacman) } }
+        #expect(
+            names == [
+                ["nfs-utils", "dracut"], ["nbd", "perl", "dracut"], ["curl", "dracut", "dracut"],
+                ["open-iscsi", "open-iscsi", "dracut"],
+            ])
+    }
+
+    @Test func aCacheForEachSource() {
+        #expect(Arch.cacheName("https://m/$repo") == "https___m__repo")
+        #expect(Arch.cacheName(String(repeating: "../", count: 200)).utf8.count == 200)
+    }
+}
