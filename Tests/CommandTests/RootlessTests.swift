@@ -140,7 +140,10 @@ extension Builds {
                 #expect(built.manifest.packages.map(\.name) == ["busybox", "devices", "filesystem", "setup"])
                 let listing = try await run(["unsquashfs", "-lln", built.image]).output
                 #expect(listing.contains("-rw-r--r-- 12/34 "), "\(listing)")
-                #expect(listing.split(separator: "\n").contains { $0.hasPrefix("-rwxr-xr-x 0/0 ") && $0.hasSuffix("/busybox") })
+                #expect(
+                    listing.split(separator: "\n").contains {
+                        $0.hasPrefix("-rwxr-xr-x 0/0 ") && $0.hasSuffix("/busybox")
+                    })
             }
         }
 
