@@ -197,6 +197,7 @@ public struct Build: Sendable {
         let customise = Customise(
             tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports)
         var earlier: [String: RootTree] = [:]
+        var unsigned: [String] = []
         for stage in recipe.needed.dropLast() {
             let name = stage.name ?? ""
             let folder = "\(scratch)/stage-\(earlier.count + 1)"
@@ -204,20 +205,25 @@ public struct Build: Sendable {
             let place = BootstrapPlace(
                 root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipe: recipe.path,
                 log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: nil, progress: progress)
-            _ = try await StageBuild(
+            let lender = try await StageBuild(
                 stage: stage, agent: try stage.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
                 name: name
             ).run()
+            unsigned += lender.unsigned ?? []
             earlier[name] = RootTree(directory: place.root)
         }
         let place = BootstrapPlace(
             root: draft.root, scratch: scratch, cache: cache, recipe: recipe.path, log: failedLog, shipped: shipped,
             runner: runner, allows: allows, customise: customise, progress: progress)
         let last = recipe.built
-        return try await StageBuild(
+        var bootstrap = try await StageBuild(
             stage: last, agent: try last.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
             name: nil
         ).run()
+        // What a stage lends is in the root too.
+        unsigned = (unsigned + (bootstrap.unsigned ?? [])).removingDuplicates()
+        bootstrap.unsigned = unsigned.isEmpty ? nil : unsigned
+        return bootstrap
     }
 
     private var failedLog: String { LabelStore(label: label).failedLog }

@@ -16,6 +16,8 @@ public enum BuildError: ReportableError, Equatable {
     case sectionFailed(section: String, place: String, termination: Termination, lines: [String], log: String)
     /// A file named in `%files` is not there.
     case fileMissing(source: String, place: String, stage: String?)
+    /// A file named in `%files` cannot be copied; `reason` in cp's own words, with paths of the root.
+    case copyFailed(source: String, place: String, reason: String, log: String)
     /// A repository or package that nobody signed, or whose signature is not trusted; `reason` in the tool's own words.
     case unsigned(reason: String, recipe: String, log: String)
     /// No key is named to check a repository's packages with.
@@ -76,6 +78,9 @@ public enum BuildError: ReportableError, Equatable {
             return "\(place): %files: \(source) does not exist; paths are relative to the recipe"
         case .fileMissing(let source, let place, let stage?):
             return "\(place): %files from \(stage): \(source) does not exist in that stage"
+        case .copyFailed(let source, let place, let reason, let log):
+            return "\(place): %files: \(source) cannot be copied into the root: \(reason)\n"
+                + "change the destination, or what is in its place; log: \(log)"
         case .unsigned(let reason, let recipe, let log):
             return "\(recipe): not signed by a key that is trusted: \(reason)\n"
                 + "mend the repository or its key, or build with --allow-unsigned; log: \(log)"

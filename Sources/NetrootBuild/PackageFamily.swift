@@ -18,7 +18,7 @@ enum PackageFamily: Sendable, Hashable {
         if try tree.contains("var/lib/pacman/local") { return .pacman }
         guard try RPM.database(in: tree) != nil else { return nil }
         guard try tree.contains("usr/lib/os-release") else { return .rpm }
-        let release = try Files.text(try tree.resolve("usr/lib/os-release"))
+        let release = try tree.text("usr/lib/os-release")
         let isSUSE = release.split(separator: "\n").contains { line in
             ["ID=", "ID_LIKE="].contains { line.hasPrefix($0) } && line.contains("suse")
         }

@@ -24,7 +24,7 @@ enum PackageList {
     private static func readPacman(_ tree: RootTree) throws -> [Manifest.Package] {
         let database = "var/lib/pacman/local"
         return try tree.names(in: database).filter { try tree.contains("\(database)/\($0)/desc") }.compactMap { name in
-            parsePacman(try Files.text(try tree.resolve("\(database)/\(name)/desc")))
+            parsePacman(try tree.text("\(database)/\(name)/desc"))
         }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
     }
 

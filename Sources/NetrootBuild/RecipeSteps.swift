@@ -47,7 +47,7 @@ struct RecipeSteps: Sendable {
     private func writeLabels(_ labels: [String: String]) throws {
         var all: [String: String] = [:]
         if try tree.contains(Self.labelsFile) {
-            let bytes = try Files.read(try tree.resolve(Self.labelsFile), limit: 1 << 20)
+            let bytes = try tree.read(Self.labelsFile, limit: 1 << 20)
             // What an image has there may be anything; what is no such list is replaced.
             do { all = try JSON.value([String: String].self, from: bytes) } catch is DecodingError {}
         }
@@ -84,12 +84,12 @@ struct RecipeSteps: Sendable {
     /// Copies as `cp -fLR` does, the destination resolved inside the root.
     private func bring(_ copy: Recipe.FileCopy) async throws {
         let isAbsolute = copy.source.hasPrefix("/")
-        for source in try expand(isAbsolute ? copy.source : "\(folder)/\(copy.source)", copy) {
+        for source in try expand(isAbsolute ? copy.source : "\(Self.literal(folder))/\(copy.source)", copy) {
             let own = isAbsolute ? source : String(source.dropFirst(folder.count + 1))
             let target = try destination(copy.destination ?? own)
             // A symlink that is replaced is not written through: it may lead out of the root.
-            try await runner.run(
-                Command(["cp", "-fLR", "--no-preserve=ownership", "--remove-destination", "--", source, target]))
+            try await run(
+                ["cp", "-fLR", "--no-preserve=ownership", "--remove-destination", "--", source, target], for: copy)
         }
     }
 
@@ -106,8 +106,8 @@ struct RecipeSteps: Sendable {
                 if matches == [RootTree.absolute(copy.source)] { throw missing(copy, stage: stage) }
                 source = try lender.resolve(name, followLast: false)
             }
-            try await runner.run(
-                Command(["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", source, target]))
+            try await run(
+                ["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", source, target], for: copy)
         }
     }
 
@@ -115,7 +115,12 @@ struct RecipeSteps: Sendable {
     private func destination(_ path: String) throws -> String {
         let whole = path.hasPrefix("/") ? path : "/" + path
         try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))
-        return try tree.resolve(whole)
+        let host = try tree.resolve(whole)
+        // A symlink at the end may lead where no directory is yet.
+        if host != tree.directory {
+            try Files.makeDirectory(String(host[..<(host.lastIndex(of: "/") ?? host.endIndex)]))
+        }
+        return host
     }
 
     /// `%post`, inside the root.
@@ -142,7 +147,7 @@ struct RecipeSteps: Sendable {
     private func addLabels() throws {
         guard try tree.contains(Self.addedLabels) else { return }
         var labels: [String: String] = [:]
-        for line in try Files.text(try tree.resolve(Self.addedLabels)).split(whereSeparator: \.isNewline) {
+        for line in try tree.text(Self.addedLabels).split(whereSeparator: \.isNewline) {
             let words = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
             guard let name = words.first else { continue }
             labels[String(name)] = words.count > 1 ? String(words[1].drop(while: \.isWhitespace)) : ""
@@ -179,8 +184,28 @@ struct RecipeSteps: Sendable {
         }
     }
 
+    /// Runs cp(1) for a line of `%files`.
+    private func run(_ argv: [String], for copy: Recipe.FileCopy) async throws {
+        do {
+            try await runner.run(Command(argv))
+        } catch CommandError.failed(_, .exited, let lines, _) where !lines.isEmpty {
+            let root = tree.directory + "/"
+            throw BuildError.copyFailed(
+                source: copy.source, place: "\(recipe.path):\(copy.line)",
+                reason: lines[lines.count - 1].replacing(root, with: "/"), log: log)
+        }
+    }
+
     private func missing(_ copy: Recipe.FileCopy, stage: String?) -> BuildError {
         .fileMissing(source: copy.source, place: "\(recipe.path):\(copy.line)", stage: stage)
+    }
+
+    /// A path as a pattern that means itself: only what the recipe writes is a pattern, not the name of its folder.
+    static func literal(_ path: String) -> String {
+        path.reduce(into: "") { pattern, character in
+            if "\\*?[]{}".contains(character) { pattern.append("\\") }
+            pattern.append(character)
+        }
     }
 
     /// The files that a pattern of `%files` names (glob(7), and braces), sorted.

@@ -38,6 +38,21 @@ struct RootTree: Sendable {
     /// The sorted names in a directory of the root; none where it does not exist.
     func names(in path: String) throws -> [String] { try Files.names(in: try resolve(path)) }
 
+    /// The content of a regular file. What an image brought may be a FIFO: opened, it would be waited for without an end.
+    /// - Throws: `BuildError.badPath` where it is another kind of file, `SystemError`.
+    func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
+        let host = try resolve(path)
+        var status = stat()
+        try SystemError.check("read", host, lstat(host, &status))
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw BuildError.badPath(path: path, reason: "it is no regular file")
+        }
+        return try Files.read(host, limit: limit)
+    }
+
+    /// The content of a regular file as text.
+    func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
+
     /// Writes a file, replacing what has the name, a symlink too.
     func write(_ path: String, _ text: String, mode: UInt16 = 0o644) throws {
         try write(path, Array(text.utf8), mode: mode)

@@ -108,6 +108,56 @@ extension Builds {
             #expect(!Files.exists(scratch.path + "/netroots/a/current"))
         }
 
+        /// Symlinks in the root lead to where a boot would find it, or are in the way; the host's files stay as they are.
+        @Test func symlinksInTheWayOfFiles() async throws {
+            try scratch.write("outside/file", "of the host\n")
+            try scratch.write("new", "new\n")
+            try scratch.write("tree/below", "new\n")
+            let setup = """
+                cd "$APPTAINER_ROOTFS"; mkdir -p opt; up=../../../../../../../..
+                ln -s "$OLDPWD/outside" opt/absolute; ln -s "$up$OLDPWD/outside" opt/relative
+                ln -s "$OLDPWD/outside/file" opt/new; ln -s /srv/a/b/c opt/deep
+                """
+            let files = """
+                new /opt/absolute/file
+                new /opt/relative/other
+                new /opt/
+                new ../../../../../../..\(scratch.path)/outside/third
+                """
+            let header = "Bootstrap: debootstrap\nOSVersion: bookworm\n%files\n\(files)\n"
+            expectSuccess(
+                try await build(
+                    Self.lender + header + "%files from lender\n/etc/conf.d/a.conf /opt/deep\n", setup: setup))
+            let root = try scratch.store("a").current().root
+            #expect(try Files.text(root + "/srv/a/b/c") == "a\n")
+            for name in ["file", "other", "third"] {
+                #expect(try Files.text("\(root)\(scratch.path)/outside/\(name)") == "new\n")
+            }
+            #expect(try Files.linkTarget(root + "/opt/new") == nil && Files.text(root + "/opt/new") == "new\n")
+            let outcome = try await build(header + "tree /opt\n", setup: setup + "\nln -s x opt/tree")
+            expectError(
+                outcome, .failed,
+                [
+                    "a.def:", "%files: tree cannot be copied into the root: cp: ", "'/opt/tree'",
+                    "change the destination",
+                ],
+                outputLines: 2)
+            #expect(try Files.names(in: scratch.path + "/outside") == ["file"])
+            #expect(try Files.text(scratch.path + "/outside/file") == "of the host\n")
+        }
+
+        /// Only what the recipe writes is a pattern.
+        @Test func theFolderOfARecipeIsNoPattern() async throws {
+            let folder = "sites[lab]{a,b}*"
+            try scratch.write(folder + "/one.txt", "1\n")
+            try scratch.write(folder + "/r.def", "Bootstrap: scratch\n%files\n    {one,two}.[t]xt /\n    three*\n")
+            try scratch.write("hosts.conf", "[a]\nRECIPE = \(folder)/r.def\n")
+            let missing = try await scratch.run("build", "a")
+            expectError(missing, .usage, ["\(folder)/r.def:4: %files: three* does not exist"])
+            try scratch.write(folder + "/three-3", "3\n")
+            expectError(try await scratch.run("build", "a"), .failed, ["r.def: the root has no kernel"])
+        }
+
         @Test func aStageThatFailsNamesItsSection() async throws {
             let outcome = try await build(
                 "Bootstrap: scratch\nStage: one\n%setup\n    echo out of luck\n    false\n\n"

@@ -61,6 +61,14 @@ import Testing
         #expect(PacmanConfig("[options]\nSigLevel = \(words)", mirror: "m", takesUnsigned: false).weakened == nil)
     }
 
+    @Test func aProgramOfThisMachineIsFound() {
+        let given = "[options]\n# XferCommand = a\nxfercommand = /usr/bin/curl -o %o %u\n[site]\nServer = x\n"
+        let config = PacmanConfig(given, mirror: "m", takesUnsigned: false)
+        #expect(config.program == "3: xfercommand = /usr/bin/curl -o %o %u")
+        #expect(config.text.contains("\nxfercommand = "))
+        #expect(PacmanConfig(PacmanConfig.standard(), mirror: "m", takesUnsigned: false).program == nil)
+    }
+
     @Test func optionsAreThereInAnyCase() {
         let config = PacmanConfig("[a]\nServer = x\n", mirror: "m", takesUnsigned: false)
         #expect(config.text == "[options]\n\(Self.level)\n[a]\nServer = x\n\n")

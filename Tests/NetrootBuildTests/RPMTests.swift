@@ -64,7 +64,8 @@ import Testing
         let start = try #require(command.argv.firstIndex(of: "/share/libexec/enter-root"))
         #expect(
             Array(command.argv[start...]) == [
-                "/share/libexec/enter-root", "--outside", "/r", "dnf", "--assumeyes", "--refresh", "--noplugins",
+                "/share/libexec/enter-root", "--outside", "/r", "flock", "--no-fork", "/c/dnf/x/.lock", "dnf",
+                "--assumeyes", "--refresh", "--noplugins",
                 "--config=/s/rpm/dnf.conf", "--installroot=/r", "--releasever=9", "--forcearch=x86_64",
                 "--setopt=cachedir=/c/dnf/x", "--setopt=logdir=/s/rpm/log", "--setopt=best=0", "install",
                 "/etc/redhat-release", "coreutils", "kernel-core", "@core",
@@ -96,11 +97,11 @@ import Testing
     }
 
     @Test func toolsAreAskedForWhereTheyAreNeeded() throws {
-        #expect(try dnf("").tools.map(\.name) == ["dnf", "rpm"])
+        #expect(try dnf("").tools.map(\.name) == ["dnf", "rpm", "flock"])
         let print = String(repeating: "A", count: 40)
         #expect(
             try dnf("Setopt: gpgkey=https://a/k\nFingerprints: \(print)\n").tools.map(\.package) == [
-                "dnf", "rpm", "curl", "gpg",
+                "dnf", "rpm", "util-linux", "curl", "gpg",
             ])
     }
 

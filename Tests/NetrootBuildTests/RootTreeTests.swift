@@ -24,6 +24,20 @@ import Testing
             atPath: tree.directory + "/" + path, withDestinationPath: target)
     }
 
+    /// A FIFO without a writer would be waited for.
+    @Test(.timeLimit(.minutes(1))) func onlyRegularFilesAreRead() throws {
+        defer { remove() }
+        try tree.write("usr/lib/file", "text")
+        try link("link", "/usr/lib/file")
+        #expect(mkfifo(tree.directory + "/fifo", 0o600) == 0)
+        try link("to-fifo", "fifo")
+        #expect(try tree.text("link") == "text")
+        for path in ["fifo", "to-fifo", "usr"] {
+            #expect(throws: BuildError.badPath(path: path, reason: "it is no regular file")) { try tree.read(path) }
+        }
+        #expect(throws: SystemError.self) { try tree.read("missing") }
+    }
+
     @Test func symlinksAreResolvedInsideTheRoot() throws {
         defer { remove() }
         try link("lib", "usr/lib")

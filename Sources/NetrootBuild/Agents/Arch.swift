@@ -33,6 +33,15 @@ struct Arch: Bootstrap {
             throw BuildError.unsigned(
                 reason: "\(header.configuration ?? "pacman.conf"):\(line)", recipe: place.recipe, log: place.log)
         }
+        // A recipe is trusted, and what it names on this machine; not what a server sends.
+        if let line = config.program, let url = header.configuration, url.contains("://"),
+            !url.lowercased().hasPrefix("file://")
+        {
+            throw BuildError.bootstrapFailed(
+                reason:
+                    "\(url):\(line) would run a program on this machine; save the file, read it, and give ConfURL its path",
+                recipe: place.recipe, log: place.log)
+        }
         guard !config.repositories.isEmpty else {
             throw BuildError.bootstrapFailed(
                 reason: "\(header.configuration ?? "pacman.conf") names no repository",

@@ -8,7 +8,7 @@ struct DNF: Bootstrap {
     let header: BootstrapAgent.DNF
 
     var tools: [Tool] {
-        [Tool("dnf", package: "dnf"), RPM.tool] + RPMKeys.tools(for: header.source)
+        [Tool("dnf", package: "dnf"), RPM.tool, RPM.lockTool] + RPMKeys.tools(for: header.source)
     }
 
     /// What Apptainer puts before the recipe's own (conveyorPacker_yum.go, 1.4).
@@ -62,6 +62,6 @@ struct DNF: Bootstrap {
             ] + header.options.map { "--setopt=\($0.name)=\($0.value)" } + ["install"] + Self.always
             + header.source.include
         // Else its errors come before what it said earlier, and scroll out of sight.
-        return rpm.command(argv, environment: ["PYTHONUNBUFFERED": "1"])
+        return rpm.command(RPM.alone(in: cache) + argv, environment: ["PYTHONUNBUFFERED": "1"])
     }
 }

@@ -48,7 +48,9 @@ struct Debootstrap: Bootstrap {
         } catch let error as CommandError {
             throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
         }
-        return Manifest.Bootstrap(agent: "debootstrap", from: header.suite)
+        let source = RPM.withoutCredentials(header.mirror ?? header.suite)
+        return Manifest.Bootstrap(
+            agent: "debootstrap", from: header.suite, unsigned: place.allows.unsigned ? [source] : nil)
     }
 
     /// The reason in apt's own words, where it is one that a user can act on.

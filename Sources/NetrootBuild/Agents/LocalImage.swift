@@ -133,7 +133,7 @@ struct LocalImage: Bootstrap {
         }
         // Where it will be: it may not be there yet.
         let nearest = Files.nearestDirectory(building.netroot)
-        let netroot = (Self.realPath(nearest) ?? nearest) + building.netroot.dropFirst(nearest.utf8.count)
+        let netroot = (Self.realPath(nearest) ?? nearest) + building.netroot.dropFirst(nearest.count)
         guard !(netroot + "/").hasPrefix(real == "/" ? "/" : real + "/"),
             !real.hasPrefix(netroot + "/generations/.building-")
         else {

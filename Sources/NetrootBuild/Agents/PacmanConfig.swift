@@ -10,6 +10,8 @@ struct PacmanConfig: Sendable, Equatable {
     let keyring: String?
     /// The first line that would take packages which nobody signed, as `NUMBER: text`; nil where there is none.
     let weakened: String?
+    /// The first line that makes pacman run a program of this machine (`XferCommand`), as `NUMBER: text`.
+    let program: String?
 
     /// What a build uses without `ConfURL`: the repositories of Arch Linux itself.
     static func standard() -> String {
@@ -41,6 +43,7 @@ struct PacmanConfig: Sendable, Equatable {
         var repositories: [String] = []
         var keyring: String?
         var weakened: String?
+        var program: String?
         let level = takesUnsigned ? "SigLevel = Never" : "SigLevel = Required DatabaseOptional TrustedOnly"
         for (number, raw) in given.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let line = String(raw.prefix { $0 != "#" }).trimmed
@@ -54,6 +57,7 @@ struct PacmanConfig: Sendable, Equatable {
             let key = parts.first?.lowercased() ?? ""
             let value = parts.count == 2 ? parts[1] : ""
             if key == "gpgdir" { keyring = value }
+            if key == "xfercommand", program == nil { program = "\(number + 1): \(line)" }
             if key == "siglevel", weakened == nil {
                 let words = value.split(whereSeparator: \.isWhitespace).map { $0.lowercased() }
                 if words.contains(where: Self.weak.contains) { weakened = "\(number + 1): \(line)" }
@@ -67,6 +71,7 @@ struct PacmanConfig: Sendable, Equatable {
         self.repositories = repositories
         self.keyring = keyring
         self.weakened = weakened
+        self.program = program
     }
 }
 

@@ -109,6 +109,12 @@ struct RPM: Sendable {
         return String(try await Digest.sha256(of: bytes).prefix(16))
     }
 
+    static let lockTool = Tool("flock", package: "util-linux")
+
+    /// What goes before a tool that fills a directory of the cache, one build at a time: their own locks name a process by its
+    /// number, and each build has numbers of its own. Without a fork the tool stays the first process.
+    static func alone(in cache: String) -> [String] { ["flock", "--no-fork", cache + "/.lock"] }
+
     /// The manifest's entry.
     func account(agent: String) -> Manifest.Bootstrap {
         let unsigned = source.repositories.filter { !isChecked($0) }.map { Self.withoutCredentials($0.url) }
@@ -193,7 +199,7 @@ extension RPM {
     private func settleDatabase() throws {
         let tree = RootTree(directory: place.root)
         guard try tree.contains("usr/lib/rpm/macros"),
-            let wanted = Self.databasePath(inMacros: try Files.text(try tree.resolve("usr/lib/rpm/macros")))
+            let wanted = Self.databasePath(inMacros: try tree.text("usr/lib/rpm/macros"))
         else { return }
         let from = try tree.resolve(Self.database)
         let to = try tree.resolve(wanted)

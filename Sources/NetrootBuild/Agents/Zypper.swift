@@ -7,7 +7,9 @@ struct Zypper: Bootstrap {
     /// The agent's part of the recipe's header.
     let header: BootstrapAgent.Zypper
 
-    var tools: [Tool] { [Tool("zypper", package: "zypper"), RPM.tool] + RPMKeys.tools(for: header.source) }
+    var tools: [Tool] {
+        [Tool("zypper", package: "zypper"), RPM.tool, RPM.lockTool] + RPMKeys.tools(for: header.source)
+    }
 
     /// What Apptainer puts before the recipe's own (conveyorPacker_zypper.go, 1.4).
     static let always = ["aaa_base"]
@@ -58,6 +60,7 @@ struct Zypper: Bootstrap {
                 header.source.release ?? "none", "install", "--auto-agree-with-licenses", "--download-in-advance",
             ] + Self.always + header.source.include
         return rpm.command(
-            argv, environment: ["ZYPP_CONF": rpm.home + "/zypp.conf", "ZYPP_LOGFILE": rpm.logs + "/zypper.log"])
+            RPM.alone(in: cache) + argv,
+            environment: ["ZYPP_CONF": rpm.home + "/zypp.conf", "ZYPP_LOGFILE": rpm.logs + "/zypper.log"])
     }
 }
