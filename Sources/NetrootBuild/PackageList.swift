@@ -50,8 +50,18 @@ enum PackageList {
             return inRoot.command(["rpm"] + query)
         }
         try Tool.require([RPM.tool])
-        let database = try tree.resolve(try RPM.database(in: tree) ?? RPM.database)
-        return Command(["rpm", "--dbpath", database] + query)
+        return Command(["rpm", "--dbpath", try sealed(try RPM.database(in: tree) ?? RPM.database, in: tree)] + query)
+    }
+
+    /// The path on the host of a directory in which nothing is a symlink: the host's rpm would follow it out of the root.
+    /// - Throws: `BuildError.badPath`, `SystemError`.
+    static func sealed(_ directory: String, in tree: RootTree) throws -> String {
+        let host = try tree.resolve(directory)
+        for name in try Files.names(in: host) where try Files.linkTarget("\(host)/\(name)") != nil {
+            throw BuildError.badPath(
+                path: "\(directory)/\(name)", reason: "a symlink, where rpm has its database; remove it in %post")
+        }
+        return host
     }
 
     /// The lines of `rpm -qa`: name, version with epoch and release, architecture. Keys are packages to rpm; not here.

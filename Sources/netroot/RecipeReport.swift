@@ -48,10 +48,16 @@ enum RecipeReport {
             ])
         }
         if let agent = stage.agentName { rows.append(["  agent", agent]) }
-        func names(_ sections: [RecipeSection]) -> String {
+        func names(_ sections: [RecipeSection], of stage: Recipe.Stage) -> String {
             sections.filter { stage.scripts[$0] != nil }.map { "%\($0.rawValue)" }.joined(separator: " ")
         }
-        let host = names([.pre, .setup])
+        func names(_ sections: [RecipeSection]) -> String { names(sections, of: stage) }
+        // Stages that only lend files run on the host all the same.
+        let host = recipe.needed.compactMap { needed in
+            let own = names([.pre, .setup], of: needed)
+            return own.isEmpty
+                ? nil : own + (recipe.needed.count > 1 ? " of \(needed.name.map { "stage \($0)" } ?? "the last")" : "")
+        }.joined(separator: ", ")
         let root = names([.post, .test])
         let kept = names([.environment, .labels, .help])
         if !host.isEmpty { rows.append(["  runs on the host", host]) }

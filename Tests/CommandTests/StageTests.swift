@@ -14,11 +14,28 @@ extension Builds {
             try scratch.writeHosts("a")
         }
 
-        private func build(_ stages: String, setup: String = "") async throws -> Outcome {
+        private func build(_ stages: String, setup: String = "", _ options: String...) async throws -> Outcome {
             var recipe = FakeRecipe(setup: setup)
             recipe.header = stages
             try recipe.write(scratch)
-            return try await scratch.run("build", "a", environment: try await FakeRecipe.environment(scratch))
+            var environment = try await FakeRecipe.environment(scratch)
+            environment["NETROOT_CACHE"] = scratch.path + "/cache"
+            return try await run(
+                scratch.netroot(["build", "a"] + options), environment: environment, folder: scratch.path)
+        }
+
+        @Test func whatIsTakenUnsignedIsNoted() async throws {
+            let stages =
+                "Bootstrap: debootstrap\nOSVersion: trixie\nMirrorURL: http://user:word@mirror.example.org/debian\n"
+                + "Stage: lender\n\nBootstrap: debootstrap\nOSVersion: bookworm\n%files from lender\n    /etc/hosts /x\n"
+            expectSuccess(try await build(stages, setup: "", "--allow-unsigned"))
+            #expect(
+                try scratch.store("a").current().manifest.bootstrap?.unsigned
+                    == ["http://mirror.example.org/debian", "bookworm"])
+            // apt takes a package that is there already by its size.
+            #expect(try Files.names(in: scratch.path + "/cache") == ["debootstrap-unsigned"])
+            expectSuccess(try await build(stages))
+            #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == nil)
         }
 
         private static let lender = """

@@ -38,6 +38,18 @@ import Testing
         #expect(throws: SystemError.self) { try tree.read("missing") }
     }
 
+    /// The host's rpm is given the directory, and knows nothing of roots.
+    @Test func aDatabaseOfRPMHoldsNoSymlink() throws {
+        defer { remove() }
+        try tree.write("usr/lib/sysimage/rpm/rpmdb.sqlite", "")
+        try tree.makeDirectory("var/lib")
+        try link("var/lib/rpm", "/usr/lib/sysimage/rpm")
+        #expect(try PackageList.sealed("var/lib/rpm", in: tree) == tree.directory + "/usr/lib/sysimage/rpm")
+        try link("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", folder + "/outside")
+        let error = #expect(throws: BuildError.self) { try PackageList.sealed("var/lib/rpm", in: tree) }
+        #expect(error?.description.hasPrefix("var/lib/rpm/rpmdb.sqlite-wal in the root: a symlink") == true)
+    }
+
     @Test func symlinksAreResolvedInsideTheRoot() throws {
         defer { remove() }
         try link("lib", "usr/lib")
@@ -98,6 +110,7 @@ import Testing
         ("{a", ["{a"]), ("{{a,b}", ["{a", "{b"]), ("{a}", ["a"]),
     ])
     func bracesStandForSeveralPatterns(pattern: String, expected: [String]) {
+        defer { remove() }
         #expect(RootTree.braces(pattern) == expected)
     }
 

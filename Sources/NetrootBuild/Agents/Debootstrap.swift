@@ -9,8 +9,14 @@ struct Debootstrap: Bootstrap {
 
     var tools: [Tool] { [Tool("mmdebstrap", package: "mmdebstrap")] }
 
-    /// The .debs of one suite and architecture.
-    static func cacheDirectory(_ cache: String, suite: String) -> String { "\(cache)/debootstrap/\(suite)" }
+    /// The .debs of one suite and architecture. Of what is in it apt checks the size alone, so what nobody signed is kept apart.
+    static func cacheDirectory(_ cache: String, suite: String, unsigned: Bool = false) -> String {
+        "\(cache)/debootstrap\(unsigned ? "-unsigned" : "")/\(suite)"
+    }
+
+    private func debs(of place: BootstrapPlace) -> String {
+        Self.cacheDirectory(place.cache, suite: header.suite, unsigned: place.allows.unsigned)
+    }
 
     /// The mmdebstrap command that fills an empty directory.
     func command(in place: BootstrapPlace) -> Command {
@@ -34,7 +40,7 @@ struct Debootstrap: Bootstrap {
             argv,
             environment: [
                 // The kernel package's hooks would build the initramfs once more for each of their runs.
-                "INITRD": "No", "NETROOT_DEB_CACHE": Self.cacheDirectory(place.cache, suite: header.suite),
+                "INITRD": "No", "NETROOT_DEB_CACHE": debs(of: place),
             ]
         ).contained
     }
@@ -42,7 +48,7 @@ struct Debootstrap: Bootstrap {
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
-        try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite))
+        try Files.makeDirectory(debs(of: place))
         do {
             try await place.runner.run(command(in: place))
         } catch let error as CommandError {
