@@ -40,16 +40,19 @@ struct PackStep {
         return image?.compression == "\(label.compression)" && image?.blockSize == label.blockSize.bytes
     }
 
-    /// What unpacks the image of a generation without a tree.
-    static let unsquashfs = Tool("unsquashfs", package: "squashfs-tools")
-
     /// Puts the root of a generation into a draft: a copy of its tree, or its image unpacked.
-    /// - Throws: `CommandError`, `CancellationError`.
-    static func copyRoot(of base: Generation, into draft: Draft, _ runner: CommandRunner) async throws {
-        let command =
-            base.hasTree
-            ? ["cp", "-a", "--reflink=auto", "--one-file-system", "--", base.root, draft.root]
-            : ["unsquashfs", "-no-progress", "-quiet", "-dest", draft.root, base.image]
-        try await runner.run(Command(command))
+    /// - Throws: `CommandError`, `SquashfsReadError`, `RootFillError`, `SystemError`, `CancellationError`.
+    static func copyRoot(
+        of base: Generation, into draft: Draft, _ runner: CommandRunner, progress: Progress
+    ) async throws {
+        guard !base.hasTree else {
+            return try await runner.run(
+                Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", base.root, draft.root]))
+        }
+        try Files.makeDirectory(draft.root)
+        // mknod(2) is not allowed in a user namespace.
+        let keepsDevices = try UserNamespace.users() >= UserNamespace.allUsers
+        let report = try RootFill(directory: draft.root, keepsDevices: keepsDevices).unpack(SquashfsReader(base.image))
+        if report.devices > 0 { progress.note("left out \(report.devices) device nodes: only root can make them") }
     }
 }

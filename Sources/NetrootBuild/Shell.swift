@@ -66,7 +66,6 @@ public struct Shell: Sendable {
         let current = try store.current()
         defer { withExtendedLifetime(lock) {} }
         if live, current.hasImage { throw BuildError.liveImage(label: label.name, generation: current.number) }
-        if !current.hasTree { try Tool.require([PackStep.unsquashfs]) }
         if current.hasImage { _ = try SourceDateEpoch.current() }
         _ = try await store.removeLeftovers(CommandRunner())
         return live
@@ -80,7 +79,7 @@ public struct Shell: Sendable {
         do {
             let runner = CommandRunner(log: draft.log, echo: echo)
             try await progress.step("copy generation \(base.number)") {
-                try await PackStep.copyRoot(of: base, into: draft, runner)
+                try await PackStep.copyRoot(of: base, into: draft, runner, progress: progress)
             }
             let before = try await BootFingerprint.of(draft.root)
             let termination = try await enter(draft.root)

@@ -123,7 +123,7 @@ struct UnknownOwners {
     private let uid: UInt32?
     private let gid: UInt32?
 
-    init() throws { (uid, gid) = try UserNumbers.isNamespace() ? UserNumbers.overflow() : (nil, nil) }
+    init() throws { (uid, gid) = try UserNamespace.isEntered() ? UserNumbers.overflow() : (nil, nil) }
 
     func contain(_ status: stat) -> Bool { status.st_uid == uid || status.st_gid == gid }
 }

@@ -27,7 +27,7 @@ struct RootWriter {
     init(_ directory: String) throws {
         root = try DirectoryHandle(directory)
         guard try root.names().isEmpty else { throw RootFillError.notEmpty(path: directory) }
-        isNamespace = try UserNumbers.isNamespace()
+        isNamespace = try UserNamespace.isEntered()
     }
 
     /// Makes a directory; its attributes are set by `finish`.
@@ -155,12 +155,6 @@ struct RootWriter {
 
 /// The numbers of users and groups, as this process sees them.
 enum UserNumbers {
-    /// Whether this process is in a user namespace with a mapping of its own (user_namespaces(7)).
-    static func isNamespace() throws -> Bool {
-        let words = try Files.text("/proc/self/uid_map").split(whereSeparator: \.isWhitespace)
-        return words != ["0", "0", "4294967295"]
-    }
-
     /// Who owns what has no number in the namespace.
     static func overflow() throws -> (uid: UInt32?, gid: UInt32?) {
         let numbers = try ["uid", "gid"].map {

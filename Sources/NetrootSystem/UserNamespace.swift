@@ -26,8 +26,9 @@ public enum UserNamespace {
         }
     }
 
-    /// How many users there are where there is no user namespace but the first.
-    public static let allUsers = Int(UInt32.max)
+    /// Whether this process is in a user namespace with a mapping of its own.
+    /// - Throws: `SystemError`.
+    public static func isEntered() throws -> Bool { try users() < Int(UInt32.max) }
 
     /// Replaces this process by the same program with the same arguments in a new user namespace.
     /// - Parameter environment: variables to add.

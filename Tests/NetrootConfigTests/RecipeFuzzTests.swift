@@ -119,7 +119,7 @@ import Testing
     /// What could make a scan go back or a list be searched line by line: well below a second each where time is linear
     /// (debug build), minutes where it is not.
     @Test(
-        .timeLimit(.minutes(2)),
+        .timeLimit(.minutes(5)),
         arguments: [
             "{{ ", "{", "{{A}}", "{{ A", "# {{A}}", "%{", "a ", "'", "\\\n", "x: y\\\n", "#", "\n", "\r", "\r\n", "%\n",
             "%post\n",
@@ -134,7 +134,7 @@ import Testing
     }
 
     /// The most that a verb reads, 4 MiB, of lines that cost most.
-    @Test(.timeLimit(.minutes(2)), arguments: ["%post\n\\\n", "%files\na b\n", "%post\n{{ A }} # {{ A }} {{\n"])
+    @Test(.timeLimit(.minutes(5)), arguments: ["%post\n\\\n", "%files\na b\n", "%post\n{{ A }} # {{ A }} {{\n"])
     func fourMebibytes(piece: String) {
         let start = "%arguments\nA=1\n%post\n"
         let text = Self.top + start + String(repeating: piece, count: (4 << 20) / piece.utf8.count - 20)
@@ -143,7 +143,7 @@ import Testing
 
     /// Names that are all different: of labels, apps, stages, keywords, arguments, `%files` sections.
     @Test(
-        .timeLimit(.minutes(2)),
+        .timeLimit(.minutes(5)),
         arguments: [
             (top + "%labels\n", "L@ x\n"), (top, "%appenv a@\nb\n"), (top, "OtherURL@: x\n"), (top, "%files # c@\nb\n"),
             ("", "Bootstrap: docker\nStage: s@\n%post\n:\n"), (top + "%arguments\n", "N@=1\n"),

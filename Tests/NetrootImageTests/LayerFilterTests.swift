@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import NetrootImage
@@ -147,7 +148,7 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         let dropped = try Checked.layers([first, second])
         // The file that a device took the place of is not the image's any more.
         #expect(try dropped.names() == [".wh.h2", ".wh.f", "dev/null"])
-        #expect(dropped.dropped == 5)
+        #expect(dropped.dropped == 3)
     }
 
     @Test func attributesOfAnotherSystemAreLeftOut() throws {
@@ -173,7 +174,7 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
     }
 
     /// Whiteouts of one large directory over and over, and symlinks that go a long way: the time stays that of the bytes.
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func timeGrowsWithTheBytes() throws {
         func seconds(_ count: Int) throws -> Double {
             let base = layer(
@@ -183,9 +184,15 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
                     + (0..<count).flatMap { number -> [Member] in
                         [(".wh.d", "0", ""), ("d/.wh..wh..opq", "0", ""), ("way/w\(number)", "0", "")]
                     })
-            let clock = ContinuousClock()
-            let time = try clock.measure { _ = try Checked.layers([base, next]) }
-            return Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+            // This thread's own: other tests run beside it.
+            func spent() -> Double {
+                var time = timespec()
+                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+                return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+            }
+            let start = spent()
+            _ = try Checked.layers([base, next])
+            return spent() - start
         }
         _ = try seconds(100)
         let small = try seconds(500)

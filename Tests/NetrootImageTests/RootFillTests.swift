@@ -191,6 +191,30 @@ import Testing
         #expect(try Files.names(in: outside) == [] && Files.names(in: target) == [])
     }
 
+    /// An inode that is said to have one name, and has two.
+    @Test func aLinkCountThatLiesIsNamed() async throws {
+        let evil = scratch.path + "/evil"
+        try Files.makeDirectory(evil)
+        try PackSample.put(evil + "/file", PackSample.noise(1234))
+        try SystemError.check("link", evil, link(evil + "/file", evil + "/other"))
+        let options = ["-noappend", "-no-progress", "-quiet", "-noI", "-no-fragments"]
+        _ = try await scratch.output("mksquashfs", ["evil", "evil.squashfs"] + options)
+        let reader = try SquashfsReader(evil + ".squashfs")
+        var found: SquashfsInode?
+        try reader.scan { found = $0.entries.first?.inode }
+        let inode = try #require(found)
+        var bytes = try Files.read(evil + ".squashfs")
+        let place =
+            Int(reader.superblock.inodeTable) + Int(inode.reference >> 16) + 2 + Int(inode.reference & 0xFFFF)
+        try #require(bytes[place] == 9 && bytes[place + 40] == 2)
+        bytes[place + 40] = 1
+        let lying = try SquashfsReader(try scratch.write("evil.squashfs", bytes))
+        let error = #expect(throws: SquashfsReadError.self) {
+            try RootFill(directory: target, keepsDevices: false).unpack(lying)
+        }
+        #expect(error?.description.contains("/other: it has more names than its inode says") == true)
+    }
+
     /// Symlinks are kept as they are; nothing is written through one.
     @Test func symlinksThatLeadOutAreKept() async throws {
         let evil = scratch.path + "/evil"

@@ -40,7 +40,8 @@ struct Container: Bootstrap {
     /// Fills the root.
     /// - Throws: `ContainerError`, `LayerError`, `MissingError`, `CommandError`, `SystemError`, `CancellationError`.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
-        let reference = try await pinned(place)
+        let digest = try await digest()
+        let reference = reference(digest)
         var image = try await fetch(reference, in: place)
         let layers: [LayerCheck.Layer]
         let check: LayerCheck
@@ -53,6 +54,10 @@ struct Container: Bootstrap {
             image = try await fetch(reference, in: place)
             (layers, check) = try await checked(image, in: place)
         }
+        let dropped = check.droppedDevices
+        guard dropped == 0 || !place.allows.devices else {
+            throw ContainerError.devices(image: header.from, place: line, count: dropped)
+        }
         let users = try UserNamespace.users()
         guard Int(check.largestOwner) < users else {
             throw ContainerError.unknownOwner(image: header.from, place: line, owner: check.largestOwner, users: users)
@@ -60,15 +65,45 @@ struct Container: Bootstrap {
         try await ImageLayout.write(layers, to: Self.checkedLayout(place))
         try await unpack(in: place)
         try ImageEnvironment(image.config.config?.env ?? []).write(to: RootTree(directory: place.root))
-        let dropped = check.droppedDevices
-        if dropped > 0 {
-            place.progress.note(
-                "left out \(dropped) device nodes"
-                    + (place.allows.devices ? ": only root can make them" : "; --allow-devices keeps them"))
-        }
+        if dropped > 0 { place.progress.note("left out \(dropped) device nodes; --allow-devices keeps them") }
         return Manifest.Bootstrap(
-            agent: header.source.rawValue, from: header.from, digest: reference.digest ?? image.digest,
+            agent: header.source.rawValue, from: header.from, digest: digest,
             droppedDevices: dropped > 0 ? dropped : nil)
+    }
+
+    func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool {
+        try Tool.require(tools)
+        guard manifest.from == header.from else { return false }
+        return manifest.digest == (try await digest())
+    }
+
+    /// What `From:` stands for now: in a registry or a layout the digest that the name has, of an archive the file's own.
+    private func digest() async throws -> String {
+        switch header.image {
+        case .reference(let reference):
+            if let at = reference.firstIndex(of: "@") { return String(reference[reference.index(after: at)...]) }
+            return try await inspected("docker://\(reference)", in: nil)
+        case .file(let path, let name):
+            guard header.source == .oci else { return "sha256:" + (try await Digest.sha256(of: path)) }
+            // skopeo's own paths cannot hold a colon; the folder's may.
+            let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+            let folder = parts.dropLast().joined(separator: "/")
+            let source = "oci:./\(parts.last ?? "")" + (name.map { ":\($0)" } ?? "")
+            return try await inspected(source, in: folder.isEmpty ? "/" : folder)
+        }
+    }
+
+    private func inspected(_ source: String, in folder: String?) async throws -> String {
+        let argv = [
+            "skopeo", "--override-os", "linux", "--override-arch", "amd64", "inspect", "--no-tags", "--format",
+            "{{.Digest}}", "--", source,
+        ]
+        do {
+            let printed = try await CommandRunner().capture(Command(argv, workingDirectory: folder).contained)
+            return String(printed.filter { !$0.isWhitespace })
+        } catch let error as CommandError {
+            throw ContainerError.explained(error, image: header.from, place: line, log: nil)
+        }
     }
 
     /// What skopeo is asked for.
@@ -77,35 +112,19 @@ struct Container: Bootstrap {
         let source: String
         /// What the symlink `source` points at.
         var file: String?
-        /// What the registry says that the name stands for; nil without a registry.
-        var digest: String?
     }
 
-    /// An image in a registry is fetched by its digest: that is what the manifest can say, and a recipe can name again.
-    private func pinned(_ place: BootstrapPlace) async throws -> Reference {
+    /// An image in a registry is fetched by its digest: that is what the manifest says, whatever happens to the tag meanwhile.
+    private func reference(_ digest: String) -> Reference {
         switch header.image {
         case .file(let path, let name):
             return Reference(
                 source: "\(header.source.rawValue):source" + (name.map { ":\($0)" } ?? ""), file: path)
         case .reference(let reference):
-            if let at = reference.firstIndex(of: "@") {
-                return Reference(
-                    source: "docker://\(reference)", digest: String(reference[reference.index(after: at)...]))
-            }
-            let inspect = Command([
-                "skopeo", "--override-os", "linux", "--override-arch", "amd64", "inspect", "--no-tags", "--format",
-                "{{.Digest}}", "docker://\(reference)",
-            ])
-            let printed: String
-            do {
-                printed = try await place.runner.capture(inspect.contained)
-            } catch let error as CommandError {
-                throw ContainerError.explained(error, image: header.from, place: line, log: place.log)
-            }
-            let digest = printed.split(separator: "\n").first.map(String.init) ?? ""
-            let slash = reference.lastIndex(of: "/") ?? reference.startIndex
-            let name = reference[slash...].lastIndex(of: ":").map { reference[..<$0] } ?? reference[...]
-            return Reference(source: "docker://\(name)@\(digest)", digest: digest)
+            let name = reference.prefix { $0 != "@" }
+            let slash = name.lastIndex(of: "/") ?? name.startIndex
+            let untagged = name[slash...].lastIndex(of: ":").map { name[..<$0] } ?? name
+            return Reference(source: "docker://\(untagged)@\(digest)")
         }
     }
 
@@ -136,7 +155,7 @@ struct Container: Bootstrap {
         let blobs = Self.checkedLayout(place) + "/blobs/sha256"
         try Files.makeDirectory(blobs)
         // mknod(2) is not allowed in a user namespace, and umoci would make empty files.
-        let keepsDevices = try place.allows.devices && UserNamespace.users() >= UserNamespace.allUsers
+        let keepsDevices = try place.allows.devices && !UserNamespace.isEntered()
         var check = LayerCheck(keepsDevices: keepsDevices)
         var layers: [LayerCheck.Layer] = []
         for (number, layer) in image.layers.enumerated() {

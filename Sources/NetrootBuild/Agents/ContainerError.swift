@@ -20,19 +20,21 @@ public enum ContainerError: ReportableError, Equatable {
     case denied(image: String, place: String, detail: String)
     /// The image is for another kind of machine.
     case wrongPlatform(image: String, platform: String)
+    /// Device nodes are wanted, and a user namespace lets nobody make them.
+    case devices(image: String, place: String, count: Int)
     /// A file's owner or group has a number that this user has none for.
     case unknownOwner(image: String, place: String, owner: UInt32, users: Int)
     /// What the image says of itself does not fit together.
     case damaged(image: String, problem: String)
     /// skopeo cannot copy the image for another reason, in its own words.
-    case fetchFailed(image: String, place: String, detail: String, log: String)
+    case fetchFailed(image: String, place: String, detail: String, log: String?)
     /// umoci cannot unpack the image, in its own words.
     case unpackFailed(image: String, place: String, detail: String, log: String)
 
     /// `.usage` where the recipe is to be mended, `.unavailable` without a registry, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .fileMissing, .wrongKind, .several: .usage
+        case .fileMissing, .wrongKind, .several, .devices: .usage
         case .unreachable, .plainHTTP: .unavailable
         default: .failed
         }
@@ -51,7 +53,8 @@ public enum ContainerError: ReportableError, Equatable {
         case .notFound(let image, let place, let detail):
             return "\(place): there is no image \(image): \(detail)\nmend From:"
         case .several(let image, let place):
-            return "\(place): \(image) holds several images; name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
+            return "\(place): \(image) holds several images; "
+                + "name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
         case .unreachable(let image, let place, let detail):
             return "\(place): the registry of \(image) cannot be reached: \(detail)\ncheck the network, or From:"
         case .plainHTTP(let image, let place, let registry):
@@ -62,20 +65,23 @@ public enum ContainerError: ReportableError, Equatable {
                 + "check its name; where it is not public: skopeo login"
         case .wrongPlatform(let image, let platform):
             return "\(image) is for \(platform), and netroot's machines are linux/amd64; name another image in From:"
+        case .devices(let image, let place, let count):
+            return "\(place): \(image) has \(count) device nodes, which cannot be made without root\n"
+                + "leave out --allow-devices, or build as root"
         case .unknownOwner(let image, let place, let owner, let users):
             return "\(place): \(image) has files of owner \(owner), and this user has \(users) IDs\n"
                 + "give him more in /etc/subuid and /etc/subgid, or build as root"
         case .damaged(let image, let problem):
             return "\(image): \(problem); fetch or make the image again"
         case .fetchFailed(let image, let place, let detail, let log):
-            return "\(place): skopeo cannot copy \(image): \(detail)\nlog: \(log)"
+            return "\(place): skopeo cannot copy \(image): \(detail)" + (log.map { "\nlog: \($0)" } ?? "")
         case .unpackFailed(let image, let place, let detail, let log):
             return "\(place): umoci cannot unpack \(image): \(detail)\nlog: \(log)"
         }
     }
 
     /// The reason of a failed run of skopeo.
-    static func explained(_ error: CommandError, image: String, place: String, log: String) -> any Error {
+    static func explained(_ error: CommandError, image: String, place: String, log: String?) -> any Error {
         guard let detail = error.lastLines.last(where: { $0.contains("level=fatal") }).map(message) else {
             return error
         }

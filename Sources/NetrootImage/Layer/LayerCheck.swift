@@ -14,7 +14,7 @@ public struct LayerCheck: Sendable {
         public let entries: Int
     }
 
-    /// How many names of device nodes were left out so far.
+    /// How many device nodes were left out so far, whatever hard links they have.
     public private(set) var droppedDevices = 0
     /// The largest number of an owner or a group so far.
     public private(set) var largestOwner: UInt32 = 0

@@ -9,7 +9,7 @@ struct LayerFilter: TarReceiver {
     let keepsDevices: Bool
     /// The root that the earlier layers make, and this one as far as it was read.
     private(set) var tree: LayerTree
-    /// How many names of device nodes were left out.
+    /// How many device nodes were left out, whatever hard links they have.
     private(set) var droppedDevices = 0
     /// The largest number of an owner or a group.
     private(set) var largestOwner: UInt32 = 0
@@ -82,7 +82,10 @@ struct LayerFilter: TarReceiver {
             tree.put(.symlink(target), at: place)
         case .characterDevice, .blockDevice:
             tree.put(.device, at: place)
-            if !keepsDevices { return leftOut(place, entry) }
+            if !keepsDevices {
+                droppedDevices += 1
+                return leftOut(place, entry)
+            }
         case .hardLink(let target):
             let original = try source(target, of: place)
             let kind = tree.kind(at: original)
@@ -95,8 +98,7 @@ struct LayerFilter: TarReceiver {
     }
 
     /// In the place of a device node: a whiteout, so that what earlier layers have under its name is gone all the same.
-    private mutating func leftOut(_ place: LayerTree.Place, _ entry: TarEntry) -> TarEntry? {
-        droppedDevices += 1
+    private func leftOut(_ place: LayerTree.Place, _ entry: TarEntry) -> TarEntry? {
         guard tree.isBeyondFirstLayer else { return nil }
         return TarEntry(
             path: LayerTree.joined(place.parent + [Whiteout.prefix + place.name]), kind: .regular, mode: 0o644, uid: 0,
