@@ -4,7 +4,7 @@ import Testing
 
 /// A root of RPM packages, built by dnf from a repository that is made here.
 extension BootTests {
-    @Test(.timeLimit(.minutes(12)))
+    @Test(.timeLimit(.minutes(20)))
     func anRPMRootBootsAndPasses() async throws {
         var site = try await Site.shared.value
         let debian = try await site.run("list", "--json")

@@ -75,6 +75,7 @@ extension Builds {
             ("busybox no-such-thing", .failed, ["no package 'no-such-thing'", "Include"]),
             ("broken", .failed, ["%post of the package broken-1.0-1.x86_64 failed: exit status 3"]),
             ("broken-pre", .failed, ["%prein of the package broken-pre-1.0-1.x86_64 failed: exit status 4"]),
+            ("broken-lua", .failed, ["%post of the package broken-lua-1.0-1.x86_64 failed: ", "words in Lua"]),
             ("needs-more", .failed, ["nothing provides no-such-capability needed by needs-more"]),
         ]
 
@@ -91,6 +92,10 @@ extension Builds {
             try scratch.write("a.def", try small.header(agent, "busybox", url: "http://127.0.0.1:1/x"))
             expectError(
                 try await build(), .unavailable, ["the mirror cannot be reached: ", "127.0.0.1", "check the network"])
+            try scratch.write("a.def", try small.header(agent, "busybox", url: "http://user:word@127.0.0.1:1/x"))
+            let secret = try await build()
+            expectError(secret, .unavailable, ["the mirror cannot be reached: ", "127.0.0.1"])
+            #expect(!secret.errors.contains("word@"), "a password on the terminal")
             try scratch.write("a.def", try small.header(agent, "busybox", url: "file:///nowhere/at/all"))
             expectError(try await build(), .unavailable, ["the mirror cannot be reached: "])
         }

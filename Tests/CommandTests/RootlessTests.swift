@@ -126,6 +126,27 @@ extension Builds {
             }
         }
 
+        @Test(arguments: ["dnf", "zypper"]) func packagesOfRPM(agent: String) async throws {
+            let repository = try await RPMRepository.small.value
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(user)
+                var recipe = FakeRecipe()
+                recipe.header = try repository.header(agent, "busybox devices")
+                recipe.post = "chown 12:34 /etc/redhat-release"
+                try recipe.write(scratch)
+                expectSuccess(try await run(["chown", "-R", "\(user.name):\(user.name)", scratch.path]))
+                expectSuccess(try await user.run(installed(scratch, ["build", "a"]), environment: path))
+                let built = try scratch.store("a").current()
+                #expect(built.manifest.packages.map(\.name) == ["busybox", "devices", "filesystem", "setup"])
+                let listing = try await run(["unsquashfs", "-lln", built.image]).output
+                #expect(listing.contains("-rw-r--r-- 12/34 "), "\(listing)")
+                #expect(
+                    listing.split(separator: "\n").contains {
+                        $0.hasPrefix("-rwxr-xr-x 0/0 ") && $0.hasSuffix("/busybox")
+                    })
+            }
+        }
+
         @Test func whatAKilledBuildLeftIsRemovedByTheNext() async throws {
             try await FreshUser.with { user in
                 let (scratch, path) = try await site(user)

@@ -142,6 +142,7 @@ import Testing
             warning: %transfiletriggerin(glibc-common-2-3.x86_64) scriptlet failed, exit status 127
             warning: %post(a-b-1:1.0-1.x86_64) scriptlet failed, exit status 3
             Warning: kernel-default-1.0-1.x86_64.rpm %posttrans script failed (returned 1)
+            error: lua script failed: [string "%pretrans(filesystem-3.18-1.x86_64)"]:2: no (words) here
             a line that says scriptlet failed
             """
         typealias Scriptlet = RPM.Scriptlet
@@ -151,6 +152,8 @@ import Testing
                 Scriptlet(name: "%prein", package: "c-1.0-1.noarch", reason: "signal 9"),
                 Scriptlet(name: "%transfiletriggerin", package: "glibc-common-2-3.x86_64", reason: "exit status 127"),
                 Scriptlet(name: "%posttrans", package: "kernel-default-1.0-1.x86_64", reason: "returned 1"),
+                Scriptlet(
+                    name: "%pretrans", package: "filesystem-3.18-1.x86_64", reason: "2: no (words) here"),
             ])
     }
 

@@ -80,7 +80,7 @@ struct RPM: Sendable {
             {
                 return
             }
-            throw Self.explained(output, recipe: place.recipe, log: place.log) ?? error
+            throw Self.explained(withoutCredentials(output), recipe: place.recipe, log: place.log) ?? error
         }
         try judgeScriptlets(try place.runner.logText(from: start))
     }
@@ -115,6 +115,15 @@ struct RPM: Sendable {
         return Manifest.Bootstrap(
             agent: agent, from: source.repositories.first.map { Self.withoutCredentials($0.url) },
             unsigned: unsigned.isEmpty ? nil : unsigned)
+    }
+
+    /// A text without the users and passwords of the repositories' URLs, which the tools print.
+    private func withoutCredentials(_ text: String) -> String {
+        source.repositories.map(\.url).filter { Self.withoutCredentials($0) != $0 }.reduce(text) { text, url in
+            let authority = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...].prefix { $0 != "/" }
+            return text.replacing(
+                authority.prefix(through: authority.lastIndex(of: "@") ?? authority.startIndex), with: "")
+        }
     }
 
     /// A URL without the user and the password in it.
@@ -216,8 +225,9 @@ extension RPM {
         /// `exit status 3`, `signal 9`.
         let reason: String
 
-        /// The words of librpm, `warning: %post(NAME) scriptlet failed, exit status 1`; and of libzypp for `%posttrans`,
-        /// which it runs itself: `Warning: NAME.rpm %posttrans script failed (returned 1)`.
+        /// The words of librpm, `warning: %post(NAME) scriptlet failed, exit status 1` and
+        /// `error: lua script failed: [string "%post(NAME)"]:1: words`; and of libzypp for `%posttrans`, which it runs
+        /// itself: `Warning: NAME.rpm %posttrans script failed (returned 1)`.
         static func failures(in output: String) -> [Scriptlet] {
             var found: [Scriptlet] = []
             for line in output.split(whereSeparator: \.isNewline) {
@@ -230,6 +240,15 @@ extension RPM {
                             name: String(line[percent..<open]),
                             package: String(line[line.index(after: open)..<end.lowerBound]),
                             reason: String(line[end.upperBound...])))
+                } else if let start = line.firstRange(of: "lua script failed: [string \"%"),
+                    let open = line[start.upperBound...].firstIndex(of: "("),
+                    let end = line[open...].firstRange(of: ")\"]:")
+                {
+                    found.append(
+                        Scriptlet(
+                            name: "%" + line[start.upperBound..<open],
+                            package: String(line[line.index(after: open)..<end.lowerBound]),
+                            reason: String(line[end.upperBound...].prefix(200))))
                 } else if let end = line.firstRange(of: " script failed (") {
                     let words = line[..<end.lowerBound].split(separator: " ")
                     guard words.count >= 2, let name = words.last, name.hasPrefix("%") else { continue }
