@@ -64,11 +64,16 @@ let package = Package(
         .executableTarget(
             name: "nfsload", dependencies: ["NetrootServe", "CEpoll", nioCore, nioPosix], path: "Benchmarks/nfsload",
             swiftSettings: strict),
-        .testTarget(name: "NetrootConfigTests", dependencies: ["NetrootConfig"], swiftSettings: strict),
+        // What the test targets share.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "NetrootConfigTests", dependencies: ["NetrootConfig", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
         .testTarget(
             name: "NetrootImageTests",
-            dependencies: ["CSquashFS", "NetrootConfig", "NetrootImage", "NetrootSystem", subprocess, systemPackage],
+            dependencies: [
+                "CSquashFS", "NetrootConfig", "NetrootImage", "NetrootSystem", "TestSupport", subprocess, systemPackage,
+            ],
             swiftSettings: strict),
         .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
         .testTarget(
@@ -80,7 +85,8 @@ let package = Package(
             dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe", "NetrootSystem", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "NetrootBootTests", dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem"],
+            name: "NetrootBootTests",
+            dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "CommandTests",

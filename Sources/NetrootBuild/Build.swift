@@ -163,7 +163,7 @@ public struct Build: Sendable {
     private func preflight(_ agents: [any Bootstrap]) throws {
         try Tool.require((agents.flatMap(\.tools) + Self.tools).removingDuplicates())
         try PrivilegeError.requireRoot("netroot build")
-        for agent in agents { try agent.check() }
+        for agent in agents { try agent.check(allows) }
         // Said now, not when the root is built.
         if label.needsImage { _ = try SourceDateEpoch.current() }
         let place = Files.nearestDirectory(label.netroot)

@@ -22,7 +22,9 @@ struct StageBuild: Sendable {
             runner: place.runner, scratch: place.scratch, log: place.log)
         if stage.pre != nil { try await step("%pre") { try await steps.pre() } }
         try Files.makeDirectory(place.root)
-        let bootstrap = try await step("bootstrap") { try await agent.run(in: place) }
+        var bootstrap = try await step("bootstrap") { try await agent.run(in: place) }
+        // An agent may have several names.
+        bootstrap.agent = stage.agentName ?? bootstrap.agent
         if let customise = place.customise { try await step("customise") { try customise.run() } }
         try steps.metadata()
         if stage.setup != nil { try await step("%setup") { try await steps.setup() } }

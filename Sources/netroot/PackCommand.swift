@@ -25,7 +25,9 @@ struct PackCommand: AsyncParsableCommand {
     var compression = "\(BlockCompression.standard)"
     @Option(name: .long, help: "A power of two from 4k to 1m.")
     var blockSize = "\(BlockSize.standard)"
-    @Option(name: .long, help: "Where blocks are kept between packs (default: $NETROOT_CACHE, /var/cache/netroot).")
+    @Option(
+        name: .long,
+        help: "Where blocks are kept between packs (default: $NETROOT_CACHE, /var/cache/netroot, ~/.cache/netroot).")
     var cache: String?
     @Option(name: .long, help: "The most bytes that the blocks kept there may take; 0 for none.")
     var cacheSize = "2g"

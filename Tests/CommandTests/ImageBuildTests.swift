@@ -70,6 +70,37 @@ extension Builds {
             #expect(both.hasTree && both.hasImage)
         }
 
+        /// apt's words are those of bookworm's own when its keyring was hidden.
+        @Test func anUnsignedRepositoryIsRefusedOrNamedInTheManifest() async throws {
+            let environment = try await FakeRecipe.environment(scratch)
+            let real = scratch.path + "/bin/mmdebstrap"
+            try Files.move(real, to: real + ".signed")
+            try scratch.write(
+                "bin/mmdebstrap",
+                """
+                #!/bin/sh
+                for argument; do case $argument in *AllowInsecureRepositories*) exec '\(real).signed' "$@" ;; esac; done
+                for root; do case $root in /*) mkdir -p "$root/left" ;; esac; done
+                echo "W: GPG error: http://m/debian bookworm InRelease: The following signatures couldn't be verified"
+                echo "E: The repository 'http://me:secret@m/debian bookworm InRelease' is not signed."
+                echo "E: apt-get --yes update failed"
+                exit 25
+
+                """, mode: 0o755)
+            let argv = scratch.netroot(["build", "a"])
+            let refused = try await run(argv, environment: environment, folder: scratch.path)
+            expectError(refused, .failed, ["is not signed.", "--allow-unsigned"], outputLines: 1)
+            let allowed = try await run(argv + ["--allow-unsigned"], environment: environment, folder: scratch.path)
+            expectSuccess(allowed)
+            let bootstrap = try scratch.store("a").current().manifest.bootstrap
+            #expect(bootstrap?.unsigned == ["http://m/debian bookworm InRelease"])
+            #expect(try await file("left", of: scratch.store("a").current()).isEmpty)
+            try Files.move(real + ".signed", to: real)
+            expectSuccess(
+                try await run(argv + ["--allow-unsigned"], environment: environment, folder: scratch.path))
+            #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == nil)
+        }
+
         @Test func shellUnpacksEditsAndPacks() async throws {
             expectSuccess(try await build())
             let first = try scratch.store("a").current()

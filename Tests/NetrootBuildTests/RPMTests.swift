@@ -21,7 +21,7 @@ import Testing
     private func dnf(_ lines: String) throws -> DNF {
         guard case .dnf(let header) = try agent("Bootstrap: dnf\nMirrorURL: https://u:secret@a/9/$basearch\n" + lines)
         else { throw ConfigError(file: "", problem: "no dnf") }
-        return DNF(header: header)
+        return DNF(header: header, recipe: "a.def")
     }
 
     @Test func theConfigurationOfDNF() throws {
@@ -81,7 +81,7 @@ import Testing
                 "Bootstrap: zypper\nMirrorURL: http://a/15\nOSVersion: 15.6\nInclude: kernel-default\n")
         else { throw ConfigError(file: "", problem: "no zypper") }
         let rpm = RPM(source: header.source, place: place())
-        let command = Zypper(header: header).command(rpm, cache: "/c/zypper/x")
+        let command = Zypper(header: header, recipe: "a.def").command(rpm, cache: "/c/zypper/x")
         let start = try #require(command.argv.firstIndex(of: "zypper"))
         #expect(
             Array(command.argv[start...]) == [
@@ -107,9 +107,10 @@ import Testing
 
     @Test func nothingIsTakenWithoutAKey() throws {
         let agent = try dnf("")
-        let error = #expect(throws: BuildError.self) { try RPM(source: agent.header.source, place: place()).prepare() }
+        let error = #expect(throws: BuildError.self) { try agent.check(Allowances()) }
         #expect(error == .noKey(repository: "https://a/9/$basearch", recipe: "a.def"))
         #expect(error?.exitStatus == .usage)
+        try agent.check(Allowances(unsigned: true))
         let rpm = RPM(source: agent.header.source, place: place(Allowances(unsigned: true)))
         #expect(!rpm.isChecked(agent.header.source.repositories[0]))
         #expect(rpm.account(agent: "dnf").unsigned == ["https://a/9/$basearch"])

@@ -1,6 +1,7 @@
 import Glibc
 import NetrootSystem
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import NetrootImage

@@ -1,5 +1,6 @@
 import Glibc
 import NetrootSystem
+import TestSupport
 import Testing
 
 @testable import NetrootImage

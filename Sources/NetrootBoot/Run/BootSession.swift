@@ -83,6 +83,11 @@ struct BootSession: Sendable {
         let name = record.directory.dropFirst(own.count)
         guard record.directory.hasPrefix(own), !name.isEmpty, !name.contains("/"), name != ".." else { return }
         _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", record.directory]))
+        // /tmp is everybody's: nothing stays there. Another run's directory keeps it.
+        let above = String(own.dropLast())
+        if geteuid() != 0, rmdir(above) != 0, ![ENOTEMPTY, EEXIST, ENOENT].contains(errno) {
+            throw SystemError("remove", above, code: errno)
+        }
     }
 
     /// The same, made where it is missing, and checked to be this user's own and nobody else's to write.

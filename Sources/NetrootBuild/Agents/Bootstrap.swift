@@ -7,8 +7,8 @@ protocol Bootstrap: Sendable {
     /// The host's programs that it needs; checked before anything is changed.
     var tools: [Tool] { get }
 
-    /// What can be said before anything is changed: a file that is not there, a label without a generation.
-    func check() throws
+    /// What can be said before anything is changed: a file that is not there, a label without a generation, no key.
+    func check(_ allows: Allowances) throws
 
     /// Whether a build would take the root from the same as the one that a manifest tells of, as far as the agent can tell.
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool
@@ -19,7 +19,7 @@ protocol Bootstrap: Sendable {
 }
 
 extension Bootstrap {
-    func check() throws {}
+    func check(_ allows: Allowances) throws {}
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool { true }
 }
 
@@ -69,8 +69,8 @@ extension Recipe.Stage {
         case .localImage(let header):
             return LocalImage(header: header, recipe: path, hosts: hosts, building: label)
         case .scratch: return Scratch()
-        case .dnf(let header): return DNF(header: header)
-        case .zypper(let header): return Zypper(header: header)
+        case .dnf(let header): return DNF(header: header, recipe: path)
+        case .zypper(let header): return Zypper(header: header, recipe: path)
         case .container(let header): return Container(header: header, recipe: path)
         case .arch(let header): return Arch(header: header)
         }

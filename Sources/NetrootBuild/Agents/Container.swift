@@ -25,7 +25,7 @@ struct Container: Bootstrap {
 
     private var line: String { "\(recipe):\(header.line)" }
 
-    func check() throws {
+    func check(_ allows: Allowances) throws {
         guard case .file(let path, _) = header.image else { return }
         guard Files.exists(path) else { throw ContainerError.fileMissing(path: path, place: line) }
         let isDirectory = Files.isDirectory(path)

@@ -6,10 +6,14 @@ import NetrootSystem
 struct DNF: Bootstrap {
     /// The agent's part of the recipe's header.
     let header: BootstrapAgent.DNF
+    /// The recipe's path, for messages.
+    let recipe: String
 
     var tools: [Tool] {
         [Tool("dnf", package: "dnf"), RPM.tool, RPM.lockTool] + RPMKeys.tools(for: header.source)
     }
+
+    func check(_ allows: Allowances) throws { try RPM.check(header.source, recipe: recipe, allows) }
 
     /// What Apptainer puts before the recipe's own (conveyorPacker_yum.go, 1.4).
     static let always = ["/etc/redhat-release", "coreutils"]

@@ -14,12 +14,9 @@ struct Debootstrap: Bootstrap {
         "\(cache)/debootstrap\(unsigned ? "-unsigned" : "")/\(suite)"
     }
 
-    private func debs(of place: BootstrapPlace) -> String {
-        Self.cacheDirectory(place.cache, suite: header.suite, unsigned: place.allows.unsigned)
-    }
-
     /// The mmdebstrap command that fills an empty directory.
-    func command(in place: BootstrapPlace) -> Command {
+    /// - Parameter takesUnsigned: whether repositories that nobody signed are taken.
+    func command(in place: BootstrapPlace, takesUnsigned: Bool = false) -> Command {
         var argv = [
             "mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase",
             // Both would throw away the packages that the cache brings.
@@ -28,7 +25,7 @@ struct Debootstrap: Bootstrap {
             "--customize-hook=\(place.shipped.libexec)/deb-cache-out",
         ]
         if !header.include.isEmpty { argv.append("--include=" + header.include.joined(separator: ",")) }
-        if place.allows.unsigned {
+        if takesUnsigned {
             argv += [
                 "--aptopt=Acquire::AllowInsecureRepositories \"true\"",
                 "--aptopt=APT::Get::AllowUnauthenticated \"true\"",
@@ -40,23 +37,47 @@ struct Debootstrap: Bootstrap {
             argv,
             environment: [
                 // The kernel package's hooks would build the initramfs once more for each of their runs.
-                "INITRD": "No", "NETROOT_DEB_CACHE": debs(of: place),
+                "INITRD": "No",
+                "NETROOT_DEB_CACHE": Self.cacheDirectory(
+                    place.cache, suite: header.suite, unsigned: takesUnsigned),
             ]
         ).contained
     }
 
-    /// Fills the root.
-    /// - Throws: `BuildError` where the reason is known, else `CommandError`.
+    /// Fills the root. With `--allow-unsigned` too it is tried signed first: what is not can be named then.
+    /// - Throws: `BuildError` where the reason is known, else `CommandError`, `SystemError`.
     func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
-        try Files.makeDirectory(debs(of: place))
+        try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite))
+        let start = try place.runner.logSize()
+        var unsigned: [String] = []
         do {
             try await place.runner.run(command(in: place))
         } catch let error as CommandError {
-            throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
+            unsigned = Self.unsignedRepositories(in: try place.runner.logText(from: start))
+            guard place.allows.unsigned, !unsigned.isEmpty else {
+                throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
+            }
+            _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", place.root]))
+            try Files.makeDirectory(place.root)
+            try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite, unsigned: true))
+            do {
+                try await place.runner.run(command(in: place, takesUnsigned: true))
+            } catch let error as CommandError {
+                throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
+            }
         }
-        let source = RPM.withoutCredentials(header.mirror ?? header.suite)
         return Manifest.Bootstrap(
-            agent: "debootstrap", from: header.suite, unsigned: place.allows.unsigned ? [source] : nil)
+            agent: "debootstrap", from: header.suite, unsigned: unsigned.isEmpty ? nil : unsigned)
+    }
+
+    /// The repositories that apt refuses since nobody signed them whom it trusts, in its own words: URL, suite, file.
+    static func unsignedRepositories(in output: String) -> [String] {
+        output.split(whereSeparator: \.isNewline).compactMap { line in
+            guard line.hasPrefix("E: The repository '"), let end = line.firstRange(of: "' is not signed.") else {
+                return nil
+            }
+            return RPM.withoutCredentials(String(line[..<end.lowerBound].dropFirst("E: The repository '".count)))
+        }.removingDuplicates()
     }
 
     /// The reason in apt's own words, where it is one that a user can act on.
@@ -69,8 +90,9 @@ struct Debootstrap: Bootstrap {
                 return .unknownPackage(name: String(name), recipe: recipe)
             }
         }
-        let untrusted = [" is not signed.", "couldn't be verified", "NO_PUBKEY", "invalid signature", "EXPKEYSIG"]
-        for line in error.lastLines where untrusted.contains(where: line.contains) {
+        // In this order: the first says it in fewest words.
+        for sign in [" is not signed.", "couldn't be verified", "NO_PUBKEY", "invalid signature", "EXPKEYSIG"] {
+            guard let line = error.lastLines.first(where: { $0.contains(sign) }) else { continue }
             return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
         }
         let signs = [

@@ -17,7 +17,7 @@ struct LocalImage: Bootstrap {
 
     var tools: [Tool] { header.fingerprints.isEmpty ? [] : SIFSignature.tools }
 
-    func check() throws {
+    func check(_ allows: Allowances) throws {
         switch header.source {
         case .label(let name, let number): _ = try generation(name, number)
         case .path(let path): _ = try source(path)

@@ -23,13 +23,19 @@ struct RPM: Sendable {
         repository.isChecked && !place.allows.unsigned
     }
 
-    /// Refuses to begin without a key to check with, makes the directories, and lays netroot's part into the root: the
-    /// kernel package's hooks run at the end of the transaction.
-    /// - Throws: `BuildError.noKey`, `BuildError.badPath`, `SystemError`.
+    /// Refuses to begin without a key to check with.
+    /// - Throws: `BuildError.noKey`.
+    static func check(_ source: BootstrapAgent.RPMSource, recipe: String, _ allows: Allowances) throws {
+        guard source.keys.isEmpty, !allows.unsigned,
+            let repository = source.repositories.first(where: \.isChecked)
+        else { return }
+        throw BuildError.noKey(repository: withoutCredentials(repository.url), recipe: recipe)
+    }
+
+    /// Makes the directories, and lays netroot's part into the root: the kernel package's hooks run at the end of the
+    /// transaction.
+    /// - Throws: `BuildError.badPath`, `SystemError`.
     func prepare() throws {
-        if let repository = source.repositories.first(where: isChecked), source.keys.isEmpty {
-            throw BuildError.noKey(repository: Self.withoutCredentials(repository.url), recipe: place.recipe)
-        }
         for directory in [home, logs, empty] { try Files.makeDirectory(directory, mode: 0o700) }
         try Files.replace(home + "/.rpmmacros", with: Array(Self.macros.utf8))
         try place.customise?.beforePackages()

@@ -6,10 +6,14 @@ import NetrootSystem
 struct Zypper: Bootstrap {
     /// The agent's part of the recipe's header.
     let header: BootstrapAgent.Zypper
+    /// The recipe's path, for messages.
+    let recipe: String
 
     var tools: [Tool] {
         [Tool("zypper", package: "zypper"), RPM.tool, RPM.lockTool] + RPMKeys.tools(for: header.source)
     }
+
+    func check(_ allows: Allowances) throws { try RPM.check(header.source, recipe: recipe, allows) }
 
     /// What Apptainer puts before the recipe's own (conveyorPacker_zypper.go, 1.4).
     static let always = ["aaa_base"]
