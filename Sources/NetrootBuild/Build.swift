@@ -72,7 +72,8 @@ public struct Build: Sendable {
     /// The current generation where a build would make the same again: this netroot built it from the recipe as it is.
     ///
     /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at, but for the label
-    /// or the image that the root begins with. Values of build arguments are not recorded, so a recipe that is given any is never up to date.
+    /// or the image that the root begins with; a recipe with such an earlier stage is never up to date. Neither is one that
+    /// is given build arguments: their values are not recorded.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
         let bytes = try readRecipe()
@@ -90,6 +91,13 @@ public struct Build: Sendable {
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes)),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
         else { return nil }
+        // Of the stages that lend files the manifest says nothing.
+        for stage in recipe.needed.dropLast() {
+            switch try stage.agent() {
+            case .localImage, .container: return nil
+            case .debootstrap, .dnf, .zypper, .arch, .scratch: break
+            }
+        }
         guard let bootstrap = manifest.bootstrap else { return current }
         let agent = try recipe.built.bootstrap(hosts: hosts, building: label)
         return try await agent.isUnchanged(since: bootstrap) ? current : nil

@@ -130,6 +130,10 @@ extension Builds {
 
         @Test func noRepository() async throws {
             try scratch.write("empty.conf", "[options]\nGPGDir = \(repository)/gnupg\n")
+            try scratch.write("more.conf", "[core]\nServer = file://\(repository)\nInclude = /srv/weak\n")
+            expectError(
+                try await build("base", header: "ConfURL: more.conf"), .failed,
+                ["more.conf:3: Include = /srv/weak", "would not be looked at"], outputLines: 1)
             expectError(
                 try await build("base", header: "ConfURL: empty.conf"), .failed, ["empty.conf names no repository"])
             expectError(
@@ -155,7 +159,11 @@ extension Builds {
         /// The keys of Arch Linux are a package of the host's; nothing is trusted without them.
         @Test func theDistributionsKeysAreNamedWhereTheyAreMissing() async throws {
             try scratch.write("a.def", "Bootstrap: arch\nMirrorURL: file://\(repository)\n")
-            let hide = "mount -t tmpfs none /usr/share/keyrings; exec \"$@\""
+            let hide = """
+                mount -t tmpfs none /usr/share/keyrings
+                if [ -d /usr/share/pacman/keyrings ]; then mount -t tmpfs none /usr/share/pacman/keyrings; fi
+                exec "$@"
+                """
             let outcome = try await scratch.run(
                 "build", "a", wrapper: ["unshare", "--mount", "--", "sh", "-c", hide, "sh"], environment: cache)
             expectError(

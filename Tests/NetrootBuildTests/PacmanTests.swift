@@ -42,6 +42,8 @@ import Testing
                 "[options]", Self.level, "NoExtract = usr/share/doc/*", "siglevel = Required", "[site]",
                 "SigLevel = PackageRequired", "Server = file:///m", "Include = /srv/other",
             ])
+        #expect(config.included == "13: Include = /srv/other")
+        #expect(PacmanConfig(PacmanConfig.standard(), mirror: "m", takesUnsigned: false).included == nil)
         #expect(config.keyring == "/srv/keys")
         #expect(config.repositories == ["site"])
     }

@@ -33,6 +33,13 @@ struct Arch: Bootstrap {
             throw BuildError.unsigned(
                 reason: "\(header.configuration ?? "pacman.conf"):\(line)", recipe: place.recipe, log: place.log)
         }
+        if let line = config.included {
+            throw BuildError.bootstrapFailed(
+                reason:
+                    "\(header.configuration ?? "pacman.conf"):\(line) names another file, whose lines would not be looked at; "
+                    + "put them here, the servers of a mirror list as Server = URL",
+                recipe: place.recipe, log: place.log)
+        }
         // A recipe is trusted, and what it names on this machine; not what a server sends.
         if let line = config.program, let url = header.configuration, url.contains("://"),
             !url.lowercased().hasPrefix("file://")

@@ -12,6 +12,8 @@ struct PacmanConfig: Sendable, Equatable {
     let weakened: String?
     /// The first line that makes pacman run a program of this machine (`XferCommand`), as `NUMBER: text`.
     let program: String?
+    /// The first line that takes lines from another file (`Include`), as `NUMBER: text`: they would not be looked at.
+    let included: String?
 
     /// What a build uses without `ConfURL`: the repositories of Arch Linux itself.
     static func standard() -> String {
@@ -44,6 +46,7 @@ struct PacmanConfig: Sendable, Equatable {
         var keyring: String?
         var weakened: String?
         var program: String?
+        var included: String?
         let level = takesUnsigned ? "SigLevel = Never" : "SigLevel = Required DatabaseOptional TrustedOnly"
         for (number, raw) in given.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let line = String(raw.prefix { $0 != "#" }).trimmed
@@ -58,6 +61,7 @@ struct PacmanConfig: Sendable, Equatable {
             let value = parts.count == 2 ? parts[1] : ""
             if key == "gpgdir" { keyring = value }
             if key == "xfercommand", program == nil { program = "\(number + 1): \(line)" }
+            if key == "include", value != Self.mirrorList, included == nil { included = "\(number + 1): \(line)" }
             if key == "siglevel", weakened == nil {
                 let words = value.split(whereSeparator: \.isWhitespace).map { $0.lowercased() }
                 if words.contains(where: Self.weak.contains) { weakened = "\(number + 1): \(line)" }
@@ -72,6 +76,7 @@ struct PacmanConfig: Sendable, Equatable {
         self.keyring = keyring
         self.weakened = weakened
         self.program = program
+        self.included = included
     }
 }
 
