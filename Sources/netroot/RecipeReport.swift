@@ -66,6 +66,10 @@ enum RecipeReport {
         }
         if !root.isEmpty { rows.append(["  runs in the root", root]) }
         if !kept.isEmpty { rows.append(["  kept in the root", kept]) }
+        for needed in recipe.needed {
+            guard let signatures = signatures(of: needed) else { continue }
+            rows.append(["  signatures", signatures])
+        }
         let ignored = stage.ignoredSections
         if !ignored.isEmpty { rows.append(["  not used", ignored.joined(separator: ", ")]) }
         do {
@@ -74,6 +78,27 @@ enum RecipeReport {
             rows.append(["  refused", "\(error)"])
         }
         return Report.table(rows)
+    }
+
+    /// Whose signatures an RPM stage's packages must have; nil for other agents, and for a recipe that is refused anyhow.
+    private static func signatures(of stage: Recipe.Stage) -> String? {
+        let source: BootstrapAgent.RPMSource
+        do throws(ConfigError) {
+            switch try stage.agent() {
+            case .dnf(let header): source = header.source
+            case .zypper(let header): source = header.source
+            default: return nil
+            }
+        } catch {
+            return nil
+        }
+        let unchecked = source.repositories.filter { !$0.isChecked }.map(\.id)
+        guard unchecked.count < source.repositories.count else { return "not checked: gpgcheck=0" }
+        let rest = unchecked.isEmpty ? "" : "; not checked: \(unchecked.joined(separator: ", "))"
+        guard !source.keys.isEmpty else {
+            return "no key: add Setopt: gpgkey=URL, or build with --allow-unsigned" + rest
+        }
+        return "by \(source.keys.joined(separator: ", "))" + rest
     }
 
     private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

@@ -134,6 +134,21 @@ import Testing
         try expectGolden("recipe", outcome.output)
     }
 
+    @Test(arguments: [
+        ("", "no key: add Setopt: gpgkey=URL, or build with --allow-unsigned"),
+        ("Setopt: gpgcheck=0\n", "not checked: gpgcheck=0"),
+        (
+            "Setopt: gpgkey=https://a/key other1.gpgcheck=0\nOtherURL1: https://b\n",
+            "by https://a/key; not checked: other1"
+        ),
+    ])
+    func signaturesOfPackages(lines: String, expected: String) async throws {
+        try scratch.write("r.def", "Bootstrap: dnf\nMirrorURL: https://a/9\n" + lines)
+        let outcome = try await recipe("r.def")
+        expectSuccess(outcome)
+        #expect(outcome.output.contains("  signatures  \(expected)\n"), "\(outcome.output)")
+    }
+
     @Test func shippedRecipesCanBeBuilt() async throws {
         let agents = [
             "archlinux-base": "arch", "centos-stream9-base": "dnf", "debian12-base": "debootstrap",
