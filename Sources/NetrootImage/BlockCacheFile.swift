@@ -65,7 +65,11 @@ final class BlockCacheFile {
         }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Not by closing alone: a child that is forked at this moment has the descriptor until it calls exec.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Calls `body` with each record's place and header, up to the end or the first that is damaged.
     func forEachRecord(_ hasher: BlockHasher, _ body: (Int64, Header) -> Void) {

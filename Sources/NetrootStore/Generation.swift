@@ -80,7 +80,11 @@ public final class GenerationHold: Sendable {
         }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Not by closing alone: a child that is forked at this moment has the descriptor until it calls exec.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
 
 /// What is wrong with the generations of a label.

@@ -49,5 +49,9 @@ public final class FileLock: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    deinit { close(descriptor.rawValue) }
+    deinit {
+        // Not by closing alone: a child that is forked at this moment has the descriptor until it calls exec.
+        flock(descriptor.rawValue, LOCK_UN)
+        close(descriptor.rawValue)
+    }
 }
