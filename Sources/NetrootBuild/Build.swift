@@ -42,7 +42,8 @@ public struct Build: Sendable {
     public func run(progress: Progress) async throws -> Generation {
         let bytes = try readRecipe()
         let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
-        try preflight(try agents(of: recipe))
+        let agents = try agents(of: recipe)
+        try preflight(agents)
         for note in Self.notes(on: recipe) { progress.note(note) }
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "build")
@@ -52,7 +53,7 @@ public struct Build: Sendable {
         }
         let draft = try store.begin()
         do {
-            return try await build(recipe, of: bytes, in: draft, store: store, progress: progress)
+            return try await build(recipe, of: bytes, by: agents, in: draft, store: store, progress: progress)
         } catch {
             let failure = error
             // Not cancelled with the build: a draft must go even after Ctrl-C.
@@ -105,21 +106,21 @@ public struct Build: Sendable {
 
     /// The steps, top to bottom.
     private func build(
-        _ recipe: Recipe, of bytes: [UInt8], in draft: Draft, store: LabelStore, progress: Progress
+        _ recipe: Recipe, of bytes: [UInt8], by agents: [any Bootstrap], in draft: Draft, store: LabelStore,
+        progress: Progress
     ) async throws -> Generation {
         let started = JSON.timestamp()
         let runner = CommandRunner(log: draft.log, echo: echo)
         let tree = RootTree(directory: draft.root)
         let inRoot = RootCommand(root: draft.root, shipped: shipped)
-        let scratch = draft.directory + "/scratch"
         // The recipe's scripts may hold passwords.
-        try Files.makeDirectory(scratch, mode: 0o700)
+        try Files.makeDirectory(draft.scratch, mode: 0o700)
         // Digested as it was read: somebody may edit it while the build runs.
         let used = recipe.usedArguments
         let source = Manifest.RecipeFile(
             path: recipe.path, sha256: try await Digest.sha256(of: bytes), arguments: used.isEmpty ? nil : used)
         let laid = try await Digest.shipped(shipped)
-        let bootstrap = try await stages(recipe, in: draft, scratch: scratch, runner: runner, progress: progress)
+        let bootstrap = try await stages(recipe, by: agents, in: draft, runner: runner, progress: progress)
         let pair = KernelPair(
             tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog,
             transports: label.transports)
@@ -136,7 +137,7 @@ public struct Build: Sendable {
         return try await progress.step("publish") {
             let packages = try await PackageList.read(inRoot, runner: CommandRunner())
             let privileged = try Manifest.Privileged(countedIn: draft.root)
-            _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", scratch]))
+            _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", draft.scratch]))
             if label.format == .squashfs { try await PackStep.removeTree(draft) }
             let manifest = Manifest(
                 label: label.name, generation: draft.number, format: label.format.rawValue, image: packed,
@@ -200,37 +201,35 @@ public struct Build: Sendable {
     /// Makes the roots of the stages, the last of them the draft's.
     /// - Returns: what the manifest says of the last one's bootstrap.
     private func stages(
-        _ recipe: Recipe, in draft: Draft, scratch: String, runner: CommandRunner, progress: Progress
+        _ recipe: Recipe, by agents: [any Bootstrap], in draft: Draft, runner: CommandRunner, progress: Progress
     ) async throws -> Manifest.Bootstrap {
-        let customise = Customise(
-            tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports)
         var earlier: [String: RootTree] = [:]
         var unsigned: [String] = []
-        for stage in recipe.needed.dropLast() {
-            let name = stage.name ?? ""
-            let folder = "\(scratch)/stage-\(earlier.count + 1)"
-            try Files.makeDirectory(folder + "/scratch", mode: 0o700)
+        func make(_ stage: Recipe.Stage, by agent: any Bootstrap, in folder: String, name: String?, _ last: Customise?)
+            async throws -> Manifest.Bootstrap
+        {
             let place = BootstrapPlace(
                 root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipe: recipe.path,
-                log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: nil, progress: progress)
-            let lender = try await StageBuild(
-                stage: stage, agent: try stage.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
-                name: name
+                log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: last, progress: progress)
+            let made = try await StageBuild(
+                stage: stage, agent: agent, place: place, earlier: earlier, name: name
             ).run()
-            unsigned += lender.unsigned ?? []
-            earlier[name] = RootTree(directory: place.root)
+            unsigned += made.unsigned ?? []
+            return made
         }
-        let place = BootstrapPlace(
-            root: draft.root, scratch: scratch, cache: cache, recipe: recipe.path, log: failedLog, shipped: shipped,
-            runner: runner, allows: allows, customise: customise, progress: progress)
-        let last = recipe.built
-        var bootstrap = try await StageBuild(
-            stage: last, agent: try last.bootstrap(hosts: hosts, building: label), place: place, earlier: earlier,
-            name: nil
-        ).run()
+        for (number, (stage, agent)) in zip(recipe.needed.dropLast(), agents).enumerated() {
+            let name = stage.name ?? ""
+            let folder = "\(draft.scratch)/stage-\(number + 1)"
+            try Files.makeDirectory(folder + "/scratch", mode: 0o700)
+            _ = try await make(stage, by: agent, in: folder, name: name, nil)
+            earlier[name] = RootTree(directory: folder + "/root")
+        }
+        let customise = Customise(
+            tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports)
+        var bootstrap = try await make(
+            recipe.built, by: agents[agents.count - 1], in: draft.directory, name: nil, customise)
         // What a stage lends is in the root too.
-        unsigned = (unsigned + (bootstrap.unsigned ?? [])).removingDuplicates()
-        bootstrap.unsigned = unsigned.isEmpty ? nil : unsigned
+        bootstrap.unsigned = unsigned.isEmpty ? nil : unsigned.removingDuplicates()
         return bootstrap
     }
 

@@ -89,7 +89,7 @@ struct KernelPair: Sendable {
         // A root that is served needs no copy of its own.
         try await runner.run(Command(["mv", "-f", "--", made, initramfs]))
         try await runner.run(
-            Command(["cp", "-L", "--reflink=auto", "--", try tree.resolve(kernel.path), vmlinuz]))
+            Command(["cp", "-L", "--reflink=auto", "--", try tree.regularFile(kernel.path), vmlinuz]))
         // dracut writes 0600; the TFTP server of another user reads them too.
         try await runner.run(Command(["chmod", "0644", "--", vmlinuz, initramfs]))
         return kernel.version

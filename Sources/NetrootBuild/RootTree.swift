@@ -41,13 +41,19 @@ struct RootTree: Sendable {
     /// The content of a regular file. What an image brought may be a FIFO: opened, it would be waited for without an end.
     /// - Throws: `BuildError.badPath` where it is another kind of file, `SystemError`.
     func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
+        try Files.read(try regularFile(path), limit: limit)
+    }
+
+    /// The path on the host of a regular file.
+    /// - Throws: `BuildError.badPath` where it is another kind of file, `SystemError`.
+    func regularFile(_ path: String) throws -> String {
         let host = try resolve(path)
         var status = stat()
         try SystemError.check("read", host, lstat(host, &status))
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw BuildError.badPath(path: path, reason: "it is no regular file")
         }
-        return try Files.read(host, limit: limit)
+        return host
     }
 
     /// The content of a regular file as text.

@@ -221,4 +221,6 @@ public struct Draft: Sendable, Equatable {
     public var initramfs: String { directory + "/initrd.img" }
     /// The log of the build.
     public var log: String { directory + "/build.log" }
+    /// What the build needs on the way, and removes before it publishes.
+    public var scratch: String { directory + "/scratch" }
 }

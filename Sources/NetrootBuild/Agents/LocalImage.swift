@@ -22,7 +22,7 @@ struct LocalImage: Bootstrap {
         case .label(let name, let number): _ = try generation(name, number)
         case .path(let path): _ = try source(path)
         }
-        if !header.fingerprints.isEmpty { _ = try signed() }
+        if !header.fingerprints.isEmpty { try requireSIF() }
     }
 
     /// Fills the root.
@@ -40,13 +40,17 @@ struct LocalImage: Bootstrap {
             let report = try source.fill(fill)
             return manifest(Self.text(name, generation), digest(of: generation), report, place)
         case .path(let path):
+            var file = path
             if !header.fingerprints.isEmpty {
-                try await SIFSignature(sif: try signed(), fingerprints: header.fingerprints).verify(
+                // Whoever may write the file could change it between the check and the unpacking.
+                file = place.scratch + "/image.sif"
+                try await place.runner.run(Command(["cp", "--reflink=auto", "--", path, file]))
+                try await SIFSignature(sif: try SIF(file), name: path, fingerprints: header.fingerprints).verify(
                     scratch: place.scratch, runner: place.runner)
             }
-            let source = try source(path)
+            let source = try source(file)
             let report = try source.fill(fill)
-            return manifest(path, try await digest(of: path, source), report, place)
+            return manifest(path, try await digest(of: file, source), report, place)
         }
     }
 
@@ -147,15 +151,14 @@ struct LocalImage: Bootstrap {
         return .directory(real)
     }
 
-    /// The SIF file whose signatures are wanted.
-    private func signed() throws -> SIF {
-        guard case .path(let path) = header.source, case .sif(let sif, _) = try source(path) else {
+    /// Only a SIF file has signatures.
+    private func requireSIF() throws {
+        guard case .path(let path) = header.source, case .sif = try source(path) else {
             throw ConfigError(
                 file: recipe, line: header.line,
                 problem: "Fingerprints: only a SIF file is signed, and From: names none",
                 hint: "remove Fingerprints:")
         }
-        return sif
     }
 
     private static func realPath(_ path: String) -> String? {

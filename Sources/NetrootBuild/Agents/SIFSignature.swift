@@ -8,7 +8,10 @@ import NetrootSystem
 /// As `pkg/integrity` in github.com/sylabs/sif: a signature is a clear-signed JSON text with digests of the header, and of
 /// the descriptor and the bytes of each object in the root's group. Legacy signatures (SIF before 1.0) are not read.
 struct SIFSignature {
+    /// The file, or a copy of it that nobody else can change.
     let sif: SIF
+    /// The file's path, for messages.
+    let name: String
     /// Forty hexadecimal digits each, in capitals.
     let fingerprints: [String]
 
@@ -35,7 +38,7 @@ struct SIFSignature {
     /// - Throws: `SIFSignatureError`, `SIFError`, `SquashfsReadError`, `CommandError`, `SystemError`.
     func verify(scratch: String, runner: CommandRunner) async throws {
         let group = try sif.signedGroup()
-        guard !group.signatures.isEmpty else { throw SIFSignatureError.unsigned(path: sif.path) }
+        guard !group.signatures.isEmpty else { throw SIFSignatureError.unsigned(path: name) }
         let keyrings = try await keyrings(scratch: scratch)
         var missing = fingerprints
         for (index, signature) in group.signatures.enumerated() {
@@ -43,11 +46,11 @@ struct SIFSignature {
             try Files.replace(file + ".asc", with: signature, mode: 0o600)
             guard let key = try await signer(file, keyrings: keyrings), fingerprints.contains(key) else { continue }
             if let problem = try mismatch(try Files.read(file + ".json", limit: 4 << 20), group) {
-                throw SIFSignatureError.mismatch(path: sif.path, key: key, problem: problem)
+                throw SIFSignatureError.mismatch(path: name, key: key, problem: problem)
             }
             missing.removeAll { $0 == key }
         }
-        guard missing.isEmpty else { throw SIFSignatureError.missing(path: sif.path, keys: missing) }
+        guard missing.isEmpty else { throw SIFSignatureError.missing(path: name, keys: missing) }
     }
 
     /// Where the public keys are: GnuPG's and Apptainer's of the user who builds, and Apptainer's of the machine. Any will do,
@@ -70,7 +73,7 @@ struct SIFSignature {
 
     /// The key that made a good signature, by its primary key's fingerprint; nil where it is not good, or the key not there.
     private func signer(_ file: String, keyrings: [String]) async throws -> String? {
-        guard !keyrings.isEmpty else { throw SIFSignatureError.missing(path: sif.path, keys: fingerprints) }
+        guard !keyrings.isEmpty else { throw SIFSignatureError.missing(path: name, keys: fingerprints) }
         let options = ["--status-fd", "1"] + keyrings.flatMap { ["--keyring", $0] }
         let status: String
         do {
