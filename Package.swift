@@ -15,6 +15,14 @@ let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
 let package = Package(
     name: "netroot",
     products: [.executable(name: "netroot", targets: ["netroot"])],
@@ -27,37 +35,40 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CNFS", pkgConfig: "libnfs", providers: [.apt(["libnfs-dev"])]),
         .systemLibrary(name: "CSquashFS", pkgConfig: "libsquashfs1", providers: [.apt(["libsquashfs-dev"])]),
         // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        .target(name: "NetrootConfig", swiftSettings: strict),
-        .target(
-            name: "NetrootSystem", dependencies: ["NetrootConfig", subprocess, systemPackage], swiftSettings: strict),
-        .target(
-            name: "NetrootImage",
-            dependencies: ["NetrootConfig", "NetrootSystem", "CSquashFS", "CCrypto", subprocess, systemPackage],
-            swiftSettings: strict),
-        .target(name: "NetrootStore", dependencies: ["NetrootConfig", "NetrootSystem"], swiftSettings: strict),
-        .target(
-            name: "NetrootBuild",
-            dependencies: ["NetrootConfig", "NetrootSystem", "NetrootImage", "NetrootStore"],
-            swiftSettings: strict),
-        .target(
-            name: "NetrootServe",
-            dependencies: ["NetrootSystem", "NetrootImage", "CNFS", nioCore, nioPosix, logging],
-            swiftSettings: strict),
-        .target(
-            name: "NetrootBoot",
-            dependencies: [
-                "NetrootConfig", "NetrootSystem", "NetrootImage", "NetrootStore", "NetrootServe", nioCore, nioPosix,
-            ],
-            swiftSettings: strict),
+        // The rooms, from the bottom up (docs/house.md). A room imports only those below it.
+        room("NetrootSystem", [subprocess, systemPackage]),
+        room("NetrootConfig", ["NetrootSystem"]),
+        room(
+            "NetrootImage",
+            ["NetrootConfig", "NetrootSystem", "CLinux", "CSquashFS", "CCrypto", subprocess, systemPackage]),
+        room("NetrootEntry", ["NetrootConfig", "NetrootSystem"]),
+        room("NetrootStore", ["NetrootConfig", "NetrootSystem"]),
+        room("NetrootTree", ["NetrootImage", "NetrootSystem", "CLinux"]),
+        room("NetrootServe", ["NetrootImage", "NetrootSystem", "CNFS", nioCore, nioPosix, logging]),
+        room(
+            "NetrootSite",
+            ["NetrootEntry", "NetrootStore", "NetrootImage", "NetrootConfig", "NetrootSystem"]),
+        room(
+            "NetrootBuild",
+            [
+                "NetrootTree", "NetrootImage", "NetrootStore", "NetrootEntry", "NetrootConfig", "NetrootSystem",
+            ]),
+        room(
+            "NetrootRun",
+            [
+                "NetrootSite", "NetrootServe", "NetrootEntry", "NetrootStore", "NetrootImage", "NetrootConfig",
+                "NetrootSystem", nioCore, nioPosix,
+            ]),
         .executableTarget(
             name: "netroot",
             dependencies: [
-                "NetrootConfig", "NetrootSystem", "NetrootImage", "NetrootStore", "NetrootBuild", "NetrootServe",
-                "NetrootBoot", argumentParser, logging,
+                "NetrootRun", "NetrootBuild", "NetrootServe", "NetrootSite", "NetrootTree", "NetrootImage",
+                "NetrootEntry", "NetrootStore", "NetrootConfig", "NetrootSystem", argumentParser, logging,
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CEpoll", path: "Benchmarks/CEpoll"),
@@ -65,34 +76,49 @@ let package = Package(
             name: "nfsload", dependencies: ["NetrootServe", "CEpoll", nioCore, nioPosix], path: "Benchmarks/nfsload",
             swiftSettings: strict),
         // What the test targets share.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        .testTarget(
-            name: "NetrootConfigTests", dependencies: ["NetrootConfig", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "NetrootSystemTests", dependencies: ["NetrootSystem"], swiftSettings: strict),
-        .testTarget(
-            name: "NetrootImageTests",
-            dependencies: [
-                "CSquashFS", "NetrootConfig", "NetrootImage", "NetrootSystem", "TestSupport", subprocess, systemPackage,
-            ],
+        .target(
+            name: "TestSupport", dependencies: ["NetrootSystem", "CLinux", subprocess, systemPackage],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "NetrootStoreTests", dependencies: ["NetrootStore"], swiftSettings: strict),
-        .testTarget(
-            name: "NetrootBuildTests",
-            dependencies: ["NetrootBuild", "NetrootConfig", "NetrootImage", "NetrootStore", "NetrootSystem"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "NetrootServeTests",
-            dependencies: ["NetrootConfig", "NetrootImage", "NetrootServe", "NetrootSystem", logging],
-            swiftSettings: strict),
-        .testTarget(
-            name: "NetrootBootTests",
-            dependencies: ["NetrootBoot", "NetrootConfig", "NetrootSystem", "TestSupport"],
-            exclude: ["Golden"], swiftSettings: strict),
-        .testTarget(
-            name: "CommandTests",
-            dependencies: ["NetrootConfig", "NetrootImage", "NetrootStore", "NetrootSystem", "netroot"],
-            exclude: ["Golden"], swiftSettings: strict),
-        .testTarget(
-            name: "BootTests", dependencies: ["NetrootSystem"], exclude: ["console.exp"], swiftSettings: strict),
+        tests("NetrootSystemTests", ["NetrootSystem", "TestSupport"]),
+        tests("NetrootConfigTests", ["NetrootConfig", "NetrootSystem", "TestSupport"]),
+        tests(
+            "NetrootImageTests",
+            [
+                "NetrootImage", "NetrootConfig", "NetrootSystem", "CSquashFS", "TestSupport", subprocess,
+                systemPackage,
+            ]),
+        tests(
+            "NetrootTreeTests",
+            ["NetrootTree", "NetrootImage", "NetrootSystem", "CLinux", "TestSupport", subprocess, systemPackage]),
+        tests(
+            "NetrootEntryTests", ["NetrootEntry", "NetrootConfig", "NetrootSystem", "TestSupport"], exclude: ["Golden"]),
+        tests("NetrootStoreTests", ["NetrootStore", "NetrootSystem", "TestSupport"]),
+        tests(
+            "NetrootBuildTests",
+            [
+                "NetrootBuild", "NetrootTree", "NetrootImage", "NetrootEntry", "NetrootStore", "NetrootConfig",
+                "NetrootSystem", "TestSupport",
+            ]),
+        tests(
+            "NetrootServeTests",
+            ["NetrootServe", "NetrootImage", "NetrootConfig", "NetrootSystem", "TestSupport", logging]),
+        tests(
+            "NetrootSiteTests",
+            ["NetrootSite", "NetrootEntry", "NetrootStore", "NetrootConfig", "NetrootSystem", "TestSupport"],
+            exclude: ["Golden"]),
+        tests(
+            "NetrootRunTests",
+            [
+                "NetrootRun", "NetrootSite", "NetrootEntry", "NetrootStore", "NetrootConfig", "NetrootSystem",
+                "TestSupport",
+            ], exclude: ["Golden"]),
+        tests(
+            "CommandTests",
+            [
+                "netroot", "NetrootStore", "NetrootTree", "NetrootImage", "NetrootConfig", "NetrootSystem",
+                "TestSupport",
+            ], exclude: ["Golden"]),
+        tests("BootTests", ["NetrootSystem", "TestSupport"], exclude: ["console.exp"]),
     ]
 )

@@ -2,6 +2,7 @@ public import NetrootConfig
 import NetrootImage
 public import NetrootStore
 public import NetrootSystem
+import NetrootTree
 
 /// One build: a recipe becomes a generation.
 public struct Build: Sendable {

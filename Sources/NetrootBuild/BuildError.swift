@@ -1,4 +1,5 @@
 public import NetrootSystem
+import NetrootTree
 
 /// Why a build cannot go on.
 public enum BuildError: ReportableError, Equatable {
@@ -40,8 +41,6 @@ public enum BuildError: ReportableError, Equatable {
     case dracutFailed(lines: [String], log: String)
     /// The initramfs does not hold what a client needs.
     case badInitramfs(reason: String, log: String)
-    /// A path inside the root leads nowhere, or in circles.
-    case badPath(path: String, reason: String)
     /// It cannot be done in a user namespace.
     case needsRoot(what: String)
     /// An image cannot be edited in place.
@@ -107,8 +106,6 @@ public enum BuildError: ReportableError, Equatable {
             return "dracut failed: \(lines.last ?? "it printed nothing")\nlog: \(log)"
         case .badInitramfs(let reason, let log):
             return "the initramfs is not fit to boot: \(reason)\nlog: \(log)"
-        case .badPath(let path, let reason):
-            return "\(path) in the root: \(reason)"
         case .needsRoot(let what):
             return "\(what)\nset FORMAT = squashfs, which needs no root, or run it with sudo"
         case .liveImage(let label, let generation):

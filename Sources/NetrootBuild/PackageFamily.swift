@@ -1,4 +1,5 @@
 import NetrootSystem
+import NetrootTree
 
 /// Whose packages a root is made of: which database lists them, and what they are called.
 enum PackageFamily: Sendable, Hashable {
@@ -12,7 +13,7 @@ enum PackageFamily: Sendable, Hashable {
     case pacman
 
     /// The family of a root by the database of packages in it; nil where it has none.
-    /// - Throws: `BuildError.badPath`, `SystemError`.
+    /// - Throws: `RootPathError`, `SystemError`.
     static func of(_ tree: RootTree) throws -> PackageFamily? {
         if try tree.contains("var/lib/dpkg/status") { return .dpkg }
         if try tree.contains("var/lib/pacman/local") { return .pacman }

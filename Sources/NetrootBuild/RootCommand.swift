@@ -1,4 +1,5 @@
 import NetrootSystem
+import NetrootTree
 
 /// Running programs inside a root: own PID and mount namespaces, `/proc /sys /dev /run`, the host's resolver.
 struct RootCommand: Sendable {

@@ -3,6 +3,7 @@ public import NetrootConfig
 import NetrootImage
 public import NetrootStore
 public import NetrootSystem
+import NetrootTree
 
 /// Editing a generation by hand: a chroot in a copy, published when the work ended well.
 public struct Shell: Sendable {

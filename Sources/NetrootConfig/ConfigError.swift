@@ -1,5 +1,7 @@
+public import NetrootSystem
+
 /// What is wrong in a hosts file or a recipe, where, and what to do about it.
-public struct ConfigError: Error, Equatable, CustomStringConvertible {
+public struct ConfigError: ReportableError, Equatable {
     /// The file's path, as it was given.
     public let file: String
     /// The line, counted from 1; nil where the file as a whole is wrong.
@@ -16,6 +18,9 @@ public struct ConfigError: Error, Equatable, CustomStringConvertible {
         self.problem = problem
         self.hint = hint
     }
+
+    /// Always `.usage`: the text is wrong, nothing was tried.
+    public var exitStatus: ExitStatus { .usage }
 
     /// `FILE:LINE: PROBLEM`, and the hint after a semicolon.
     public var description: String {

@@ -1,5 +1,7 @@
+import NetrootSystem
+
 /// What a file that nobody expected looks like, in words.
-enum FileGuess {
+public enum FileGuess {
     private static let magics: [(bytes: [UInt8], words: String)] = [
         (Array("hsqs".utf8), "a squashfs image"), (Array("sqsh".utf8), "a big-endian squashfs image"),
         (Array("070701".utf8), "a newc archive"), (Array("070707".utf8), "an old cpio archive"),
@@ -11,8 +13,14 @@ enum FileGuess {
         (Array("#".utf8), "text"),
     ]
 
+    /// The first bytes of a regular file, at most `count`.
+    /// - Throws: `SquashfsReadError.foreign` for another kind of file, `SquashfsReadError.system`.
+    public static func firstBytes(of path: String, count: Int) throws(SquashfsReadError) -> [UInt8] {
+        try SquashfsImageFile(path).prefix(count)
+    }
+
     /// Names the content by its first bytes; where they are not known, shows them.
-    static func describe(_ bytes: [UInt8]) -> String {
+    public static func describe(_ bytes: [UInt8]) -> String {
         if bytes.isEmpty { return "empty" }
         // Before the others: it begins as a script.
         if bytes.dropFirst(SIF.magicPlace).starts(with: SIF.magic) { return "a SIF file" }

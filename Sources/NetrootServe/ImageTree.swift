@@ -1,5 +1,6 @@
 import Glibc
 import NetrootImage
+import NetrootSystem
 
 /// Where the bytes of a regular file come from.
 enum FileContents: Sendable {

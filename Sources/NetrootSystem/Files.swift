@@ -184,3 +184,6 @@ public enum Files {
         return path
     }
 }
+
+/// `O_NOATIME` (open(2)), which Glibc's module leaves out.
+public let noAccessTime: Int32 = 0o1000000

@@ -1,5 +1,3 @@
-public import NetrootConfig
-
 /// The exit statuses of the command line, after `sysexits.h` where it has one.
 public enum ExitStatus: Int32, Sendable {
     /// The work was tried and failed.
@@ -18,9 +16,4 @@ public enum ExitStatus: Int32, Sendable {
 public protocol ReportableError: Error, CustomStringConvertible, Sendable {
     /// The exit status of a command that ends with this error.
     var exitStatus: ExitStatus { get }
-}
-
-extension ConfigError: ReportableError {
-    /// Always `.usage`: the text is wrong, nothing was tried.
-    public var exitStatus: ExitStatus { .usage }
 }

@@ -1,6 +1,8 @@
 public import ArgumentParser
-public import NetrootBoot
 public import NetrootConfig
+public import NetrootEntry
+public import NetrootRun
+import NetrootSite
 import NetrootStore
 import NetrootSystem
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

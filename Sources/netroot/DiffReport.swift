@@ -1,4 +1,5 @@
 import NetrootImage
+import NetrootTree
 
 /// The words of `diff`.
 enum DiffReport {

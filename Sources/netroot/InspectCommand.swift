@@ -4,6 +4,7 @@ import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 public import ArgumentParser
-public import NetrootBoot
 import NetrootConfig
+public import NetrootSite
 import NetrootSystem
 
 extension NFSServerKind: ExpressibleByArgument {}

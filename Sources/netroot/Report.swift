@@ -1,7 +1,9 @@
-import NetrootBoot
 import NetrootBuild
 import NetrootConfig
+import NetrootEntry
+import NetrootRun
 import NetrootServe
+import NetrootSite
 import NetrootStore
 import NetrootSystem
 

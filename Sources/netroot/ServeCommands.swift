@@ -1,7 +1,9 @@
 import ArgumentParser
-import NetrootBoot
 import NetrootConfig
+import NetrootEntry
+import NetrootRun
 import NetrootServe
+import NetrootSite
 import NetrootStore
 import NetrootSystem
 

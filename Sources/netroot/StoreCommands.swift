@@ -1,6 +1,8 @@
 import ArgumentParser
-import NetrootBoot
 import NetrootConfig
+import NetrootEntry
+import NetrootRun
+import NetrootSite
 import NetrootStore
 import NetrootSystem
 

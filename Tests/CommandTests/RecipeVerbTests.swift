@@ -1,6 +1,7 @@
 import FoundationEssentials
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// `recipe`, and build arguments in a build.

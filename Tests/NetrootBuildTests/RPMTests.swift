@@ -2,6 +2,7 @@ import Foundation
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 import Testing
 
 @testable import NetrootBuild

@@ -3,6 +3,7 @@ import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 import Testing
 
 @testable import NetrootBuild

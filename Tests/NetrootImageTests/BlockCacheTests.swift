@@ -1,6 +1,7 @@
 import Glibc
 import NetrootConfig
 import NetrootSystem
+import TestSupport
 import Testing
 
 @testable import NetrootImage

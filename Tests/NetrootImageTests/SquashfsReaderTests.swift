@@ -1,6 +1,7 @@
 import Glibc
 import NetrootSystem
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NetrootImage

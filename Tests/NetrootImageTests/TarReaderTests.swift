@@ -1,4 +1,5 @@
 import NetrootSystem
+import TestSupport
 import Testing
 
 @testable import NetrootImage

@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The arch agent: an Arch Linux root by pacman, with a configuration, a keyring and hooks of its own: none of the host's.
 struct Arch: Bootstrap {

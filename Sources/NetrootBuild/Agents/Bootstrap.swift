@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// What fills an empty root.
 protocol Bootstrap: Sendable {

@@ -2,6 +2,7 @@ import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The agents docker, oci, docker-archive and oci-archive: the image of a container, fetched by skopeo and unpacked by umoci.
 ///

@@ -1,4 +1,5 @@
 public import NetrootSystem
+import NetrootTree
 
 /// Why the image of a container cannot be had, or is not taken.
 public enum ContainerError: ReportableError, Equatable {

@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The agents `dnf` and `yum`: an RPM root by dnf.
 struct DNF: Bootstrap {

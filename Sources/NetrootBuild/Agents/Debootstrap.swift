@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The debootstrap agent: a Debian root by mmdebstrap.
 struct Debootstrap: Bootstrap {

@@ -1,6 +1,7 @@
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// An image that skopeo has copied into an OCI image layout (OCI image-spec, "OCI Image Layout Specification").
 struct ImageLayout: Sendable {

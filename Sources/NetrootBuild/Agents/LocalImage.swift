@@ -3,6 +3,7 @@ import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The localimage agent: a root that is on this machine already, as a directory, a squashfs image, a SIF file, or the
 /// generation of a label.

@@ -2,6 +2,7 @@ import Glibc
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// What `dnf` and `zypper` share: a place of their own to work in, the database of packages, what rpm says of scriptlets.
 struct RPM: Sendable {
@@ -34,7 +35,7 @@ struct RPM: Sendable {
 
     /// Makes the directories, and lays netroot's part into the root: the kernel package's hooks run at the end of the
     /// transaction.
-    /// - Throws: `BuildError.badPath`, `SystemError`.
+    /// - Throws: `RootPathError`, `SystemError`.
     func prepare() throws {
         for directory in [home, logs, empty] { try Files.makeDirectory(directory, mode: 0o700) }
         try Files.replace(home + "/.rpmmacros", with: Array(Self.macros.utf8))
@@ -48,7 +49,7 @@ struct RPM: Sendable {
 
     /// Takes out of the root what belongs to the installation only, and puts the database where the root's rpm has it.
     /// - Parameter directories: the host's that the tool was given.
-    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    /// - Throws: `RootPathError`, `CommandError`, `SystemError`.
     func finish(_ directories: [String]) async throws {
         try RootTree(directory: place.root).remove(Self.buildMark)
         try await removeTraces([home] + directories)
@@ -171,7 +172,7 @@ extension RPM {
 
     /// Removes what the tools wrote below the root by the paths of the host's directories that they were given: lists of
     /// expired repositories, what zypper knows of the root. The directories above go too, but for those of packages.
-    /// - Throws: `BuildError.badPath`, `CommandError`, `SystemError`.
+    /// - Throws: `RootPathError`, `CommandError`, `SystemError`.
     private func removeTraces(_ paths: [String]) async throws {
         let tree = RootTree(directory: place.root)
         for path in paths {
@@ -201,7 +202,7 @@ extension RPM {
     }
 
     /// Moves the database to where the root's own rpm looks for it.
-    /// - Throws: `BuildError.badPath`, `SystemError`.
+    /// - Throws: `RootPathError`, `SystemError`.
     private func settleDatabase() throws {
         let tree = RootTree(directory: place.root)
         guard try tree.contains("usr/lib/rpm/macros"),

@@ -1,5 +1,6 @@
 import NetrootConfig
 import NetrootSystem
+import NetrootTree
 
 /// The keys that may sign, fetched before a package is.
 struct RPMKeys: Sendable {

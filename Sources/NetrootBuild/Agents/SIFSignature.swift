@@ -2,6 +2,7 @@ import Glibc
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The PGP signatures of a SIF file's root, and the keys that are to have made them.
 ///

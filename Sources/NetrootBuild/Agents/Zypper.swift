@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import NetrootTree
 
 /// The agent `zypper`: an RPM root by zypper.
 struct Zypper: Bootstrap {

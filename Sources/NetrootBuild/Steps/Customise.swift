@@ -1,0 +1,87 @@
+import NetrootConfig
+import NetrootSystem
+import NetrootTree
+
+/// What netroot changes in every root so that it can run without a disk.
+struct Customise: Sendable {
+    let tree: RootTree
+    let shipped: ShippedFiles
+    /// What the initramfs is to boot by.
+    let transports: [Transport]
+
+    /// Lays the dracut modules and netroot's files into the root, masks units, and takes out what is the host's.
+    func run() throws {
+        try dracut()
+        try tree.install(shipped.rootFiles + "/tree", at: "/")
+        for unit in try lines(of: "masked-units") { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
+        try tree.link("etc/mtab", to: "../proc/self/mounts")
+        _ = try removeIdentity(keeping: [])
+        try withoutResolver()
+    }
+
+    /// Lays the dracut modules into a root that is still empty, and keeps the kernel packages' own hooks from making an
+    /// initramfs of their own: netroot makes it once, at the end (kernel-install(8), alpm-hooks(5)).
+    func beforePackages() throws {
+        try dracut()
+        for hook in Self.kernelHooks { try tree.link(hook, to: "/dev/null") }
+    }
+
+    private static let kernelHooks = [
+        "etc/kernel/install.d/50-dracut.install", "etc/kernel/install.d/51-dracut-rescue.install",
+        "etc/pacman.d/hooks/90-dracut-install.hook", "etc/pacman.d/hooks/90-mkinitcpio-install.hook",
+    ]
+
+    /// The files of the root that tell one machine from another: the host's name, host keys.
+    func hostIdentity() throws -> Set<String> {
+        Set(try lines(of: "removed-paths").flatMap { try tree.paths(matching: $0) })
+    }
+
+    /// Removes those files and the machine ID: what a package's script makes while building, all clients would share.
+    /// - Parameter keeping: those that the recipe itself brought.
+    /// - Returns: what was removed.
+    func removeIdentity(keeping own: Set<String>) throws -> [String] {
+        let removed = try hostIdentity().subtracting(own).sorted()
+        for path in removed { try tree.remove(path) }
+        try tree.write("etc/machine-id", "")
+        return removed
+    }
+
+    /// The dracut modules and their configuration: `netroot.conf`, and `netroot-TRANSPORT.conf` of each transport.
+    ///
+    /// A root that another build made has some already, of an older netroot or for other transports: they go.
+    func dracut() throws {
+        for name in try tree.names(in: Self.modules) where name.dropFirst(2).hasPrefix("netroot-") {
+            try tree.removeAll("\(Self.modules)/\(name)")
+        }
+        for name in try tree.names(in: "etc/dracut.conf.d") where name.hasPrefix("netroot-") {
+            try tree.remove("etc/dracut.conf.d/\(name)")
+        }
+        let wanted = Set(["netroot.conf"] + transports.map { "netroot-\($0.rawValue).conf" })
+        for name in try Files.names(in: shipped.dracutModules) {
+            let source = "\(shipped.dracutModules)/\(name)"
+            if Files.isDirectory(source), name.first?.isNumber == true {
+                try tree.install(source, at: "\(Self.modules)/\(name)")
+            } else if wanted.contains(name) {
+                try tree.write("etc/dracut.conf.d/\(name)", try Files.text(source))
+            }
+        }
+    }
+
+    private static let modules = "usr/lib/dracut/modules.d"
+
+    /// The lines of a list in `root-files`; `#` begins a comment.
+    func lines(of list: String) throws -> [String] {
+        try Files.text("\(shipped.rootFiles)/\(list)").split(separator: "\n")
+            .map { line in String(line.prefix { $0 != "#" }).filter { !$0.isWhitespace } }
+            .filter { !$0.isEmpty }
+    }
+
+    /// Bootstrap tools copy the host's resolver; a shared root has none of its own until a client has booted.
+    private func withoutResolver() throws {
+        try tree.write("etc/resolv.conf", "")
+        if !(try tree.contains("etc/hosts")) {
+            try tree.write(
+                "etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import NetrootConfig
+import NetrootImage
+import NetrootSystem
+import NetrootTree
+
+/// The kernel of a root and the initramfs that dracut makes for it.
+struct KernelPair: Sendable {
+    let tree: RootTree
+    let inRoot: RootCommand
+    let runner: CommandRunner
+    /// The recipe's path, for messages.
+    let recipe: String
+    let log: String
+    /// What the initramfs is to boot by.
+    let transports: [Transport]
+
+    /// The newest kernel that has its modules: the version, and the image's path in the root.
+    /// - Throws: `BuildError.noKernel`.
+    func kernel() throws -> (version: String, path: String) {
+        let modules = Set(try tree.names(in: "lib/modules"))
+        let images = try tree.names(in: "boot").filter { $0.hasPrefix("vmlinuz-") }
+            .map { (version: String($0.dropFirst("vmlinuz-".count)), path: "boot/\($0)") }
+        // Fedora and its kin keep the image beside the modules.
+        let besideModules = try modules.sorted().filter { try tree.contains("lib/modules/\($0)/vmlinuz") }
+            .map { (version: $0, path: "lib/modules/\($0)/vmlinuz") }
+        let usable = (images + besideModules).filter { modules.contains($0.version) }
+        guard let newest = usable.max(by: { Self.isOlder($0.version, $1.version) }) else {
+            throw BuildError.noKernel(package: try PackageFamily.of(tree)?.kernelPackage ?? "a kernel", recipe: recipe)
+        }
+        return newest
+    }
+
+    /// Whether a version is older than another: runs of digits compare as numbers, the rest as text.
+    static func isOlder(_ one: String, _ other: String) -> Bool {
+        func parts(_ text: String) -> [(number: Int?, text: String)] {
+            var parts: [(number: Int?, text: String)] = []
+            var rest = text[...]
+            while let first = rest.first {
+                let digits = first.isASCII && first.isNumber
+                let run = rest.prefix { ($0.isASCII && $0.isNumber) == digits }
+                parts.append((digits ? Int(run) : nil, String(run)))
+                rest = rest.dropFirst(run.count)
+            }
+            return parts
+        }
+        for (a, b) in zip(parts(one), parts(other)) where a.text != b.text {
+            if let x = a.number, let y = b.number, x != y { return x < y }
+            return a.text < b.text
+        }
+        return one.count < other.count
+    }
+
+    /// Checks that the root has dracut.
+    /// - Throws: `BuildError.noDracut`.
+    func requireDracut() throws {
+        let paths = ["usr/bin/dracut", "usr/sbin/dracut"]
+        guard try paths.contains(where: { try tree.contains($0) }) else { throw BuildError.noDracut(recipe: recipe) }
+    }
+
+    /// Checks that the root has what the transports need, in words that dracut does not have.
+    /// - Throws: `BuildError.transportLacks`.
+    func requireTransports() throws {
+        for transport in transports {
+            guard let need = try TransportNeeds.of(transport).missing(in: tree) else { continue }
+            throw BuildError.transportLacks(
+                transport: transport.rawValue, what: need.name, package: need.package(try PackageFamily.of(tree)),
+                recipe: recipe)
+        }
+    }
+
+    /// Runs the root's dracut once, takes kernel and initramfs out of the root, and checks that they are a pair.
+    /// - Returns: the kernel's version.
+    /// - Throws: `BuildError`, `SystemError`, `CommandError`.
+    func make(vmlinuz: String, initramfs: String) async throws -> String {
+        let kernel = try kernel()
+        try requireDracut()
+        try requireTransports()
+        let inside = "/boot/initrd.img-\(kernel.version)"
+        do {
+            try await runner.run(inRoot.command(["dracut", "--force", "--kver", kernel.version, inside]))
+        } catch let error as CommandError {
+            guard case .failed(_, _, let lines, _) = error else { throw error }
+            throw BuildError.dracutFailed(lines: lines, log: log)
+        }
+        let made = try tree.resolve(inside)
+        guard Files.exists(made) else {
+            throw BuildError.dracutFailed(lines: ["it wrote no \(inside)"], log: log)
+        }
+        try await verify(made, version: kernel.version)
+        // A root that is served needs no copy of its own.
+        try await runner.run(Command(["mv", "-f", "--", made, initramfs]))
+        try await runner.run(
+            Command(["cp", "-L", "--reflink=auto", "--", try tree.regularFile(kernel.path), vmlinuz]))
+        // dracut writes 0600; the TFTP server of another user reads them too.
+        try await runner.run(Command(["chmod", "0644", "--", vmlinuz, initramfs]))
+        return kernel.version
+    }
+
+    /// Opens the initramfs and checks that it belongs to the kernel and holds what the transports need.
+    /// - Throws: `BuildError.badInitramfs`.
+    func verify(_ path: String, version: String) async throws {
+        let initramfs: Initramfs
+        do {
+            initramfs = try await Initramfs.open(path)
+        } catch let error as InitramfsError {
+            throw BuildError.badInitramfs(reason: error.description, log: log)
+        } catch let error as NewcError {
+            throw BuildError.badInitramfs(reason: error.description, log: log)
+        }
+        let family = try PackageFamily.of(tree)
+        if let reason = Self.reasonToReject(
+            initramfs.contents, version: version, transports: transports, family: family)
+        {
+            throw BuildError.badInitramfs(reason: reason, log: log)
+        }
+    }
+
+    /// Why an initramfs cannot boot a root of this kernel version by each of the transports; nil where it can.
+    static func reasonToReject(
+        _ contents: InitramfsContents, version: String, transports: [Transport], family: PackageFamily? = nil
+    ) -> String? {
+        let versions = contents.kernelVersions
+        guard versions == [version] else {
+            let found = versions.isEmpty ? "none" : versions.joined(separator: ", ")
+            return "it is for kernel \(found), the root's kernel is \(version)"
+        }
+        if !contents.hasDracutModule("netroot-rootovl") || !contents.hasFile(matching: "*/hooks/pre-pivot/*rootovl.sh")
+        {
+            return "it lacks the overlay module netroot-rootovl"
+        }
+        if !contents.hasKernelModule("overlay") { return "it lacks the kernel module overlay" }
+        for transport in transports {
+            if let missing = TransportNeeds.of(transport).missing(in: contents, family: family) {
+                return "for the transport \(transport.rawValue) it lacks \(missing)"
+            }
+        }
+        if !contents.hasFile(matching: "*/kernel/drivers/net/*.ko*") {
+            return "it lacks every network driver"
+        }
+        return nil
+    }
+}

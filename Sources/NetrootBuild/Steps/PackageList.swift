@@ -1,0 +1,127 @@
+import NetrootStore
+import NetrootSystem
+import NetrootTree
+
+/// The packages that are installed in a root.
+enum PackageList {
+    /// Asks the package manager that the root has; a root without one has no packages.
+    /// - Throws: `CommandError`, `MissingError`, `RootPathError`, `SystemError`.
+    static func read(_ inRoot: RootCommand, runner: CommandRunner) async throws -> [Manifest.Package] {
+        let tree = RootTree(directory: inRoot.root)
+        switch try PackageFamily.of(tree) {
+        case .dpkg:
+            let format = "${binary:Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n"
+            return parse(try await runner.capture(inRoot.command(["dpkg-query", "-W", "-f", format])))
+        case .rpm, .suse:
+            return parseRPM(try await runner.capture(try rpmQuery(inRoot, tree)))
+        case .pacman:
+            return try readPacman(tree)
+        case nil:
+            return []
+        }
+    }
+
+    /// pacman's database: a directory a package, with a file `desc`. Read here, since a root may be without pacman.
+    private static func readPacman(_ tree: RootTree) throws -> [Manifest.Package] {
+        let database = "var/lib/pacman/local"
+        return try tree.names(in: database).filter { try tree.contains("\(database)/\($0)/desc") }.compactMap { name in
+            parsePacman(try tree.text("\(database)/\(name)/desc"))
+        }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
+    }
+
+    /// A `desc` of pacman's database: `%NAME%`, `%VERSION%`, `%ARCH%`, each with its value on the next line.
+    static func parsePacman(_ text: String) -> Manifest.Package? {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        func value(_ key: String) -> String? {
+            guard let index = lines.firstIndex(of: "%\(key)%"), index + 1 < lines.count else { return nil }
+            return lines[index + 1]
+        }
+        guard let name = value("NAME"), let version = value("VERSION"), let architecture = value("ARCH") else {
+            return nil
+        }
+        return Manifest.Package(name: name, version: version, architecture: architecture)
+    }
+
+    /// The root's own rpm; where it has none, the host's, told where the database is.
+    private static func rpmQuery(_ inRoot: RootCommand, _ tree: RootTree) throws -> Command {
+        let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
+        let query = ["-qa", "--queryformat", format]
+        // busybox has a program of this name too, which lists nothing.
+        if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") {
+            return inRoot.command(["rpm"] + query)
+        }
+        try Tool.require([RPM.tool])
+        return Command(["rpm", "--dbpath", try sealed(try RPM.database(in: tree) ?? RPM.database, in: tree)] + query)
+    }
+
+    /// The path on the host of a directory in which nothing is a symlink: the host's rpm would follow it out of the root.
+    /// - Throws: `RootPathError`, `SystemError`.
+    static func sealed(_ directory: String, in tree: RootTree) throws -> String {
+        let host = try tree.resolve(directory)
+        for name in try Files.names(in: host) where try Files.linkTarget("\(host)/\(name)") != nil {
+            throw RootPathError(
+                path: "\(directory)/\(name)", reason: "a symlink, where rpm has its database; remove it in %post")
+        }
+        return host
+    }
+
+    /// The lines of `rpm -qa`: name, version with epoch and release, architecture. Keys are packages to rpm; not here.
+    static func parseRPM(_ text: String) -> [Manifest.Package] {
+        text.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 3, fields[0] != "gpg-pubkey" else { return nil }
+            return Manifest.Package(name: fields[0], version: fields[1], architecture: fields[2])
+        }.sorted { ($0.name, $0.version, $0.architecture) < ($1.name, $1.version, $1.architecture) }
+    }
+
+    /// The lines of `dpkg-query`: name, version, architecture, status; only what is installed counts.
+    static func parse(_ text: String) -> [Manifest.Package] {
+        text.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 4, fields[3] == "installed" else { return nil }
+            let name = fields[0].split(separator: ":").first.map(String.init) ?? fields[0]
+            return Manifest.Package(name: name, version: fields[1], architecture: fields[2])
+        }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
+    }
+}
+
+/// SHA-256 by sha256sum(1).
+enum Digest {
+    /// The digest of a file, in hexadecimal.
+    /// - Throws: `CommandError`.
+    static func sha256(of path: String) async throws -> String {
+        let text = try await CommandRunner().capture(Command(["sha256sum", "--", path]))
+        // A name with a backslash or a newline makes the line begin with a backslash.
+        return String(text.drop { $0 == "\\" }.prefix { $0 != " " })
+    }
+
+    /// One digest over the names and contents of what netroot lays into every root.
+    /// - Throws: `CommandError`.
+    static func shipped(_ shipped: ShippedFiles) async throws -> String {
+        let find = Command(
+            ["find", "dracut-modules", "root-files", "-type", "f", "-exec", "sha256sum", "--", "{}", "+"],
+            workingDirectory: shipped.directory)
+        let lines = try await CommandRunner().capture(find).split(separator: "\n").sorted()
+        return try await sha256(of: Array(lines.joined(separator: "\n").utf8))
+    }
+
+    /// The digest of bytes, in hexadecimal.
+    /// - Throws: `CommandError`.
+    static func sha256(of bytes: [UInt8]) async throws -> String {
+        String(try await CommandRunner().capture(Command(["sha256sum"]), input: bytes).prefix { $0 != " " })
+    }
+
+    /// The manifest's entry for a draft's kernel and initramfs.
+    static func kernel(version: String, of draft: Draft) async throws -> Manifest.Kernel {
+        try await kernel(version: version, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
+    }
+
+    /// The manifest's entry for a kernel and its initramfs.
+    static func kernel(version: String, vmlinuz: String, initramfs: String) async throws -> Manifest.Kernel {
+        Manifest.Kernel(version: version, vmlinuz: try await blob(vmlinuz), initramfs: try await blob(initramfs))
+    }
+
+    private static func blob(_ path: String) async throws -> Manifest.Blob {
+        Manifest.Blob(sha256: try await sha256(of: path), bytes: try Files.size(path))
+    }
+}

@@ -1,0 +1,225 @@
+import Glibc
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+import NetrootTree
+
+/// The sections of a recipe's stage, carried out on a root.
+struct RecipeSteps: Sendable {
+    let recipe: Recipe.Stage
+    let tree: RootTree
+    let inRoot: RootCommand
+    let runner: CommandRunner
+    /// A directory beside the root for scripts and staged files.
+    let scratch: String
+    let log: String
+
+    private var folder: String {
+        guard let slash = recipe.path.lastIndex(of: "/") else { return "." }
+        return slash == recipe.path.startIndex ? "/" : String(recipe.path[..<slash])
+    }
+
+    /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too, and what
+    /// `%post` adds to it through `APPTAINER_ENVIRONMENT`.
+    func metadata() throws {
+        if let script = recipe.environment {
+            try tree.write(
+                ".singularity.d/env/90-environment.sh", Array("#!/bin/sh\n".utf8) + script.bytes, mode: 0o755)
+        }
+        if try recipe.environment != nil || recipe.post != nil || tree.contains(ImageEnvironment.path) {
+            try tree.write(
+                "etc/profile.d/netroot-environment.sh",
+                """
+                # from the recipe's %environment section, and what %post added to it
+                for netroot_file in /.singularity.d/env/*.sh; do
+                    if [ -r "$netroot_file" ]; then . "$netroot_file"; fi
+                done
+                unset netroot_file
+
+                """)
+        }
+        if !recipe.labels.isEmpty { try writeLabels(recipe.labelValues) }
+        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
+    }
+
+    private static let labelsFile = ".singularity.d/labels.json"
+
+    /// Adds labels to those that an image brought with it; of a label that is there already the recipe's value counts.
+    private func writeLabels(_ labels: [String: String]) throws {
+        var all: [String: String] = [:]
+        if try tree.contains(Self.labelsFile) {
+            let bytes = try tree.read(Self.labelsFile, limit: 1 << 20)
+            // What an image has there may be anything; what is no such list is replaced.
+            do { all = try JSON.value([String: String].self, from: bytes) } catch is DecodingError {}
+        }
+        try tree.write(Self.labelsFile, try JSON.text(all.merging(labels) { $1 }))
+    }
+
+    /// `%pre`, on the host, before there is a root; its path is known already.
+    func pre() async throws { try await runOnHost(.pre) }
+
+    /// `%setup`, on the host.
+    func setup() async throws { try await runOnHost(.setup) }
+
+    /// With the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
+    private func runOnHost(_ section: RecipeSection) async throws {
+        guard let script = recipe.scripts[section] else { return }
+        let path = try stage(script, as: section.rawValue)
+        let command = Command(
+            try recipe.interpreter(section) + [path],
+            environment: ["APPTAINER_ROOTFS": tree.directory, "SINGULARITY_ROOTFS": tree.directory],
+            workingDirectory: folder)
+        try await run(section: "%\(section.rawValue)", script: script, command.contained)
+    }
+
+    /// `%files`: what earlier stages lend, then what comes from the host, as Apptainer has it.
+    /// - Parameter stages: the roots of the earlier stages, by name.
+    func files(from stages: [String: RootTree] = [:]) async throws {
+        for section in recipe.allFiles {
+            guard let name = section.stage, let lender = stages[name] else { continue }
+            for copy in section.copies { try await lend(copy, from: lender, stage: name) }
+        }
+        for copy in recipe.files { try await bring(copy) }
+    }
+
+    /// Copies as `cp -fLR` does, the destination resolved inside the root.
+    private func bring(_ copy: Recipe.FileCopy) async throws {
+        let isAbsolute = copy.source.hasPrefix("/")
+        for source in try expand(isAbsolute ? copy.source : "\(Self.literal(folder))/\(copy.source)", copy) {
+            let own = isAbsolute ? source : String(source.dropFirst(folder.count + 1))
+            let target = try destination(copy.destination ?? own)
+            // A symlink that is replaced is not written through: it may lead out of the root.
+            try await run(
+                ["cp", "-fLR", "--no-preserve=ownership", "--remove-destination", "--", source, target], for: copy)
+        }
+    }
+
+    /// Copies with owners and attributes; symlinks are followed only where the recipe names them.
+    private func lend(_ copy: Recipe.FileCopy, from lender: RootTree, stage: String) async throws {
+        let matches = try lender.glob(copy.source)
+        guard !matches.isEmpty else { throw missing(copy, stage: stage) }
+        for name in matches {
+            var target = try destination(copy.destination ?? name)
+            if Files.isDirectory(target), let last = name.split(separator: "/").last { target += "/\(last)" }
+            var source = try lender.resolve(name)
+            // A symlink to what is not there: kept where a pattern found it, a mistake where the recipe names it.
+            if !Files.exists(source) {
+                if matches == [RootTree.absolute(copy.source)] { throw missing(copy, stage: stage) }
+                source = try lender.resolve(name, followLast: false)
+            }
+            try await run(
+                ["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", source, target], for: copy)
+        }
+    }
+
+    /// The path on the host of a path in the root that is to be written, with the directories above it made.
+    private func destination(_ path: String) throws -> String {
+        let whole = path.hasPrefix("/") ? path : "/" + path
+        try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))
+        let host = try tree.resolve(whole)
+        // A symlink at the end may lead where no directory is yet.
+        if host != tree.directory {
+            try Files.makeDirectory(String(host[..<(host.lastIndex(of: "/") ?? host.endIndex)]))
+        }
+        return host
+    }
+
+    /// `%post`, inside the root.
+    func post() async throws {
+        guard let script = recipe.post else { return }
+        try tree.makeDirectory(".singularity.d/env")
+        let path = try stage(script, as: "post")
+        var command = inRoot
+        command.binds.append((source: path, target: "/run/netroot-script"))
+        let environment = [
+            "APPTAINER_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
+            "SINGULARITY_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
+            "APPTAINER_LABELS": "/\(Self.addedLabels)", "SINGULARITY_LABELS": "/\(Self.addedLabels)",
+        ]
+        try await run(
+            section: "%post", script: script,
+            command.command(try recipe.interpreter(.post) + ["/run/netroot-script"], environment: environment))
+        try addLabels()
+    }
+
+    /// Where `%post` adds labels: lines of `NAME VALUE`.
+    private static let addedLabels = ".build.labels"
+
+    private func addLabels() throws {
+        guard try tree.contains(Self.addedLabels) else { return }
+        var labels: [String: String] = [:]
+        for line in try tree.text(Self.addedLabels).split(whereSeparator: \.isNewline) {
+            let words = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
+            guard let name = words.first else { continue }
+            labels[String(name)] = words.count > 1 ? String(words[1].drop(while: \.isWhitespace)) : ""
+        }
+        try writeLabels(labels)
+        try tree.remove(Self.addedLabels)
+    }
+
+    /// `%test`, inside the root.
+    func test() async throws {
+        guard let script = recipe.test else { return }
+        let path = try stage(script, as: "test")
+        var command = inRoot
+        command.binds.append((source: path, target: "/run/netroot-script"))
+        try await run(
+            section: "%test", script: script,
+            command.command(try recipe.interpreter(.test) + ["/run/netroot-script"]))
+    }
+
+    private func stage(_ script: Recipe.Script, as name: String) throws -> String {
+        let path = "\(scratch)/\(name).script"
+        try Files.replace(path, with: script.bytes, mode: 0o755)
+        return path
+    }
+
+    private func run(section: String, script: Recipe.Script, _ command: Command) async throws {
+        do {
+            try await runner.run(command)
+        } catch let error as CommandError {
+            guard case .failed(_, let termination, let lines, _) = error else { throw error }
+            throw BuildError.sectionFailed(
+                section: section, place: "\(recipe.path):\(script.line)", termination: termination, lines: lines,
+                log: log)
+        }
+    }
+
+    /// Runs cp(1) for a line of `%files`.
+    private func run(_ argv: [String], for copy: Recipe.FileCopy) async throws {
+        do {
+            try await runner.run(Command(argv))
+        } catch CommandError.failed(_, .exited, let lines, _) where !lines.isEmpty {
+            let root = tree.directory + "/"
+            throw BuildError.copyFailed(
+                source: copy.source, place: "\(recipe.path):\(copy.line)",
+                reason: lines[lines.count - 1].replacing(root, with: "/"), log: log)
+        }
+    }
+
+    private func missing(_ copy: Recipe.FileCopy, stage: String?) -> BuildError {
+        .fileMissing(source: copy.source, place: "\(recipe.path):\(copy.line)", stage: stage)
+    }
+
+    /// A path as a pattern that means itself: only what the recipe writes is a pattern, not the name of its folder.
+    static func literal(_ path: String) -> String {
+        path.reduce(into: "") { pattern, character in
+            if "\\*?[]{}".contains(character) { pattern.append("\\") }
+            pattern.append(character)
+        }
+    }
+
+    /// The files that a pattern of `%files` names (glob(7), and braces), sorted.
+    private func expand(_ pattern: String, _ copy: Recipe.FileCopy) throws -> [String] {
+        var matches = glob_t()
+        defer { globfree(&matches) }
+        let status = glob(pattern, GLOB_BRACE, nil, &matches)
+        guard status == 0, let paths = matches.gl_pathv else { throw missing(copy, stage: nil) }
+        return (0..<Int(matches.gl_pathc)).compactMap { paths[$0].map { String(cString: $0) } }
+    }
+}
+
+extension Recipe.Stage {
+    /// `%labels` by name; of a name that is there twice the last.
+    fileprivate var labelValues: [String: String] { Dictionary(labels.map { ($0.name, $0.value) }) { $1 } }
+}

@@ -1,0 +1,50 @@
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+import NetrootTree
+
+/// One stage of a recipe becomes a root.
+struct StageBuild: Sendable {
+    let stage: Recipe.Stage
+    let agent: any Bootstrap
+    let place: BootstrapPlace
+    /// The roots of earlier stages, by name.
+    let earlier: [String: RootTree]
+    /// What the progress calls the stage; nil for the one that is published.
+    let name: String?
+
+    private var tree: RootTree { RootTree(directory: place.root) }
+
+    /// The steps, top to bottom: `%pre`, bootstrap, customise, `%setup`, `%files`, `%post`, `%test`.
+    /// - Returns: what the manifest says of the bootstrap.
+    func run() async throws -> Manifest.Bootstrap {
+        let steps = RecipeSteps(
+            recipe: stage, tree: tree, inRoot: RootCommand(root: place.root, shipped: place.shipped),
+            runner: place.runner, scratch: place.scratch, log: place.log)
+        if stage.pre != nil { try await step("%pre") { try await steps.pre() } }
+        try Files.makeDirectory(place.root)
+        var bootstrap = try await step("bootstrap") { try await agent.run(in: place) }
+        // An agent may have several names.
+        bootstrap.agent = stage.agentName ?? bootstrap.agent
+        if let customise = place.customise { try await step("customise") { try customise.run() } }
+        try steps.metadata()
+        if stage.setup != nil { try await step("%setup") { try await steps.setup() } }
+        if !stage.allFiles.isEmpty { try await step("%files") { try await steps.files(from: earlier) } }
+        if stage.post != nil { try await post(steps) }
+        if stage.test != nil { try await step("%test") { try await steps.test() } }
+        return bootstrap
+    }
+
+    private func post(_ steps: RecipeSteps) async throws {
+        let own = try place.customise?.hostIdentity() ?? []
+        try await step("%post") { try await steps.post() }
+        // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
+        for path in try place.customise?.removeIdentity(keeping: own.union(["etc/hostname"])) ?? [] {
+            place.progress.note("removed \(path), which %post left: all clients would share it")
+        }
+    }
+
+    private func step<R: Sendable>(_ title: String, _ body: () async throws -> R) async throws -> R {
+        try await place.progress.step(name.map { "\($0): \(title)" } ?? title, body)
+    }
+}

@@ -1,0 +1,51 @@
+import Glibc
+import NetrootEntry
+import NetrootSystem
+
+/// The boot loaders of a TFTP root: where they come from, Debian's packages unless a test says otherwise.
+public struct BootLoaders: Sendable {
+    /// The program that a PC's BIOS loads.
+    public var pxelinux = "/usr/lib/PXELINUX/pxelinux.0"
+    /// Its library.
+    public var ldlinux = "/usr/lib/syslinux/modules/bios/ldlinux.c32"
+    /// GRUB's modules for UEFI.
+    public var grubModules = "/usr/lib/grub/x86_64-efi"
+
+    /// GRUB's image in the TFTP root: not `grubx64.efi`, which a site may have signed itself.
+    public static let grubFile = "grub/netroot-x64.efi"
+
+    /// What GRUB's image holds: the network card, TFTP and HTTP, the script language and Linux; no module is fetched.
+    static let grubParts = [
+        "normal", "configfile", "linux", "echo", "test", "true", "sleep", "ls", "cat", "reboot", "halt", "serial",
+        "terminal", "efinet", "net", "tftp", "http", "minicmd", "search", "regexp", "read",
+    ]
+
+    /// The paths in Debian's packages.
+    public init() {}
+
+    /// Checks that all of them are there.
+    /// - Throws: `MissingError`.
+    public func require() throws {
+        try Tool.require(file: pxelinux, package: "pxelinux")
+        try Tool.require(file: ldlinux, package: "syslinux-common")
+        try Tool.require(file: grubModules + "/moddep.lst", package: "grub-efi-amd64-bin")
+        try Tool.require([Tool("grub-mkimage", package: "grub-common")])
+    }
+
+    /// GRUB as one EFI file that reads `grub/grub.cfg` of the TFTP server it came from (grub-mkimage(1)).
+    /// - Throws: `CommandError`, `SystemError`.
+    public func grubImage() async throws -> [UInt8] {
+        let directory = try Files.makeTemporaryDirectory()
+        let path = directory + "/grubx64.efi"
+        // Without a device before it, the prefix is on the server that the firmware loaded GRUB from.
+        let argv = ["grub-mkimage", "-O", "x86_64-efi", "-d", grubModules, "-p", "/grub", "-o", path] + Self.grubParts
+        let made: Result<[UInt8], any Error>
+        do {
+            _ = try await CommandRunner().capture(Command(argv))
+            made = .success(try Files.read(path))
+        } catch { made = .failure(error) }
+        // Not cancelled with the caller.
+        _ = try await Task { try await CommandRunner().capture(Command(["rm", "-rf", "--", directory])) }.value
+        return try made.get()
+    }
+}

@@ -1,0 +1,117 @@
+public import NetrootEntry
+
+/// What nginx is told (<https://nginx.org/en/docs/>): a TFTP root, read-only, over HTTP.
+public enum NginxConfig {
+    static let file = "nginx's configuration"
+
+    /// A server for a TFTP root, to be included by an installed nginx (`/etc/nginx/conf.d`); the same for all labels of
+    /// that TFTP root.
+    ///
+    /// Only what netroot writes is served: boot files, images and iPXE's scripts. Who may have a label's files, and
+    /// where its image is, the label's own file says.
+    /// - Throws: `SharedConfigError.badValue`.
+    /// - Parameter address: the server's, as clients name it in their requests.
+    public static func site(root: String, address: String, port: Int) throws(SharedConfigError) -> String {
+        let plain = address.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !";{}\"'\\$*~#".utf8.contains($0) }
+        guard plain, !address.isEmpty else { throw .badValue(file: file, what: "address", value: address) }
+        return """
+            # Written by netroot at each install.
+            server {
+                listen \(port);
+                server_name \(address);
+                root \(try quoted(root));
+                default_type application/octet-stream;
+                sendfile on;
+                tcp_nopush on;
+                location / { return 404; }
+                location ~ \\.nginx$ { return 404; }
+                location /ipxe/ { }
+                location /netroot/ { }
+                include \(try quoted(root + "/netroot/*/" + labelFile));
+            }
+
+            """
+    }
+
+    /// The name, in a label's directory of boot files, of what `label` renders.
+    static let labelFile = "label.nginx"
+
+    /// Who may have a label's files, addresses and networks, `*` for everybody; and the image that its HTTP entry names.
+    /// The image is not in the TFTP root: a TFTP server asks nobody who he is.
+    /// - Throws: `SharedConfigError.badValue`.
+    public static func label(
+        _ label: String, clients: [String], image: (url: String, path: String)?
+    ) throws(SharedConfigError) -> String {
+        var rules = ""
+        for client in clients where client != "*" { rules += "    allow \(try checked(client: client));\n" }
+        rules += clients.contains("*") ? "    allow all;\n" : "    deny all;\n"
+        var text = "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(rules)}\n"
+        if let image {
+            text += "location = /\(image.url) {\n    alias \(try quoted(image.path));\n\(rules)}\n"
+        }
+        return text
+    }
+
+    /// A whole configuration for a server of our own on loopback: in the foreground, one process, files in a directory.
+    /// - Parameter directory: absolute; pid, logs and scratch files lie in it.
+    /// - Throws: `SharedConfigError.badValue`.
+    public static func own(root: String, port: Int, directory: String) throws(SharedConfigError) -> String {
+        let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        var scratch = ""
+        for place in places { scratch += "    \(place)_temp_path \(try quoted("\(directory)/nginx-\(place)"));\n" }
+        return """
+            daemon off;
+            master_process off;
+            pid \(try quoted(directory + "/nginx.pid"));
+            error_log stderr warn;
+            events { worker_connections 64; }
+            http {
+                log_format bytes '$status $bytes_sent $request_uri';
+                access_log \(try quoted(directory + "/nginx-access.log")) bytes;
+            \(scratch)    default_type application/octet-stream;
+                sendfile on;
+                tcp_nopush on;
+                server {
+                    listen 127.0.0.1:\(port);
+                    root \(try quoted(root));
+                }
+            }
+
+            """
+    }
+
+    /// Inside double quotes nginx gives a meaning to backslash, quote and `$`; the last cannot be escaped.
+    private static func quoted(_ path: String) throws(SharedConfigError) -> String {
+        guard path.hasPrefix("/"), !path.contains("$"), path.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw .badValue(file: file, what: "path", value: path)
+        }
+        return "\"" + path.map { "\"\\".contains($0) ? "\\\($0)" : "\($0)" }.joined() + "\""
+    }
+
+    /// nginx takes addresses and networks, no names.
+    private static func checked(client: String) throws(SharedConfigError) -> String {
+        guard Clients.isNetwork(client) else { throw .badValue(file: file, what: "client", value: client) }
+        return client
+    }
+}
+
+/// Clients as an install names them.
+enum Clients {
+    /// Whether a client is named by an IPv4 or IPv6 address, or a network such as 10.0.0.0/24.
+    static func isNetwork(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let address = parts.first else { return false }
+        if parts.count == 2 {
+            guard let bits = Int(parts[1]), (0...(address.contains(":") ? 128 : 32)).contains(bits) else {
+                return false
+            }
+        }
+        let isFour = address.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+        if isFour.count == 4, isFour.allSatisfy({ (0...255).contains($0) }) { return true }
+        return address.contains(":")
+            && address.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: ":") || (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte)
+                    || (0x61...0x66).contains(byte)
+            }
+    }
+}

@@ -1,0 +1,128 @@
+import Glibc
+import NetrootEntry
+import NetrootSystem
+
+/// The changes that an install makes to files, worked out before the first of them.
+public struct InstallPlan: Sendable, Equatable {
+    /// One change.
+    public enum Change: Sendable, Equatable {
+        /// A file is copied; size in bytes.
+        case copy(source: String, target: String, bytes: Int64)
+        /// A text is written; `old` is what is there now.
+        case write(path: String, old: [UInt8]?, new: [UInt8])
+        /// A file is written that nobody reads as text.
+        case generate(path: String, new: [UInt8])
+        /// A directory that nothing names any more is removed.
+        case remove(path: String)
+    }
+
+    /// In the order in which they are made: an entry comes after the files that it names.
+    public private(set) var changes: [Change] = []
+    /// Files that are as they should be.
+    public private(set) var unchanged: [String] = []
+
+    /// Adds a copy unless the target has the same content.
+    /// - Throws: `SystemError`, `CommandError`.
+    mutating func copy(_ source: String, to target: String) async throws {
+        if try await Self.same(source, target) {
+            unchanged.append(target)
+        } else {
+            changes.append(.copy(source: source, target: target, bytes: try Files.size(source)))
+        }
+    }
+
+    /// Adds a text unless the file has it.
+    /// - Throws: `SystemError`.
+    mutating func write(_ path: String, _ text: [UInt8], isText: Bool = true) throws {
+        let old = Files.exists(path) ? try Files.read(path) : nil
+        if old == text {
+            unchanged.append(path)
+        } else {
+            changes.append(isText ? .write(path: path, old: old, new: text) : .generate(path: path, new: text))
+        }
+    }
+
+    /// Names a file that is left as it is.
+    mutating func keep(_ path: String) { unchanged.append(path) }
+
+    /// Adds the removal of a directory.
+    mutating func remove(_ path: String) { changes.append(.remove(path: path)) }
+
+    /// Checks that every file can be written, before the first is: its directory, or the nearest there is above it,
+    /// is a directory that this user may write to.
+    /// - Throws: `SystemError`.
+    func requireWritable() throws {
+        for change in changes {
+            let path =
+                switch change {
+                case .copy(_, let target, _): target
+                case .write(let path, _, _), .generate(let path, _): path
+                case .remove(let path): path
+                }
+            var place = Self.parent(path)
+            while !Files.exists(place) { place = Self.parent(place) }
+            guard Files.isDirectory(place) else { throw SystemError("write below", place, code: ENOTDIR) }
+            guard access(place, W_OK) == 0 else { throw SystemError("write below", place, code: errno) }
+        }
+    }
+
+    private static func same(_ one: String, _ other: String) async throws -> Bool {
+        guard Files.exists(other), try Files.size(one) == Files.size(other) else { return false }
+        do {
+            _ = try await CommandRunner().capture(Command(["cmp", "-s", "--", one, other]))
+            return true
+        } catch CommandError.failed(_, .exited(1), _, _) {
+            return false
+        }
+    }
+
+    /// Makes the changes.
+    /// - Throws: `SystemError`, `CommandError`.
+    public func apply() async throws {
+        for change in changes {
+            switch change {
+            case .copy(let source, let target, _): try await Self.copy(source, target)
+            case .write(let path, _, let new), .generate(let path, let new):
+                try Files.makeDirectory(Self.parent(path))
+                try Files.replace(path, with: new)
+            case .remove(let path):
+                _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
+            }
+        }
+    }
+
+    /// Under a temporary name first: a client that asks meanwhile gets the old file or none, never half of one.
+    private static func copy(_ source: String, _ target: String) async throws {
+        try Files.makeDirectory(parent(target))
+        let temporary = target + ".netroot-new"
+        _ = try await CommandRunner().capture(
+            Command(["cp", "-L", "--remove-destination", "--reflink=auto", "--", source, temporary]))
+        try SystemError.check("protect", temporary, chmod(temporary, 0o644))
+        // The entry that names it is synced too: after a power cut neither may be there without the other.
+        try Files.sync(file: temporary)
+        try Files.move(temporary, to: target)
+    }
+
+    static func parent(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    /// What was, or would be, done: one line a file, and a unified diff of each text for a dry run.
+    public func report(dryRun: Bool) -> String {
+        var text = ""
+        for change in changes {
+            switch change {
+            case .copy(_, let target, let bytes):
+                text += "\(dryRun ? "would copy" : "copied") \(target) (\(bytes) bytes)\n"
+            case .write(let path, let old, let new):
+                text += dryRun ? UnifiedDiff(old: old, new: new, path: path).text : "wrote \(path)\n"
+            case .generate(let path, let new):
+                text += "\(dryRun ? "would write" : "wrote") \(path) (\(new.count) bytes)\n"
+            case .remove(let path): text += "\(dryRun ? "would remove" : "removed") \(path)\n"
+            }
+        }
+        if !dryRun { for path in unchanged { text += "unchanged \(path)\n" } }
+        return text
+    }
+}

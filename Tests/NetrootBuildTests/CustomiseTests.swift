@@ -1,0 +1,107 @@
+import Foundation
+import NetrootConfig
+import NetrootStore
+import NetrootSystem
+import NetrootTree
+import Testing
+
+@testable import NetrootBuild
+
+@Suite struct CustomiseTests {
+    let folder: String
+    let tree: RootTree
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "netroot-tree-" + UUID().uuidString
+        tree = RootTree(directory: folder + "/root")
+        try Files.makeDirectory(tree.directory + "/usr/lib")
+        try Files.makeDirectory(folder + "/outside")
+    }
+
+    func remove() { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
+
+    func link(_ path: String, _ target: String) throws {
+        try FileManager.default.createSymbolicLink(
+            atPath: tree.directory + "/" + path, withDestinationPath: target)
+    }
+
+    /// The host's rpm is given the directory, and knows nothing of roots.
+    @Test func aDatabaseOfRPMHoldsNoSymlink() throws {
+        defer { remove() }
+        try tree.write("usr/lib/sysimage/rpm/rpmdb.sqlite", "")
+        try tree.makeDirectory("var/lib")
+        try link("var/lib/rpm", "/usr/lib/sysimage/rpm")
+        #expect(try PackageList.sealed("var/lib/rpm", in: tree) == tree.directory + "/usr/lib/sysimage/rpm")
+        try link("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", folder + "/outside")
+        let error = #expect(throws: RootPathError.self) { try PackageList.sealed("var/lib/rpm", in: tree) }
+        #expect(error?.description.hasPrefix("var/lib/rpm/rpmdb.sqlite-wal in the root: a symlink") == true)
+    }
+
+    /// A root that another label was built as: its modules and configuration were of another netroot, for other transports.
+    @Test func whatAnotherBuildLeftForDracutGoes() throws {
+        defer { remove() }
+        let shipped = ShippedFiles(directory: folder + "/shipped")
+        for name in ["dracut-modules/95netroot-rootovl/module-setup.sh", "dracut-modules/netroot.conf"]
+            + ["nfs", "nbd", "http"].map({ "dracut-modules/netroot-\($0).conf" })
+        {
+            try Files.makeDirectory(folder + "/shipped/dracut-modules/95netroot-rootovl")
+            try Files.replace("\(folder)/shipped/\(name)", with: Array("new".utf8))
+        }
+        let modules = "usr/lib/dracut/modules.d"
+        for (name, text) in [
+            ("\(modules)/95netroot-rootovl/stale.sh", "old"), ("\(modules)/94netroot-gone/module-setup.sh", "old"),
+            ("\(modules)/95nfs/module-setup.sh", "theirs"), ("etc/dracut.conf.d/netroot-http.conf", "old"),
+            ("etc/dracut.conf.d/netroot-carrier-pigeon.conf", "old"), ("etc/dracut.conf.d/netroot.conf", "old"),
+            ("etc/dracut.conf.d/site.conf", "theirs"),
+        ] { try tree.write(name, text) }
+        try Customise(tree: tree, shipped: shipped, transports: [.nfs, .nbd]).dracut()
+        #expect(
+            try tree.names(in: "etc/dracut.conf.d") == [
+                "netroot-nbd.conf", "netroot-nfs.conf", "netroot.conf", "site.conf",
+            ])
+        #expect(try tree.names(in: modules) == ["95netroot-rootovl", "95nfs"])
+        #expect(try tree.names(in: modules + "/95netroot-rootovl") == ["module-setup.sh"])
+        #expect(try Files.text(tree.resolve("etc/dracut.conf.d/netroot.conf")) == "new")
+        #expect(try Files.text(tree.resolve("etc/dracut.conf.d/site.conf")) == "theirs")
+    }
+}
+
+@Suite struct KernelPairTests {
+    @Test(arguments: [
+        ("6.1.0-9-amd64", "6.1.0-10-amd64"), ("5.14.0", "6.1.0"), ("6.1.0", "6.1.0-1"), ("6.1.9", "6.1.10"),
+        ("6.1.0-10-cloud-amd64", "6.12.0-1-amd64"),
+    ])
+    func versionsAreOrderedByNumber(_ older: String, _ newer: String) {
+        #expect(KernelPair.isOlder(older, newer))
+        #expect(!KernelPair.isOlder(newer, older))
+        #expect(!KernelPair.isOlder(older, older))
+    }
+}
+
+@Suite struct DebootstrapTests {
+    func explained(_ line: String) -> BuildError? {
+        let error = CommandError.failed(
+            argv: ["mmdebstrap"], termination: .exited(1), lastLines: [line, "E: run_chroot failed"], log: nil)
+        return Debootstrap.explained(error, recipe: "/r.def", log: "/log")
+    }
+
+    @Test func aptsWordsBecomeReasons() {
+        #expect(explained("E: Unable to locate package nosuch") == .unknownPackage(name: "nosuch", recipe: "/r.def"))
+        #expect(
+            explained("E: Package 'gone' has no installation candidate")
+                == .unknownPackage(name: "gone", recipe: "/r.def"))
+        #expect(explained("Temporary failure resolving 'mirror.example.org'")?.exitStatus == .unavailable)
+        #expect(explained("something else") == nil)
+        let release = "The repository 'http://mirror bookwurm Release' does not have a Release file."
+        #expect(
+            explained("E: \(release)") == .bootstrapFailed(reason: release, recipe: "/r.def", log: "/log"))
+    }
+}
+
+@Suite struct PackageListTests {
+    @Test func onlyInstalledPackagesCount() {
+        let text =
+            "libc6:amd64\t2.36\tamd64\tinstalled\nbash\t5.2\tamd64\tinstalled\nold\t1\tall\tconfig-files\nbad line\n"
+        #expect(PackageList.parse(text).map(\.name) == ["bash", "libc6"])
+    }
+}
