@@ -65,9 +65,10 @@ public struct Build: Sendable {
     /// What a build in a user namespace cannot do.
     /// - Throws: `BuildError.needsRoot`: a tree would belong to IDs that nobody outside has; an image holds its own.
     public func checkWithoutRoot() throws {
-        guard label.format == .squashfs else {
+        guard !outputs.needRoot else {
+            let formats = label.formats.map(\.rawValue).joined(separator: " ")
             throw BuildError.needsRoot(
-                what: "[\(label.name)] has FORMAT = \(label.format.rawValue), whose files belong to root and others")
+                what: "[\(label.name)] has FORMAT = \(formats), whose files belong to root and others")
         }
     }
 
@@ -86,8 +87,9 @@ public struct Build: Sendable {
             let current = try store.usable().generations.first(where: { $0.number == number })
         else { return nil }
         let manifest = current.manifest
-        guard manifest.origin.verb == "build", manifest.netroot == version, manifest.format == label.format.rawValue,
-            manifest.readWrite == label.rw, PackStep.fits(manifest.image, label),
+        guard manifest.origin.verb == "build", manifest.netroot == version,
+            Set(manifest.formats) == Set(label.formats.map(\.rawValue)), manifest.readWrite == label.rw,
+            outputs.fit(manifest),
             Set(manifest.bootTransports) == Set(label.transports),
             manifest.shipped == (try await Digest.shipped(shipped)),
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes)),
@@ -100,9 +102,8 @@ public struct Build: Sendable {
             case .debootstrap, .dnf, .zypper, .arch, .scratch: break
             }
         }
-        guard let bootstrap = manifest.bootstrap else { return current }
         let agent = try recipe.built.bootstrap(hosts: hosts, building: label)
-        return try await agent.isUnchanged(since: bootstrap) ? current : nil
+        return try await agent.isUnchanged(since: manifest.bootstrap) ? current : nil
     }
 
     /// The steps, top to bottom.
@@ -128,24 +129,20 @@ public struct Build: Sendable {
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
         }
-        var image: Manifest.Image?
-        if label.needsImage {
-            image = try await progress.step("pack") {
-                try await PackStep(label: label, cache: cache).run(draft, progress: progress)
-            }
-        }
-        let packed = image
+        let listing = try FileListing(directory: draft.root)
+        let artifacts = try await outputs.make(
+            draft, rootBytes: Int64(clamping: listing.bytes), progress: progress)
         return try await progress.step("publish") {
             let packages = try await PackageList.read(inRoot, runner: CommandRunner())
-            let privileged = try Manifest.Privileged(countedIn: draft.root)
             _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", draft.scratch]))
-            if label.format == .squashfs { try await PackStep.removeTree(draft) }
+            try await outputs.removeTree(draft)
             let manifest = Manifest(
-                label: label.name, generation: draft.number, format: label.format.rawValue, image: packed,
-                transports: label.transports.map(\.rawValue), readWrite: label.rw,
+                label: label.name, generation: draft.number, formats: label.formats.map(\.rawValue),
+                artifacts: artifacts, transports: label.transports.map(\.rawValue), readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
-                recipe: source, bootstrap: bootstrap, privileged: privileged, shipped: laid,
-                kernel: try await Digest.kernel(version: kernel, of: draft), packages: packages, netroot: version,
+                recipe: source, bootstrap: bootstrap, privileged: Manifest.Privileged(countedIn: listing),
+                shipped: laid,
+                kernelVersion: kernel, packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
                 steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
             return try await store.publish(draft, manifest: manifest)
@@ -174,8 +171,7 @@ public struct Build: Sendable {
         try Tool.require((agents.flatMap(\.tools) + Self.tools).removingDuplicates())
         try PrivilegeError.requireRoot("netroot build")
         for agent in agents { try agent.check(allows) }
-        // Said now, not when the root is built.
-        if label.needsImage { _ = try SourceDateEpoch.current() }
+        try outputs.preflight()
         let place = Files.nearestDirectory(label.netroot)
         let free = try Files.freeBytes(at: place) >> 20
         guard free >= Self.neededMiB else {
@@ -233,6 +229,8 @@ public struct Build: Sendable {
         bootstrap.unsigned = unsigned.isEmpty ? nil : unsigned.removingDuplicates()
         return bootstrap
     }
+
+    private var outputs: Outputs { Outputs(of: label, cache: cache) }
 
     private var failedLog: String { LabelStore(label: label).failedLog }
 

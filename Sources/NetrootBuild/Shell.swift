@@ -48,7 +48,7 @@ public struct Shell: Sendable {
     /// - Throws: `BuildError.needsRoot`, `StoreError`, `SystemError`.
     public func checkWithoutRoot() throws {
         let current = try LabelStore(label: label).current()
-        guard !current.hasTree else {
+        guard !outputs(of: current).needRoot else {
             throw BuildError.needsRoot(
                 what: "generation \(current.number) of \(label.name) is a tree, whose files belong to root and others")
         }
@@ -66,8 +66,10 @@ public struct Shell: Sendable {
         // Again: a rollback may have come before the lock.
         let current = try store.current()
         defer { withExtendedLifetime(lock) {} }
-        if live, current.hasImage { throw BuildError.liveImage(label: label.name, generation: current.number) }
-        if current.hasImage { _ = try SourceDateEpoch.current() }
+        if live, current.artifact(.squashfs) != nil {
+            throw BuildError.liveImage(label: label.name, generation: current.number)
+        }
+        try outputs(of: current).preflight()
         _ = try await store.removeLeftovers(CommandRunner())
         return live
             ? try await edit(current, store: store, progress: progress)
@@ -80,7 +82,7 @@ public struct Shell: Sendable {
         do {
             let runner = CommandRunner(log: draft.log, echo: echo)
             try await progress.step("copy generation \(base.number)") {
-                try await PackStep.copyRoot(of: base, into: draft, runner, progress: progress)
+                try await copyRoot(of: base, into: draft, runner, progress: progress)
             }
             let before = try await BootFingerprint.of(draft.root)
             let termination = try await enter(draft.root)
@@ -92,23 +94,20 @@ public struct Shell: Sendable {
             let kernel = try await bootFiles(
                 of: base, root: draft.root, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, before: before,
                 runner: runner, log: store.failedLog, progress: progress)
-            var image: Manifest.Image?
-            if base.hasImage {
-                image = try await progress.step("pack") {
-                    try await PackStep(label: label, cache: cache).run(draft, progress: progress)
-                }
-            }
-            let packed = image
+            let outputs = outputs(of: base)
+            let listing = try FileListing(directory: draft.root)
+            let artifacts = try await outputs.make(
+                draft, rootBytes: Int64(clamping: listing.bytes), progress: progress)
             return try await progress.step("publish") {
                 var manifest = base.manifest
-                manifest.image = packed
+                manifest.artifacts = artifacts
                 manifest.generation = draft.number
                 manifest.origin = Manifest.Origin(
                     verb: "shell", base: base.number, command: command.isEmpty ? nil : command)
                 manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
-                manifest.privileged = try Manifest.Privileged(countedIn: draft.root)
-                manifest.kernel = try await Digest.kernel(version: kernel, of: draft)
-                if !base.hasTree { try await PackStep.removeTree(draft) }
+                manifest.privileged = Manifest.Privileged(countedIn: listing)
+                manifest.kernelVersion = kernel
+                try await outputs.removeTree(draft)
                 manifest.netroot = version
                 manifest.started = started
                 manifest.finished = JSON.timestamp()
@@ -132,26 +131,50 @@ public struct Shell: Sendable {
     }
 
     private func edit(_ current: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
+        let root = try current.requirePath(of: .tree)
         let runner = CommandRunner(log: current.log, echo: echo)
-        let before = try await BootFingerprint.of(current.root)
-        let termination = try await enter(current.root)
+        let before = try await BootFingerprint.of(root)
+        let termination = try await enter(root)
         var manifest = current.manifest
-        let inRoot = RootCommand(root: current.root, shipped: shipped)
+        let inRoot = RootCommand(root: root, shipped: shipped)
         manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
-        guard try await BootFingerprint.of(current.root) != before else {
+        let tree = Manifest.Artifact(.tree, bytes: Int64(clamping: try FileListing(directory: root).bytes))
+        manifest.artifacts = manifest.artifacts.map { $0.kind == .tree ? tree : $0 }
+        guard try await BootFingerprint.of(root) != before else {
             try store.rewrite(manifest, of: current)
             return .edited(current, termination, rebuilt: false)
         }
         let vmlinuz = current.vmlinuz + ".new"
         let initramfs = current.initramfs + ".new"
         let version = try await bootFiles(
-            of: current, root: current.root, vmlinuz: vmlinuz, initramfs: initramfs, before: before, runner: runner,
+            of: current, root: root, vmlinuz: vmlinuz, initramfs: initramfs, before: before, runner: runner,
             log: current.log, progress: progress)
-        manifest.kernel = try await Digest.kernel(version: version, vmlinuz: vmlinuz, initramfs: initramfs)
+        manifest.kernelVersion = version
+        manifest.artifacts = [
+            try await Manifest.Artifact(.kernel, digesting: vmlinuz),
+            try await Manifest.Artifact(.initramfs, digesting: initramfs), tree,
+        ]
         try Files.move(vmlinuz, to: current.vmlinuz)
         try Files.move(initramfs, to: current.initramfs)
         try store.rewrite(manifest, of: current)
         return .edited(current, termination, rebuilt: true)
+    }
+
+    private func outputs(of base: Generation) -> Outputs { Outputs(of: base, label: label, cache: cache) }
+
+    /// Puts the root of a generation into a draft: a copy of its tree, or its image unpacked.
+    private func copyRoot(
+        of base: Generation, into draft: Draft, _ runner: CommandRunner, progress: Progress
+    ) async throws {
+        if let tree = base.path(of: .tree) {
+            return try await runner.run(
+                Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", tree, draft.root]))
+        }
+        try Files.makeDirectory(draft.root)
+        // mknod(2) is not allowed in a user namespace.
+        let keepsDevices = try !UserNamespace.isEntered()
+        let report = try RootSource(base).fill(RootFill(directory: draft.root, keepsDevices: keepsDevices))
+        if report.devices > 0 { progress.note("left out \(report.devices) device nodes: only root can make them") }
     }
 
     /// Kernel and initramfs: the base's where nothing that they are made from changed, else made anew.
@@ -162,7 +185,7 @@ public struct Shell: Sendable {
         if try await BootFingerprint.of(root) == before {
             try await runner.run(Command(["cp", "-p", "--reflink=auto", "--", base.vmlinuz, vmlinuz]))
             try await runner.run(Command(["cp", "-p", "--reflink=auto", "--", base.initramfs, initramfs]))
-            return base.manifest.kernel.version
+            return base.manifest.kernelVersion
         }
         let pair = KernelPair(
             tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,

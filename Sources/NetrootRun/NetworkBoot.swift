@@ -66,25 +66,21 @@ struct NetworkBoot: Sendable {
         } else if label.rw {
             throw BootError.readWriteNeedsNFS(label: label.name, transport: way.transport.rawValue)
         }
-        switch way.actualForm(of: generation) {
-        case .tree:
-            guard generation.hasTree else {
-                throw BootError.noTree(label: label.name, generation: generation.number)
-            }
-        case .squashfs:
-            guard generation.hasImage else {
-                throw BootError.noImage(
+        let form = way.actualForm(of: generation)
+        guard generation.artifact(form) != nil else {
+            throw form == .tree
+                ? BootError.noTree(label: label.name, generation: generation.number)
+                : BootError.noImage(
                     label: label.name, generation: generation.number, transport: way.transport.rawValue)
-            }
-            if source == .kernel {
-                throw BootError.kernelServerNeedsTree(label: label.name, generation: generation.number)
-            }
+        }
+        if source == .kernel, form != .tree {
+            throw BootError.kernelServerNeedsTree(label: label.name, generation: generation.number)
         }
     }
 
     /// The exports that `serve` will make, for the record.
     func exports(of generation: Generation) -> [KernelExport] {
-        source == .kernel ? [.local(generation.root, readWrite: label.rw)] : []
+        source == .kernel ? [.local(generation.exportPath, readWrite: label.rw)] : []
     }
 
     /// Serves the root, and where the loader wants them over HTTP the boot files.
@@ -104,8 +100,9 @@ struct NetworkBoot: Sendable {
             let base = "http://\(Machine.hostAddress):\(nginx.port)"
             served.httpBase = base
             guard way.transport == .http else { return served }
-            try Files.replaceLink(servers.bootFiles + "/root.squashfs", target: generation.image)
-            let root = HTTPRoot(url: base + "/root.squashfs", bytes: try Files.size(generation.image))
+            let image = try generation.requirePath(of: .squashfs)
+            try Files.replaceLink(servers.bootFiles + "/root.squashfs", target: image)
+            let root = HTTPRoot(url: base + "/root.squashfs", bytes: try Files.size(image))
             return served.at(.http(root))
         } catch {
             await served.stop(after: error, note: note)
@@ -118,12 +115,12 @@ struct NetworkBoot: Sendable {
         case .nfs: return try await serveNFS(generation)
         case .nbd:
             let name = NBDServerConfig.exportName(label.name, generation.number)
-            let nbd = try await servers.startNBD(.init(name: name, image: generation.image))
+            let nbd = try await servers.startNBD(.init(name: name, image: try generation.requirePath(of: .squashfs)))
             return ServedRoot(
                 root: .nbd(NBDRoot(server: Machine.hostAddress, export: name, port: nbd.port)), daemons: [nbd.daemon])
         case .iscsi:
             let target = TargetConfig.name(label.name, generation.number)
-            let tgt = try await servers.startTGT(target: target, image: generation.image)
+            let tgt = try await servers.startTGT(target: target, image: try generation.requirePath(of: .squashfs))
             return ServedRoot(
                 root: .iscsi(ISCSIRoot(server: Machine.hostAddress, target: target, port: tgt.port)),
                 daemons: [tgt.daemon])
@@ -137,16 +134,16 @@ struct NetworkBoot: Sendable {
         switch source {
         case .embedded:
             let server = try await NFSServer.start(
-                exports: [Export(generation, form: way.actualForm(of: generation))], provider: nil,
+                exports: [try Export(generation, form: way.actualForm(of: generation))], provider: nil,
                 address: "127.0.0.1", port: 0)
-            let root = NFSRoot(server: Machine.hostAddress, path: generation.root, port: server.port)
+            let root = NFSRoot(server: Machine.hostAddress, path: generation.exportPath, port: server.port)
             return ServedRoot(root: .nfs(root), server: server)
         case .kernel:
             for export in exports(of: generation) { try await export.add() }
-            return ServedRoot(root: .nfs(NFSRoot(server: Machine.hostAddress, path: generation.root, port: nil)))
+            return ServedRoot(root: .nfs(NFSRoot(server: Machine.hostAddress, path: generation.exportPath, port: nil)))
         case .running(let running):
             let root = NFSRoot(
-                server: Machine.hostAddress, path: running.path ?? generation.root, port: running.port,
+                server: Machine.hostAddress, path: running.path ?? generation.exportPath, port: running.port,
                 mountPort: running.mountPort)
             return ServedRoot(root: .nfs(root))
         }

@@ -46,7 +46,7 @@ public struct Serving: Sendable {
 
     /// The exports of all generations that there are, newest first.
     private static func exports(of store: LabelStore) throws -> [Export] {
-        try store.usable().generations.reversed().map(Export.init)
+        try store.usable().generations.reversed().map { try Export($0) }
     }
 }
 

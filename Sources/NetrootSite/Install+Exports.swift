@@ -23,9 +23,9 @@ extension Install {
     /// What the transport's server has to be told, beside the generations and, where asked for, in the system's folder.
     func addExports(to plan: inout InstallPlan, generations: [Generation], current: Generation) throws {
         switch transport {
-        case .nfs: try addNFS(to: &plan, generations.filter(\.hasTree))
-        case .nbd: try addNBD(to: &plan, generations.filter(\.hasImage))
-        case .iscsi: try addISCSI(to: &plan, generations.filter(\.hasImage))
+        case .nfs: try addNFS(to: &plan, generations.filter { $0.artifact(.tree) != nil })
+        case .nbd: try addNBD(to: &plan, generations)
+        case .iscsi: try addISCSI(to: &plan, generations)
         // A client copies the image, so that older ones need not be offered.
         case .http: break
         }
@@ -36,7 +36,7 @@ extension Install {
     /// One line a generation: a client that runs an older one keeps its root.
     private func addNFS(to plan: inout InstallPlan, _ generations: [Generation]) throws {
         let exports = ExportsFile(
-            label: label.name, directories: generations.map(\.root), clients: options.clients, rw: label.rw)
+            label: label.name, directories: generations.map(\.exportPath), clients: options.clients, rw: label.rw)
         try add(Array(try exports.rendered().utf8), named: exports.fileName, system: places.exports, to: &plan)
     }
 
@@ -50,8 +50,10 @@ extension Install {
         }
         let config = NBDServerConfig(
             listen: nil,
-            exports: generations.map {
-                .init(name: NBDServerConfig.exportName(label.name, $0.number), image: $0.image)
+            exports: generations.compactMap { generation in
+                generation.path(of: .squashfs).map {
+                    .init(name: NBDServerConfig.exportName(label.name, generation.number), image: $0)
+                }
             }, authFile: authFile)
         try add(
             Array(try config.rendered().utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).nbd",
@@ -60,7 +62,9 @@ extension Install {
 
     private func addISCSI(to plan: inout InstallPlan, _ generations: [Generation]) throws {
         let config = try TargetConfig.rendered(
-            images: generations.map { (TargetConfig.name(label.name, $0.number), $0.image) }, clients: options.clients)
+            images: generations.compactMap { generation in
+                generation.path(of: .squashfs).map { (TargetConfig.name(label.name, generation.number), $0) }
+            }, clients: options.clients)
         try add(
             Array(config.utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).tgt",
             system: places.tgt, to: &plan)
@@ -93,11 +97,11 @@ extension Install {
 
     /// The image of the label's HTTP entry: of this install, or as installed before.
     private func httpImage(_ current: Generation) throws -> (url: String, path: String)? {
-        if transport == .http { return (imageURL(current.number), current.image) }
+        if transport == .http { return (imageURL(current.number), try current.requirePath(of: .squashfs)) }
         guard let number = try Installed(label).generation(.http) else { return nil }
         let store = LabelStore(label: label)
         guard try store.numbers().contains(number) else { return nil }
-        return (imageURL(number), try store.generation(number).image)
+        return (imageURL(number), try store.generation(number).requirePath(of: .squashfs))
     }
 
     /// The image's path below the URL of the TFTP root.

@@ -82,12 +82,12 @@ public struct Install: Sendable {
         switch transport {
         case .nfs:
             if label.rw, options.server == .netroot { throw BootError.readWriteNeedsKernelServer(label: label.name) }
-            if options.server == .kernel, !generation.hasTree {
+            if options.server == .kernel, generation.artifact(.tree) == nil {
                 throw BootError.kernelServerNeedsTree(label: label.name, generation: generation.number)
             }
         case .nbd, .http, .iscsi:
             if label.rw { throw BootError.readWriteNeedsNFS(label: label.name, transport: transport.rawValue) }
-            guard generation.hasImage else {
+            guard generation.artifact(.squashfs) != nil else {
                 throw BootError.noImage(
                     label: label.name, generation: generation.number, transport: transport.rawValue)
             }
@@ -109,7 +109,7 @@ public struct Install: Sendable {
             case .nfs:
                 .nfs(
                     NFSRoot(
-                        server: options.address, path: generation.root,
+                        server: options.address, path: generation.exportPath,
                         port: options.server == .netroot ? options.port : nil))
             case .nbd:
                 .nbd(
@@ -125,7 +125,7 @@ public struct Install: Sendable {
                 .http(
                     HTTPRoot(
                         url: "\(options.httpBase)/\(imageURL(generation.number))",
-                        bytes: generation.manifest.image?.file.bytes ?? 0))
+                        bytes: generation.artifact(.squashfs)?.bytes ?? 0))
             }
         return KernelCommandLine(
             root: root, address: .dhcp, nameserver: nil, rw: label.rw, overlaySize: label.overlaySize,

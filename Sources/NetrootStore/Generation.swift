@@ -1,4 +1,5 @@
 import Glibc
+public import NetrootConfig
 public import NetrootSystem
 
 /// The immutable, numbered result of one build, on disk.
@@ -10,18 +11,12 @@ public struct Generation: Sendable, Equatable {
     /// What it is.
     public let manifest: Manifest
 
-    /// The root tree.
-    public var root: String { directory + "/root" }
-    /// The squashfs image.
-    public var image: String { directory + "/root.squashfs" }
-    /// Whether there is a root tree: a squashfs label's generation has none.
-    public var hasTree: Bool { manifest.format == "tree" }
-    /// Whether there is an image: as the format, or beside the tree for transports that want one.
-    public var hasImage: Bool { manifest.image != nil }
+    /// The path that NFS clients mount: the root tree's, also where the files come out of an image and it is not there.
+    public var exportPath: String { directory + "/" + ArtifactKind.tree.fileName }
     /// The kernel.
-    public var vmlinuz: String { directory + "/vmlinuz" }
+    public let vmlinuz: String
     /// The initramfs that belongs to the kernel.
-    public var initramfs: String { directory + "/initrd.img" }
+    public let initramfs: String
     /// The log of the build.
     public var log: String { directory + "/build.log" }
 
@@ -32,7 +27,7 @@ public struct Generation: Sendable, Equatable {
         guard Files.exists(path) else { throw StoreError.damaged(directory: directory, reason: "no manifest.json") }
         let manifest: Manifest
         do {
-            manifest = try JSON.value(Manifest.self, from: try Files.read(path))
+            manifest = try Manifest(reading: try Files.read(path), of: path)
         } catch let error as DecodingError {
             throw StoreError.damaged(directory: directory, reason: "manifest.json: \(error)")
         }
@@ -40,13 +35,30 @@ public struct Generation: Sendable, Equatable {
             throw StoreError.damaged(
                 directory: directory, reason: "manifest.json says generation \(manifest.generation)")
         }
+        for artifact in manifest.artifacts where !Files.exists("\(directory)/\(artifact.path)") {
+            throw StoreError.damaged(directory: directory, reason: "\(directory)/\(artifact.path) is missing")
+        }
+        guard let kernel = manifest.artifact(.kernel), let initramfs = manifest.artifact(.initramfs) else {
+            throw StoreError.damaged(directory: directory, reason: "manifest.json names no kernel or no initramfs")
+        }
         self.number = number
         self.directory = directory
         self.manifest = manifest
-        let kept = (hasTree ? [root] : []) + (hasImage ? [image] : [])
-        for file in [vmlinuz, initramfs] + kept where !Files.exists(file) {
-            throw StoreError.damaged(directory: directory, reason: "\(file) is missing")
-        }
+        vmlinuz = "\(directory)/\(kernel.path)"
+        self.initramfs = "\(directory)/\(initramfs.path)"
+    }
+
+    /// The artifact of a kind; nil where the generation has none.
+    public func artifact(_ kind: ArtifactKind) -> Manifest.Artifact? { manifest.artifact(kind) }
+
+    /// Where the artifact of a kind is; nil where the generation has none.
+    public func path(of kind: ArtifactKind) -> String? { artifact(kind).map { "\(directory)/\($0.path)" } }
+
+    /// Where the artifact of a kind is.
+    /// - Throws: `StoreError.lacks` where the generation has none.
+    public func requirePath(of kind: ArtifactKind) throws(StoreError) -> String {
+        guard let path = path(of: kind) else { throw .lacks(directory: directory, kind: kind) }
+        return path
     }
 
     /// Reads a published generation by its directory, or by a symlink to it such as `current`.
@@ -99,11 +111,15 @@ public enum StoreError: ReportableError, Equatable {
     case damaged(directory: String, reason: String)
     /// A directory is no generation at all.
     case noGeneration(directory: String)
+    /// A manifest of another netroot; nil: it does not say which.
+    case otherSchema(path: String, schema: Int?)
+    /// A generation has no artifact of this kind.
+    case lacks(directory: String, kind: ArtifactKind)
 
     /// `.usage` for a number that there is not, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .empty, .nothingBefore, .damaged, .noGeneration: .failed
+        case .empty, .nothingBefore, .damaged, .noGeneration, .otherSchema, .lacks: .failed
         case .unknown: .usage
         }
     }
@@ -121,6 +137,14 @@ public enum StoreError: ReportableError, Equatable {
             return "\(directory) is no generation: those are NETROOT/generations/NUMBER, with a manifest.json"
         case .damaged(let directory, let reason):
             return "\(directory) is not a whole generation: \(reason); remove it, or build the label again"
+        case .otherSchema(let path, let schema?) where schema > Manifest.currentSchema:
+            return "\(path) is of a newer netroot (schema \(schema)); use that one, or build the label again"
+        case .otherSchema(let path, let schema):
+            let found = schema.map { "schema \($0)" } ?? "it names no schema"
+            return "\(path) is of an older netroot (\(found)); build the label again"
+        case .lacks(let directory, let kind):
+            return
+                "\(directory) has no \(kind.rawValue); set FORMAT or TRANSPORTS in the hosts file, and build the label"
         }
     }
 }

@@ -212,15 +212,16 @@ public struct Draft: Sendable, Equatable {
     public let directory: String
 
     /// The root tree.
-    public var root: String { directory + "/root" }
-    /// The squashfs image.
-    public var image: String { directory + "/root.squashfs" }
+    public var root: String { path(of: .tree) }
     /// The kernel.
-    public var vmlinuz: String { directory + "/vmlinuz" }
+    public var vmlinuz: String { path(of: .kernel) }
     /// The initramfs.
-    public var initramfs: String { directory + "/initrd.img" }
+    public var initramfs: String { path(of: .initramfs) }
     /// The log of the build.
     public var log: String { directory + "/build.log" }
     /// What the build needs on the way, and removes before it publishes.
     public var scratch: String { directory + "/scratch" }
+
+    /// Where the artifact of a kind is, or will be.
+    public func path(of kind: ArtifactKind) -> String { "\(directory)/\(kind.fileName)" }
 }

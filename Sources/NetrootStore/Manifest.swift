@@ -2,32 +2,35 @@ public import NetrootConfig
 
 /// What a generation is and how it came to be: `manifest.json`, described in `docs/manifest.md`.
 public struct Manifest: Codable, Sendable, Equatable {
+    /// The version of the schema that this code writes, and the only one that it reads.
+    static let currentSchema = 2
+
     /// The version of this schema.
-    public var schema = 1
+    public var schema = Manifest.currentSchema
     /// The label it was built for.
     public var label: String
     /// Its number.
     public var generation: Int
-    /// How the root is kept: `tree` or `squashfs`.
-    public var format: String
-    /// The image, as the format or beside a tree; nil where there is none.
-    public var image: Image?
-    /// The transports that the initramfs can boot by; nil in manifests of before it was recorded, which means nfs.
-    public var transports: [String]?
+    /// How the root was to be kept: the words of `FORMAT`.
+    public var formats: [String]
+    /// The files and trees of the generation, one of a kind: kernel and initramfs, and the root in one form or more.
+    public var artifacts: [Artifact]
+    /// The transports that the initramfs can boot by.
+    public var transports: [String]
     /// Whether clients mount it read-write (`RW=Y`); such a generation may change after it was published.
     public var readWrite: Bool
     /// What made it.
     public var origin: Origin
     /// The recipe.
     public var recipe: RecipeFile
-    /// Where the root came from; nil in manifests of before it was recorded.
-    public var bootstrap: Bootstrap?
-    /// Files that give their caller more rights; nil in manifests of before it was recorded.
-    public var privileged: Privileged?
-    /// One SHA-256 over what netroot itself laid into the root; nil in manifests of before it was recorded.
-    public var shipped: String?
-    /// The kernel, and the initramfs that belongs to it.
-    public var kernel: Kernel
+    /// Where the root came from.
+    public var bootstrap: Bootstrap
+    /// Files that give their caller more rights.
+    public var privileged: Privileged
+    /// One SHA-256 over what netroot itself laid into the root.
+    public var shipped: String
+    /// The kernel's version, as `uname -r` prints it.
+    public var kernelVersion: String
     /// The installed packages, sorted by name.
     public var packages: [Package]
     /// The version of netroot that built it.
@@ -117,41 +120,31 @@ public struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
-    /// A kernel and its initramfs.
-    public struct Kernel: Codable, Sendable, Equatable {
-        /// The kernel's version, as `uname -r` prints it.
-        public var version: String
-        /// `vmlinuz`.
-        public var vmlinuz: Blob
-        /// `initrd.img`.
-        public var initramfs: Blob
-
-        /// A pair: the initramfs was made for this kernel.
-        public init(version: String, vmlinuz: Blob, initramfs: Blob) {
-            self.version = version
-            self.vmlinuz = vmlinuz
-            self.initramfs = initramfs
-        }
-    }
-
-    /// A file, known by its content.
-    public struct Blob: Codable, Sendable, Equatable {
-        /// SHA-256, in hexadecimal.
-        public var sha256: String
-        /// Size in bytes.
+    /// A file or tree that the build made.
+    public struct Artifact: Codable, Sendable, Equatable {
+        /// What it is.
+        public var kind: ArtifactKind
+        /// Where it is, from the generation's directory.
+        public var path: String
+        /// Its size in bytes; of a tree the sizes of its regular files, hard links once.
         public var bytes: Int64
+        /// SHA-256, in hexadecimal; nil for a tree, which has none.
+        public var sha256: String?
+        /// Of a squashfs image, how it was packed; nil for all else.
+        public var image: Image?
 
-        /// A file that has been digested; nothing is read.
-        public init(sha256: String, bytes: Int64) {
-            self.sha256 = sha256
+        /// An artifact under the name that its kind has in a generation; nothing is read.
+        public init(_ kind: ArtifactKind, bytes: Int64, sha256: String? = nil, image: Image? = nil) {
+            self.kind = kind
+            self.path = kind.fileName
             self.bytes = bytes
+            self.sha256 = sha256
+            self.image = image
         }
     }
 
-    /// A squashfs image.
+    /// How a squashfs image was packed.
     public struct Image: Codable, Sendable, Equatable {
-        /// `root.squashfs`.
-        public var file: Blob
         /// `CODEC` or `CODEC:LEVEL`.
         public var compression: String
         /// Bytes.
@@ -160,8 +153,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         public var unpackedBytes: Int64
 
         /// An image that was packed; nothing is read.
-        public init(file: Blob, compression: String, blockSize: Int, unpackedBytes: Int64) {
-            self.file = file
+        public init(compression: String, blockSize: Int, unpackedBytes: Int64) {
             self.compression = compression
             self.blockSize = blockSize
             self.unpackedBytes = unpackedBytes
@@ -201,16 +193,15 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     /// Everything but `schema`, which is always that of this code.
     public init(
-        label: String, generation: Int, format: String, image: Image? = nil, transports: [String]? = nil,
-        readWrite: Bool, origin: Origin, recipe: RecipeFile, bootstrap: Bootstrap? = nil,
-        privileged: Privileged? = nil, shipped: String? = nil, kernel: Kernel, packages: [Package], netroot: String,
-        started: String, finished: String,
-        steps: [Step]
+        label: String, generation: Int, formats: [String], artifacts: [Artifact], transports: [String],
+        readWrite: Bool, origin: Origin, recipe: RecipeFile, bootstrap: Bootstrap, privileged: Privileged,
+        shipped: String, kernelVersion: String, packages: [Package], netroot: String, started: String,
+        finished: String, steps: [Step]
     ) {
         self.label = label
         self.generation = generation
-        self.format = format
-        self.image = image
+        self.formats = formats
+        self.artifacts = artifacts
         self.transports = transports
         self.readWrite = readWrite
         self.origin = origin
@@ -218,7 +209,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         self.bootstrap = bootstrap
         self.privileged = privileged
         self.shipped = shipped
-        self.kernel = kernel
+        self.kernelVersion = kernelVersion
         self.packages = packages
         self.netroot = netroot
         self.started = started
@@ -229,5 +220,32 @@ public struct Manifest: Codable, Sendable, Equatable {
 
 extension Manifest {
     /// The transports that the initramfs can boot by, as recorded; names of a later netroot are left out.
-    public var bootTransports: [Transport] { transports.map { $0.compactMap(Transport.init(rawValue:)) } ?? [.nfs] }
+    public var bootTransports: [Transport] { transports.compactMap(Transport.init(rawValue:)) }
+
+    /// The artifact of a kind; nil where the generation has none.
+    public func artifact(_ kind: ArtifactKind) -> Artifact? { artifacts.first { $0.kind == kind } }
+
+    /// Reads the text of a manifest: first its schema, on which the rest depends.
+    /// - Parameter path: the file, for messages.
+    /// - Throws: `StoreError.otherSchema`, `DecodingError`.
+    init(reading text: [UInt8], of path: String) throws {
+        struct Version: Decodable {
+            var schema: Int?
+        }
+        let schema = try JSON.value(Version.self, from: text).schema
+        guard schema == Self.currentSchema else { throw StoreError.otherSchema(path: path, schema: schema) }
+        self = try JSON.value(Manifest.self, from: text)
+    }
+}
+
+extension ArtifactKind {
+    /// The name that such an artifact has in a generation's directory.
+    public var fileName: String {
+        switch self {
+        case .tree: "root"
+        case .squashfs: "root.squashfs"
+        case .kernel: "vmlinuz"
+        case .initramfs: "initrd.img"
+        }
+    }
 }

@@ -1,7 +1,7 @@
 public import ArgumentParser
 public import NetrootConfig
 public import NetrootEntry
-public import NetrootRun
+import NetrootRun
 import NetrootSite
 import NetrootStore
 import NetrootSystem
@@ -9,7 +9,16 @@ import NetrootSystem
 extension Transport: ExpressibleByArgument {}
 extension Firmware: ExpressibleByArgument {}
 extension BootLoader: ExpressibleByArgument {}
-extension RootForm: ExpressibleByArgument {}
+
+/// As the value of `--form`: what NFS can serve.
+extension ArtifactKind: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let kind = ArtifactKind(rawValue: argument), Transport.nfs.serves.contains(kind) else { return nil }
+        self = kind
+    }
+
+    public static var allValueStrings: [String] { Transport.nfs.serves.map(\.rawValue) }
+}
 
 /// The options of every start verb.
 struct StartArguments: ParsableArguments {
@@ -25,7 +34,7 @@ struct StartArguments: ParsableArguments {
 
     func validate() throws { try checkPorts(["--ssh-port": sshPort]) }
 
-    func run(_ transport: Transport, form: RootForm? = nil, server: NFSServerKind = .netroot) async throws {
+    func run(_ transport: Transport, form: ArtifactKind? = nil, server: NFSServerKind = .netroot) async throws {
         let start = Start(
             label: try options.load(),
             way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
@@ -50,8 +59,8 @@ struct StartNFSCommand: AsyncParsableCommand {
     @OptionGroup var arguments: StartArguments
     @Option(name: .long, help: "Who serves the root: netroot, or the kernel's nfsd.")
     var server = NFSServerKind.netroot
-    @Option(name: .long, help: "What is served where the generation has both: tree or squashfs (as FORMAT says).")
-    var form: RootForm?
+    @Option(name: .long, help: "What is served where the generation has both: tree or squashfs (tree).")
+    var form: ArtifactKind?
 
     func run() async throws { try await arguments.run(.nfs, form: form, server: server) }
 }
@@ -104,8 +113,8 @@ struct TestCommand: AsyncParsableCommand {
     @OptionGroup var output: JSONOption
     @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http or iscsi (nfs).")
     var transport: Transport?
-    @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (as FORMAT says).")
-    var form: RootForm?
+    @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (tree).")
+    var form: ArtifactKind?
     @Option(name: .long, help: "The machine's firmware: bios or uefi (bios).")
     var firmware: Firmware?
     @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")

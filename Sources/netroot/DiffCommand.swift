@@ -1,4 +1,5 @@
 import ArgumentParser
+import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
@@ -117,7 +118,9 @@ struct DiffRow: Encodable {
         files = ChangedFiles(try await old.differences(to: new))
         self.before = Side(before, old)
         self.after = Side(after, new)
-        let images = try [before, after].map { $0.hasImage ? try Files.size($0.image) : nil }
+        let images = try [before, after].map { generation in
+            try generation.path(of: .squashfs).map { try Files.size($0) }
+        }
         let (oldBytes, newBytes) = (Int64(clamping: old.bytes), Int64(clamping: new.bytes))
         var imageDifference: Int64?
         if let old = images[0], let new = images[1] { imageDifference = new - old }
@@ -130,8 +133,8 @@ struct DiffRow: Encodable {
 extension DiffRow.Side {
     init(_ generation: Generation, _ listing: FileListing) {
         self.generation = generation.number
-        read = generation.hasTree ? "tree" : "image"
-        kernel = generation.manifest.kernel.version
+        read = generation.artifact(.tree) != nil ? "tree" : "image"
+        kernel = generation.manifest.kernelVersion
         packages = generation.manifest.packages.count
         files = listing.files
     }
@@ -140,12 +143,12 @@ extension DiffRow.Side {
 extension FileListing {
     /// The files of a generation: of its tree where it has one, else of its image.
     init(_ generation: Generation) throws {
-        if generation.hasTree {
-            try self.init(directory: generation.root)
+        if let tree = generation.path(of: .tree) {
+            try self.init(directory: tree)
         } else {
             // Files are read in about the order in which they were packed: a block is not wanted again for long.
             let cache = SquashfsCache(blockBytes: 8 << 20)
-            try self.init(image: SquashfsReader(generation.image, cache: cache))
+            try self.init(image: SquashfsReader(generation.requirePath(of: .squashfs), cache: cache))
         }
     }
 }

@@ -90,24 +90,24 @@ struct GenerationInspection: Encodable {
         path = generation.directory
         label = manifest.label
         self.generation = generation.number
-        format = manifest.format
-        kernel = manifest.kernel.version
+        format = manifest.formats.joined(separator: " ")
+        kernel = manifest.kernelVersion
         packages = manifest.packages.count
-        transports = manifest.transports ?? ["nfs"]
+        transports = manifest.transports
         readWrite = manifest.readWrite
         built = manifest.finished
-        let packed = generation.hasImage ? try await Inspection(file: generation.image) : nil
-        if let packed, !generation.hasTree {
-            root = packed
-            image = nil
+        let squashfs = generation.path(of: .squashfs)
+        if let tree = generation.path(of: .tree) {
+            root = try Inspection(tree: tree)
+            if let squashfs { image = try await Inspection(file: squashfs) } else { image = nil }
         } else {
-            root = try Inspection(tree: generation.root)
-            image = packed
+            root = try await Inspection(file: try generation.requirePath(of: .squashfs))
+            image = nil
         }
         initramfs = try await Inspection(file: generation.initramfs)
         var bytes = ["vmlinuz": try Files.size(generation.vmlinuz), "initramfs": try Files.size(generation.initramfs)]
         bytes["root"] = Int64(clamping: root.tree.unpackedBytes)
-        if generation.hasImage { bytes["image"] = try Files.size(generation.image) }
+        if let squashfs { bytes["image"] = try Files.size(squashfs) }
         self.bytes = bytes
     }
 }

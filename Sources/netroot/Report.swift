@@ -21,8 +21,8 @@ struct LabelRow: Encodable {
         let current = try store.currentNumber().map { try store.generation($0) }
         generation = current?.number
         self.label = label.name
-        format = label.format.rawValue
-        kernel = current?.manifest.kernel.version
+        format = label.formats.map(\.rawValue).joined(separator: " ")
+        kernel = current?.manifest.kernelVersion
         built = current?.manifest.finished
         netroot = label.netroot
     }
@@ -44,8 +44,8 @@ struct GenerationRow: Encodable {
         label = generation.manifest.label
         self.generation = generation.number
         self.current = current
-        format = generation.manifest.format
-        kernel = generation.manifest.kernel.version
+        format = generation.manifest.formats.joined(separator: " ")
+        kernel = generation.manifest.kernelVersion
         packages = generation.manifest.packages.count
         built = generation.manifest.finished
         origin = generation.manifest.origin.verb
@@ -67,7 +67,7 @@ enum Report {
         let seconds = generation.manifest.steps.reduce(0) { $0 + $1.seconds }
         return """
             \(label): generation \(generation.number) is current
-            kernel \(generation.manifest.kernel.version), \(generation.manifest.packages.count) packages, \
+            kernel \(generation.manifest.kernelVersion), \(generation.manifest.packages.count) packages, \
             \(Progress.decimal(seconds)) s
             \(generation.directory)
             next: netroot installnfs \(label)

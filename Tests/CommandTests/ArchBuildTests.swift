@@ -41,7 +41,7 @@ extension Builds {
         @Test func aRootOfPackages() async throws {
             expectSuccess(try await build("base devices", whole: true))
             let first = try scratch.store("a").current()
-            let bootstrap = try #require(first.manifest.bootstrap)
+            let bootstrap = first.manifest.bootstrap
             #expect(bootstrap.agent == "arch" && bootstrap.from == "repository/pacman.conf")
             #expect(bootstrap.unsigned == nil)
             #expect(first.manifest.packages.map(\.name) == ["base", "devices"])
@@ -80,7 +80,7 @@ extension Builds {
         @Test func aMirror() async throws {
             let header = "MirrorURL: file://\(repository)"
             expectSuccess(try await build("base", header: header, whole: true, "--allow-unsigned"))
-            let bootstrap = try #require(try scratch.store("a").current().manifest.bootstrap)
+            let bootstrap = try scratch.store("a").current().manifest.bootstrap
             #expect(bootstrap.from == "file://\(repository)/$repo/os/$arch")
             #expect(bootstrap.unsigned == ["core", "extra"])
         }
@@ -89,7 +89,7 @@ extension Builds {
             expectError(
                 try await build("unsigned"), .failed, ["\(scratch.path)/a.def", "not signed", "--allow-unsigned"])
             expectSuccess(try await build("unsigned", whole: true, "--allow-unsigned"))
-            #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == ["core"])
+            #expect(try scratch.store("a").current().manifest.bootstrap.unsigned == ["core"])
         }
 
         @Test func whatWasChangedIsRefused() async throws {

@@ -158,7 +158,7 @@ extension Builds {
                 "build", "a", environment: try await FakeRecipe.environment(scratch))
             expectSuccess(outcome)
             let generation = try scratch.store("a").current()
-            #expect(generation.manifest.kernel.version == FakeRecipe.kernel)
+            #expect(generation.manifest.kernelVersion == FakeRecipe.kernel)
             #expect(try Files.text(generation.vmlinuz) == "kernel\n")
             #expect(!Files.exists(scratch.path + "/netroots/a/failed-build.log"))
         }

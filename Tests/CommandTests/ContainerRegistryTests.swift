@@ -61,7 +61,7 @@ extension Builds {
             ).write(scratch)
             expectSuccess(try await build())
             let first = try scratch.store("a").current()
-            let bootstrap = try #require(first.manifest.bootstrap)
+            let bootstrap = first.manifest.bootstrap
             #expect(bootstrap.agent == "docker" && bootstrap.from == "\(registry.name)/site/node:1.0")
             #expect(bootstrap.droppedDevices == 1 && bootstrap.unsigned == nil)
             let login = try await run([
@@ -84,7 +84,7 @@ extension Builds {
             expectSuccess(try await build("--if-changed"))
             let second = try scratch.store("a").current()
             #expect(try Files.text(second.root + "/etc/two") == "2")
-            #expect(second.manifest.bootstrap?.digest != bootstrap.digest)
+            #expect(second.manifest.bootstrap.digest != bootstrap.digest)
             // The new layer and the new configuration.
             let fetched = Set(try registry.fetchedBlobs().dropFirst(pushed))
             #expect(fetched.count == 2 && fetched.isDisjoint(with: before), "\(fetched) after \(before)")
@@ -94,7 +94,7 @@ extension Builds {
             try FakeRecipe(header: "Bootstrap: docker\nFrom: \(registry.name)/site/node@\(digest)\n").write(scratch)
             expectSuccess(try await build())
             let third = try scratch.store("a").current()
-            #expect(!Files.exists(third.root + "/etc/two") && third.manifest.bootstrap?.digest == digest)
+            #expect(!Files.exists(third.root + "/etc/two") && third.manifest.bootstrap.digest == digest)
             try await registry.end()
         }
 
@@ -112,7 +112,7 @@ extension Builds {
             let file = ["oci": "image", "oci-archive": "image.tar", "docker-archive": "saved.tar"][agent] ?? ""
             try FakeRecipe(header: "Bootstrap: \(agent)\nFrom: recipe/\(file)\n").write(scratch)
             expectSuccess(try await build())
-            let bootstrap = try #require(try scratch.store("a").current().manifest.bootstrap)
+            let bootstrap = try scratch.store("a").current().manifest.bootstrap
             #expect(bootstrap.agent == agent && bootstrap.from == "\(scratch.path)/recipe/\(file)")
             if agent == "oci" {
                 #expect(bootstrap.digest == digest)
@@ -194,7 +194,7 @@ extension Builds {
                     ["a.def:2", "has 1 device nodes", "leave out --allow-devices, or build as root"])
                 expectSuccess(try await user.run(scratch.netroot(["build", "a"])))
                 let generation = try scratch.store("a").current()
-                #expect(generation.manifest.bootstrap?.droppedDevices == 1)
+                #expect(generation.manifest.bootstrap.droppedDevices == 1)
                 let listing = try await run(["unsquashfs", "-lln", generation.image, "srv"]).output
                 #expect(listing.contains("drwxr-x--- 12/12") && listing.contains("-rw-r--r-- 12/34"), "\(listing)")
                 #expect(listing.contains("-rwsr-xr-x 0/42") && !listing.contains("device"), "\(listing)")

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
@@ -106,10 +107,11 @@ import Testing
     private func pack(_ generation: Generation, keepingTree: Bool) async throws {
         _ = try await SquashfsWriter(tree: generation.root, image: generation.image).write()
         var manifest = try scratch.store("a").generation(generation.number).manifest
-        let blob = Manifest.Blob(sha256: String(repeating: "0", count: 64), bytes: 1)
-        manifest.image = .init(file: blob, compression: "zstd", blockSize: 4096, unpackedBytes: 1)
+        manifest.artifacts.removeAll { $0.kind == .squashfs }
+        manifest.artifacts.append(.init(.squashfs, bytes: 1, sha256: String(repeating: "0", count: 64)))
         if !keepingTree {
-            manifest.format = "squashfs"
+            manifest.formats = ["squashfs"]
+            manifest.artifacts.removeAll { $0.kind == .tree }
             expectSuccess(try await CommandTests.run(["rm", "-r", generation.root]))
         }
         try scratch.store("a").rewrite(manifest, of: generation)

@@ -1,4 +1,5 @@
 import Glibc
+import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import Testing
@@ -41,15 +42,17 @@ extension Builds {
             let outcome = try await build()
             expectSuccess(outcome)
             let first = try scratch.store("a").current()
-            #expect(!first.hasTree && first.hasImage && first.manifest.format == "squashfs")
+            #expect(first.manifest.artifacts.map(\.kind) == [.kernel, .initramfs, .squashfs])
             #expect(
                 try Files.names(in: first.directory).sorted() == [
                     "build.log", "initrd.img", "manifest.json", "root.squashfs", "vmlinuz",
                 ])
-            let image = try #require(first.manifest.image)
+            #expect(first.manifest.formats == ["squashfs"])
+            let artifact = try #require(first.artifact(.squashfs))
+            let image = try #require(artifact.image)
             #expect(image.compression == "zstd:1" && image.blockSize == 131072)
-            #expect(try Files.size(first.image) == image.file.bytes && image.unpackedBytes > image.file.bytes)
-            #expect(try await run(["sha256sum", first.image]).output.hasPrefix(image.file.sha256))
+            #expect(try Files.size(first.image) == artifact.bytes && image.unpackedBytes > artifact.bytes)
+            #expect(try await run(["sha256sum", first.image]).output.hasPrefix(try #require(artifact.sha256)))
             #expect(!first.manifest.packages.isEmpty)
             #expect(first.manifest.steps.map(\.name).suffix(2) == ["initramfs", "pack"])
             #expect(try await file("srv/motd", of: first) == "one\n")
@@ -59,15 +62,22 @@ extension Builds {
             #expect(try await build("--if-changed").output.contains("generation 1 is current, and the recipe has not"))
             for more in [
                 "FORMAT = squashfs\nCOMPRESSION = zstd:2", "FORMAT = squashfs\nCOMPRESSION = zstd:2\nBLOCK_SIZE = 64k",
-                "FORMAT = tree", "FORMAT = tree\nTRANSPORTS = nfs nbd",
+                "FORMAT = tree", "FORMAT = tree squashfs", "FORMAT = tree\nTRANSPORTS = nfs nbd",
             ] {
                 try scratch.writeHosts("a", more: more)
                 let number = try scratch.store("a").current().number
                 expectSuccess(try await build("--if-changed"))
                 #expect(try scratch.store("a").current().number == number + 1, "\(more)")
             }
-            let both = try scratch.store("a").current()
-            #expect(both.hasTree && both.hasImage)
+            for generation in try scratch.store("a").generations().suffix(2) {
+                #expect(generation.manifest.artifacts.map(\.kind) == [.kernel, .initramfs, .tree, .squashfs])
+                #expect(try Files.text(generation.root + "/srv/motd") == "one\n")
+                #expect(try await file("srv/motd", of: generation) == "one\n")
+                // The same files, counted by the packer.
+                #expect(generation.artifact(.tree)?.bytes == generation.artifact(.squashfs)?.image?.unpackedBytes)
+            }
+            let rows = try await run(scratch.netroot(["generations", "a", "--json"])).output
+            #expect(rows.contains(#""format" : "tree squashfs""#), "\(rows)")
         }
 
         /// apt's words are those of bookworm's own when its keyring was hidden.
@@ -93,12 +103,12 @@ extension Builds {
             let allowed = try await run(argv + ["--allow-unsigned"], environment: environment, folder: scratch.path)
             expectSuccess(allowed)
             let bootstrap = try scratch.store("a").current().manifest.bootstrap
-            #expect(bootstrap?.unsigned == ["http://m/debian bookworm InRelease"])
+            #expect(bootstrap.unsigned == ["http://m/debian bookworm InRelease"])
             #expect(try await file("left", of: scratch.store("a").current()).isEmpty)
             try Files.move(real + ".signed", to: real)
             expectSuccess(
                 try await run(argv + ["--allow-unsigned"], environment: environment, folder: scratch.path))
-            #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == nil)
+            #expect(try scratch.store("a").current().manifest.bootstrap.unsigned == nil)
         }
 
         @Test func shellUnpacksEditsAndPacks() async throws {
@@ -110,12 +120,12 @@ extension Builds {
             expectSuccess(outcome)
             #expect(outcome.output.contains(" 12 34 "), "\(outcome.output)")
             let second = try scratch.store("a").current()
-            #expect(second.number == 2 && !second.hasTree && !Files.exists(second.root))
+            #expect(second.number == 2 && second.artifact(.tree) == nil && !Files.exists(second.root))
             #expect(try await file("srv/motd", of: second) == "two\n")
             #expect(try await file("srv/motd", of: first) == "one\n")
-            #expect(second.manifest.image?.file.sha256 != first.manifest.image?.file.sha256)
-            #expect(
-                try await run(["sha256sum", second.image]).output.hasPrefix(second.manifest.image?.file.sha256 ?? "-"))
+            let digest = try #require(second.artifact(.squashfs)?.sha256)
+            #expect(digest != first.artifact(.squashfs)?.sha256)
+            #expect(try await run(["sha256sum", second.image]).output.hasPrefix(digest))
             #expect(try await shell("exit 3").status == 1)
             #expect(try scratch.store("a").numbers() == [1, 2])
         }
@@ -125,7 +135,7 @@ extension Builds {
             expectSuccess(try await build())
             expectSuccess(try await shell("echo two > /srv/motd"))
             let second = try scratch.store("a").current()
-            #expect(second.hasTree && second.hasImage)
+            #expect(second.manifest.artifacts.map(\.kind) == [.kernel, .initramfs, .tree, .squashfs])
             #expect(try Files.text(second.root + "/srv/motd") == "two\n")
             #expect(try await file("srv/motd", of: second) == "two\n")
         }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import NetrootConfig
 import NetrootImage
 import NetrootStore
 import NetrootSystem
@@ -176,9 +177,9 @@ import Testing
         }
         try Files.move(try await image(), to: generation.image)
         var manifest = generation.manifest
-        manifest.format = "squashfs"
-        let blob = Manifest.Blob(sha256: String(repeating: "0", count: 64), bytes: 1)
-        manifest.image = .init(file: blob, compression: "zstd", blockSize: 4096, unpackedBytes: 1)
+        manifest.formats = ["squashfs"]
+        manifest.artifacts.removeAll { $0.kind == .tree }
+        manifest.artifacts.append(.init(.squashfs, bytes: 1, sha256: String(repeating: "0", count: 64)))
         try scratch.store("a").rewrite(manifest, of: generation)
         let row = try json(GenerationRow.self, try await scratch.run("inspect", "a", "--json"))
         #expect(row.format == "squashfs" && row.root.kind == "squashfs" && row.image == nil)

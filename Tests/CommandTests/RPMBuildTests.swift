@@ -139,11 +139,11 @@ extension Builds {
                 try await build(), .usage,
                 ["no key to check the packages of \(small.url)", "gpgkey=URL", "--allow-unsigned"])
             expectSuccess(try await build("--allow-unsigned"))
-            #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == [small.url])
+            #expect(try scratch.store("a").current().manifest.bootstrap.unsigned == [small.url])
             recipe.header += "Setopt: gpgcheck=0\n"
             try recipe.write(scratch)
             expectSuccess(try await build())
-            #expect(try scratch.store("a").current().manifest.bootstrap?.unsigned == [small.url])
+            #expect(try scratch.store("a").current().manifest.bootstrap.unsigned == [small.url])
         }
 
         /// dnf looks at the signature of each package; zypper at that of the repository, which holds their digests.

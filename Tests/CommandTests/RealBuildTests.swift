@@ -1,4 +1,5 @@
 import FoundationEssentials
+import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import Testing
@@ -26,19 +27,22 @@ extension Builds {
 
         @Test func theManifestIsCompleteAndTrue() async throws {
             let manifest = real.generation.manifest
-            #expect(manifest.label == "debian12" && manifest.generation == 1 && manifest.format == "tree")
+            #expect(manifest.label == "debian12" && manifest.generation == 1 && manifest.formats == ["tree"])
             #expect(manifest.origin == Manifest.Origin(verb: "build") && !manifest.readWrite)
             let recipe = real.scratch.path + "/recipe/debian12.def"
             #expect(manifest.recipe.path == recipe)
+            #expect(manifest.artifacts.map(\.kind) == [.kernel, .initramfs, .tree])
+            let kernel = try #require(manifest.artifact(.kernel))
+            let initramfs = try #require(manifest.artifact(.initramfs))
             for (path, sha256) in [
-                (recipe, manifest.recipe.sha256), (real.generation.vmlinuz, manifest.kernel.vmlinuz.sha256),
-                (real.generation.initramfs, manifest.kernel.initramfs.sha256),
+                (recipe, manifest.recipe.sha256), (real.generation.vmlinuz, kernel.sha256 ?? ""),
+                (real.generation.initramfs, initramfs.sha256 ?? ""),
             ] {
                 #expect(try await run(["sha256sum", path]).output.hasPrefix(sha256 + " "))
                 #expect(sha256.count == 64)
             }
-            #expect(try Files.size(real.generation.vmlinuz) == manifest.kernel.vmlinuz.bytes)
-            #expect(try Files.size(real.generation.initramfs) == manifest.kernel.initramfs.bytes)
+            #expect(try Files.size(real.generation.vmlinuz) == kernel.bytes)
+            #expect(try Files.size(real.generation.initramfs) == initramfs.bytes)
             let installed = try await run(["chroot", root, "dpkg-query", "-W", "-f", "${Package} ${Version}\\n"])
             let listed = Set(manifest.packages.map { "\($0.name) \($0.version)" })
             #expect(listed == Set(installed.output.split(separator: "\n").map(String.init)))
@@ -48,7 +52,7 @@ extension Builds {
         }
 
         @Test func kernelAndInitramfsAreAPair() async throws {
-            let version = real.generation.manifest.kernel.version
+            let version = real.generation.manifest.kernelVersion
             #expect(try Files.names(in: root + "/usr/lib/modules") == [version])
             #expect(try Files.read(real.generation.vmlinuz) == Files.read("\(root)/boot/vmlinuz-\(version)"))
             let listing = try await run(
@@ -114,7 +118,7 @@ extension Builds {
             #expect(try real.scratch.store("debian12").currentNumber() == 2)
             let one = try real.scratch.store("debian12").generation(1).manifest
             let two = try real.scratch.store("debian12").generation(2).manifest
-            #expect(one.packages == two.packages && one.kernel.vmlinuz == two.kernel.vmlinuz)
+            #expect(one.packages == two.packages && one.artifact(.kernel) == two.artifact(.kernel))
         }
 
         @Test func ifChangedSkipsTheSameRecipeAndNoOther() async throws {

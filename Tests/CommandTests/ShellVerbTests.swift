@@ -1,4 +1,5 @@
 import Glibc
+import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import Testing
@@ -42,7 +43,9 @@ extension Builds {
             // Nothing that an initramfs is made from has changed: it is the same, byte for byte.
             #expect(try Files.read(second.initramfs) == Files.read(first.initramfs))
             #expect(try Files.text(second.root + "/var/dracut-runs") == "ran\n")
-            #expect(second.manifest.kernel == first.manifest.kernel)
+            #expect(second.manifest.kernelVersion == first.manifest.kernelVersion)
+            #expect(second.artifact(.kernel) == first.artifact(.kernel))
+            #expect(second.artifact(.initramfs) == first.artifact(.initramfs))
             #expect(second.manifest.recipe == first.manifest.recipe)
         }
 
@@ -106,7 +109,11 @@ extension Builds {
             #expect(outcome.output == "a: generation 1 edited in place\n")
             #expect(try scratch.store("a").numbers() == [1])
             #expect(try Files.text(first.root + "/etc/motd") == "edited\n")
-            #expect(try current().manifest.kernel == first.manifest.kernel)
+            let edited = try current()
+            #expect(edited.manifest.kernelVersion == first.manifest.kernelVersion)
+            #expect(edited.artifact(.kernel) == first.artifact(.kernel))
+            #expect(edited.artifact(.initramfs) == first.artifact(.initramfs))
+            #expect(try #require(edited.artifact(.tree)?.bytes) == #require(first.artifact(.tree)?.bytes) + 7)
         }
 
         @Test func liveWithAChangedConfigurationKeepsTheManifestTrue() async throws {
@@ -114,9 +121,11 @@ extension Builds {
             let outcome = try await shell(twice + " && touch /etc/dracut.conf.d/x.conf", live: true)
             #expect(outcome.status == 0, "\(outcome.errors)")
             #expect(outcome.output.contains("initramfs made anew; netroot installnfs a"))
-            let kernel = try current().manifest.kernel
-            #expect(try Files.size(first.initramfs) == kernel.initramfs.bytes)
-            #expect(try await run(["sha256sum", first.initramfs]).output.hasPrefix(kernel.initramfs.sha256))
+            #expect(try current().manifest.artifacts.map(\.kind) == [.kernel, .initramfs, .tree])
+            let initramfs = try #require(current().artifact(.initramfs))
+            #expect(try Files.size(first.initramfs) == initramfs.bytes)
+            #expect(
+                try await run(["sha256sum", first.initramfs]).output.hasPrefix(try #require(initramfs.sha256)))
         }
 
         @Test func withoutAGeneration() async throws {

@@ -45,7 +45,7 @@ extension Builds {
                 + "Bootstrap: debootstrap\nOSVersion: bookworm\n%files from lender\n    /usr/bin/sh /x\n"
             expectError(try await build(stages), .failed, ["not signed by a key that is trusted", "--allow-unsigned"])
             expectSuccess(try await build(stages, setup: "", "--allow-unsigned"))
-            let noted = try scratch.store("a").current().manifest.bootstrap?.unsigned
+            let noted = try scratch.store("a").current().manifest.bootstrap.unsigned
             #expect(noted == ["http://mirror.example.org/debian trixie Release"])
             // apt takes a package that is there already by its size.
             #expect(try Files.names(in: scratch.path + "/cache/debootstrap-unsigned/trixie") == ["a.deb"])
@@ -118,7 +118,7 @@ extension Builds {
             // Followed where the recipe names it: inside the stage.
             #expect(try Files.text(root + "/opt/passwd") == "mine\n" && Files.text(root + "/opt/through") == "mine\n")
             #expect(try Files.text(root + "/opt/relayed") == "a\n")
-            #expect(generation.manifest.bootstrap?.agent == "debootstrap")
+            #expect(generation.manifest.bootstrap.agent == "debootstrap")
             #expect(!Files.exists(generation.directory + "/scratch"))
             #expect(try Traces.mounts(below: scratch.path) == [])
         }
@@ -206,7 +206,7 @@ extension Builds {
             let generation = try scratch.store("a").current()
             #expect(generation.manifest.bootstrap == .init(agent: "scratch"))
             #expect(
-                Files.exists(generation.root + "/usr/bin/sh") && generation.manifest.kernel.version == FakeRecipe.kernel
+                Files.exists(generation.root + "/usr/bin/sh") && generation.manifest.kernelVersion == FakeRecipe.kernel
             )
             #expect(Files.exists(generation.root + "/usr/lib/dracut/modules.d/95netroot-rootovl/module-setup.sh"))
         }

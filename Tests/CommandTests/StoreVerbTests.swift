@@ -128,10 +128,15 @@ import Testing
 
     @Test func aDamagedGenerationIsNamedAndNotTakenForNone() async throws {
         let generation = try await Fabricated.generation(of: scratch.label("a"))
-        try scratch.write("netroots/a/generations/1/manifest.json", "{}")
-        for verb in ["list", "generations", "installnfs", "shell"] {
-            let outcome = try await run(scratch.netroot(verb == "list" ? [verb] : [verb, "a"]))
-            expectError(outcome, .failed, [generation.directory, "not a whole generation"])
+        for (text, words) in [
+            (#"{"schema": 2}"#, "not a whole generation"),
+            (#"{"schema": 1, "label": "a"}"#, "is of an older netroot (schema 1); build the label again"),
+        ] {
+            try scratch.write("netroots/a/generations/1/manifest.json", text)
+            for verb in ["list", "generations", "installnfs", "shell"] {
+                let outcome = try await run(scratch.netroot(verb == "list" ? [verb] : [verb, "a"]))
+                expectError(outcome, .failed, [generation.directory, words])
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ private func label(_ lines: String) throws -> Label {
         #expect(label.netroot == "/etc/netroot/netroots/a")
         #expect(label.recipe == "/etc/netroot/r.def")
         #expect(label.tftpboot == "/etc/netroot/tftpboot")
-        #expect(label.format == .tree)
+        #expect(label.formats == [.tree])
         #expect(!label.rw)
         #expect(!label.debug)
         #expect(label.extraQEMU.isEmpty)
@@ -91,11 +91,11 @@ private func label(_ lines: String) throws -> Label {
 
     @Test func imageSettings() throws {
         let plain = try label("RW = N")
-        #expect(plain.transports == [.nfs] && !plain.needsImage)
+        #expect(plain.transports == [.nfs])
         #expect("\(plain.compression)" == "zstd:9" && plain.blockSize.bytes == 1 << 20 && plain.cacheSize == 2 << 30)
         #expect(try label("TRANSPORTS = NFS, http nbd").transports == [.nfs, .http, .nbd])
-        #expect(try label("TRANSPORTS = nbd").needsImage)
-        #expect(try label("FORMAT = SquashFS").needsImage)
+        #expect(try label("FORMAT = SquashFS").formats == [.squashfs])
+        #expect(try label("FORMAT = squashfs, Tree").formats == [.squashfs, .tree])
         #expect(try label("COMPRESSION = XZ").compression == BlockCompression(parsing: "xz:6"))
         #expect(try label("COMPRESSION = lz4").compression.level == nil)
         #expect(try label("BLOCK_SIZE = 128K").blockSize.bytes == 131_072)
@@ -164,6 +164,10 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nRW = maybe", 3, ["RW", "maybe", "Y or N"]),
         ("[a]\nRECIPE=x\nRW = Y # really", 3, ["line of its own"]),
         ("[a]\nRECIPE=x\nFORMAT = uki", 3, ["not supported yet"]),
+        ("[a]\nRECIPE=x\nFORMAT = tree, iso", 3, ["'iso' is not supported yet", "use tree or squashfs"]),
+        ("[a]\nRECIPE=x\nFORMAT = tree squashfs Tree", 3, ["'Tree' is there twice"]),
+        ("[a]\nRECIPE=x\nFORMAT = ,", 3, ["names no format", "write tree"]),
+        ("[a]\nRECIPE=x\nFORMAT = tree squashf", 3, ["unknown format 'squashf'", "did you mean 'squashfs'?"]),
         ("[a]\nRECIPE=x\nTRANSPORTS = nfs http nfs", 3, ["nfs", "twice"]),
         ("[a]\nRECIPE=x\nTRANSPORTS = ndb", 3, ["unknown transport 'ndb'", "did you mean 'nbd'"]),
         ("[a]\nRECIPE=x\nTRANSPORTS = ,", 3, ["no transport"]),

@@ -1,4 +1,5 @@
 import Foundation
+import NetrootConfig
 import NetrootSystem
 import Testing
 
@@ -15,11 +16,15 @@ import Testing
     }
 
     func manifest(_ number: Int) -> Manifest {
-        let blob = Manifest.Blob(sha256: "00", bytes: 1)
-        return Manifest(
-            label: "a", generation: number, format: "tree", readWrite: false, origin: .init(verb: "build"),
-            recipe: .init(path: "/r.def", sha256: "00"),
-            kernel: .init(version: "6.1.0", vmlinuz: blob, initramfs: blob),
+        Manifest(
+            label: "a", generation: number, formats: ["tree"],
+            artifacts: [
+                .init(.kernel, bytes: 1, sha256: "00"), .init(.initramfs, bytes: 1, sha256: "00"),
+                .init(.tree, bytes: 0),
+            ],
+            transports: ["nfs"], readWrite: false, origin: .init(verb: "build"),
+            recipe: .init(path: "/r.def", sha256: "00"), bootstrap: .init(agent: "scratch"),
+            privileged: .init(setuid: 0, setgid: 0, capabilities: 0), shipped: "00", kernelVersion: "6.1.0",
             packages: [.init(name: "bash", version: "5", architecture: "amd64")], netroot: "0",
             started: "2026-01-01T00:00:00Z", finished: "2026-01-01T00:00:01Z", steps: [])
     }
@@ -104,11 +109,44 @@ import Testing
         }
     }
 
-    @Test func aGenerationWithoutItsKernelIsNotWhole() async throws {
+    @Test(arguments: [ArtifactKind.kernel, .initramfs, .tree])
+    func aGenerationWithoutAnArtifactIsNotWhole(kind: ArtifactKind) async throws {
         defer { remove() }
         let generation = try await publish()
-        try FileManager.default.removeItem(atPath: generation.vmlinuz)
+        let path = try #require(generation.path(of: kind))
+        try FileManager.default.removeItem(atPath: path)
+        #expect(throws: StoreError.damaged(directory: generation.directory, reason: "\(path) is missing")) {
+            _ = try store.current()
+        }
+    }
+
+    @Test func artifactsAreFoundByTheirKind() async throws {
+        defer { remove() }
+        let generation = try await publish()
+        #expect(generation.artifact(.initramfs)?.sha256 == "00" && generation.artifact(.squashfs) == nil)
+        #expect(generation.path(of: .tree) == generation.exportPath && generation.path(of: .squashfs) == nil)
+        let error = #expect(throws: StoreError.self) { _ = try generation.requirePath(of: .squashfs) }
+        #expect(error?.description.hasPrefix("\(generation.directory) has no squashfs; ") == true)
+        var manifest = manifest(1)
+        manifest.artifacts.removeAll { $0.kind == .kernel }
+        try store.rewrite(manifest, of: generation)
         #expect(throws: StoreError.self) { _ = try store.current() }
+    }
+
+    /// The schema decides, whatever else is in the file.
+    @Test(arguments: [
+        (#"{"schema": 1, "label": "a", "format": "tree", "kernel": {"version": "6"}}"#, "an older netroot (schema 1)"),
+        (#"{"label": "a"}"#, "an older netroot (it names no schema)"),
+        (#"{"schema": 3}"#, "a newer netroot (schema 3)"),
+    ])
+    func aManifestOfAnotherNetrootIsNamed(text: String, found: String) async throws {
+        defer { remove() }
+        let path = try await publish().directory + "/manifest.json"
+        try Files.replace(path, with: Array(text.utf8))
+        let error = #expect(throws: StoreError.self) { _ = try store.current() }
+        #expect(error?.description.hasPrefix("\(path) is of \(found); ") == true, "\(error?.description ?? "")")
+        #expect(error?.description.hasSuffix("build the label again") == true && error?.exitStatus == .failed)
+        #expect(try store.usable().generations.isEmpty && store.usable().damaged.count == 1)
     }
 
     @Test func theLockNamesItsHolder() throws {

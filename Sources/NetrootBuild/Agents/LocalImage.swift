@@ -36,9 +36,7 @@ struct LocalImage: Bootstrap {
             let generation = try generation(name, number)
             let hold = try generation.hold()
             defer { withExtendedLifetime(hold) {} }
-            let source: RootSource =
-                generation.hasTree ? .directory(generation.root) : .image(try SquashfsReader(generation.image))
-            let report = try source.fill(fill)
+            let report = try RootSource(generation).fill(fill)
             return manifest(Self.text(name, generation), digest(of: generation), report, place)
         case .path(let path):
             var file = path
@@ -72,7 +70,8 @@ struct LocalImage: Bootstrap {
 
     /// What tells one source from the next: of a tree nothing.
     private func digest(of generation: Generation) -> String? {
-        generation.hasTree ? nil : generation.manifest.image.map { "sha256:\($0.file.sha256)" }
+        guard generation.artifact(.tree) == nil else { return nil }
+        return generation.artifact(.squashfs)?.sha256.map { "sha256:\($0)" }
     }
 
     private func digest(of path: String, _ source: RootSource) async throws -> String? {
@@ -166,5 +165,17 @@ struct LocalImage: Bootstrap {
         guard let found = realpath(path, nil) else { return nil }
         defer { free(found) }
         return String(cString: found)
+    }
+}
+
+extension RootSource {
+    /// The root of a generation: its tree where it has one, else its image.
+    /// - Throws: `StoreError`, `SquashfsReadError`, `SystemError`.
+    init(_ generation: Generation) throws {
+        if let tree = generation.path(of: .tree) {
+            self = .directory(tree)
+        } else {
+            self = .image(try SquashfsReader(try generation.requirePath(of: .squashfs)))
+        }
     }
 }

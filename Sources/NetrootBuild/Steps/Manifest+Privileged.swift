@@ -4,9 +4,8 @@ import NetrootTree
 
 extension Manifest.Privileged {
     /// Counts the files of a root.
-    /// - Throws: `FileListingError`, `SystemError`.
-    init(countedIn root: String) throws {
-        let counts = PrivilegedFiles(try FileListing(directory: root))
+    init(countedIn listing: FileListing) {
+        let counts = PrivilegedFiles(listing)
         self.init(setuid: counts.setuid, setgid: counts.setgid, capabilities: counts.capabilities)
     }
 }

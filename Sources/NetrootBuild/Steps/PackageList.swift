@@ -110,18 +110,4 @@ enum Digest {
     static func sha256(of bytes: [UInt8]) async throws -> String {
         String(try await CommandRunner().capture(Command(["sha256sum"]), input: bytes).prefix { $0 != " " })
     }
-
-    /// The manifest's entry for a draft's kernel and initramfs.
-    static func kernel(version: String, of draft: Draft) async throws -> Manifest.Kernel {
-        try await kernel(version: version, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
-    }
-
-    /// The manifest's entry for a kernel and its initramfs.
-    static func kernel(version: String, vmlinuz: String, initramfs: String) async throws -> Manifest.Kernel {
-        Manifest.Kernel(version: version, vmlinuz: try await blob(vmlinuz), initramfs: try await blob(initramfs))
-    }
-
-    private static func blob(_ path: String) async throws -> Manifest.Blob {
-        Manifest.Blob(sha256: try await sha256(of: path), bytes: try Files.size(path))
-    }
 }

@@ -22,7 +22,7 @@ struct HostsValues {
             netroot: try path(.netroot, default: "${base}/netroots/${label}"),
             recipe: try path(.recipe, default: ""),
             tftpboot: try path(.tftpboot, default: "${base}/tftpboot"),
-            format: try format(), transports: try transports(), compression: try compression(),
+            formats: try formats(), transports: try transports(), compression: try compression(),
             blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try overlaySize())
@@ -33,7 +33,7 @@ struct HostsValues {
         for key in entries.keys.sorted(by: { (entries[$0]?.line ?? 0) < (entries[$1]?.line ?? 0) }) {
             switch key {
             case .netroot, .recipe, .tftpboot: _ = try path(key, default: "")
-            case .format: _ = try format()
+            case .format: _ = try formats()
             case .transports: _ = try transports()
             case .compression: _ = try compression()
             case .blockSize: _ = try blockSize()
@@ -91,35 +91,41 @@ struct HostsValues {
         return normalisedPath(value, relativeTo: base)
     }
 
-    private func format() throws(ConfigError) -> Label.Format {
-        guard let value = try text(.format) else { return .tree }
-        if let format = Label.Format(rawValue: value.lowercased()) { return format }
-        let planned = ["initramfs", "uki", "iso"]
-        if planned.contains(value.lowercased()) {
-            throw error(.format, "'\(value)' is not supported yet", "use tree or squashfs")
-        }
-        let nearest = nearestName(to: value, among: Label.Format.allCases.map(\.rawValue) + planned)
-        throw error(
-            .format, "unknown format '\(value)'", nearest.map { "did you mean '\($0)'?" } ?? "use tree or squashfs")
+    private func formats() throws(ConfigError) -> [Label.Format] {
+        guard let value = try text(.format) else { return [.tree] }
+        return try names(.format, "format", in: value, planned: ["initramfs", "uki", "iso"], or: "tree")
     }
 
-    /// Names, divided by blanks or commas.
     private func transports() throws(ConfigError) -> [Transport] {
         guard let value = try text(.transports) else { return [.nfs] }
-        let names = Transport.allCases.map(\.rawValue)
-        var transports: [Transport] = []
+        return try names(.transports, "transport", in: value, planned: [], or: "nfs")
+    }
+
+    /// Known names, divided by blanks or commas: at least one, none twice.
+    /// - Parameters:
+    ///   - noun: what each of them names.
+    ///   - planned: names that a later netroot will know.
+    ///   - standard: what to write when in doubt.
+    private func names<Name: RawRepresentable<String> & CaseIterable & Equatable>(
+        _ key: HostsKey, _ noun: String, in value: String, planned: [String], or standard: String
+    ) throws(ConfigError) -> [Name] {
+        let known = Name.allCases.map(\.rawValue)
+        let choice = known.count == 2 ? known.joined(separator: " or ") : known.joined(separator: ", ")
+        var names: [Name] = []
         for word in value.split(whereSeparator: { $0.isWhitespace || $0 == "," }) {
-            guard let transport = Transport(rawValue: word.lowercased()) else {
-                let nearest = nearestName(to: String(word), among: names)
+            guard let name = Name(rawValue: word.lowercased()) else {
+                if planned.contains(word.lowercased()) {
+                    throw error(key, "'\(word)' is not supported yet", "use \(choice)")
+                }
+                let nearest = nearestName(to: String(word), among: known + planned)
                 throw error(
-                    .transports, "unknown transport '\(word)'",
-                    nearest.map { "did you mean '\($0)'?" } ?? "use \(names.joined(separator: ", "))")
+                    key, "unknown \(noun) '\(word)'", nearest.map { "did you mean '\($0)'?" } ?? "use \(choice)")
             }
-            if transports.contains(transport) { throw error(.transports, "'\(word)' is there twice", "remove one") }
-            transports.append(transport)
+            if names.contains(name) { throw error(key, "'\(word)' is there twice", "remove one") }
+            names.append(name)
         }
-        guard !transports.isEmpty else { throw error(.transports, "names no transport", "write nfs") }
-        return transports
+        guard !names.isEmpty else { throw error(key, "names no \(noun)", "write \(standard)") }
+        return names
     }
 
     private func compression() throws(ConfigError) -> BlockCompression {

@@ -1,6 +1,6 @@
 /// One configured system: a section of the hosts file, with `[DEFAULT]`'s values under its own and all of them checked.
 public struct Label: Sendable, Equatable {
-    /// What a build leaves behind (`FORMAT`).
+    /// What a build leaves behind: a word of `FORMAT`.
     public enum Format: String, Sendable, CaseIterable {
         /// The root as a directory.
         case tree
@@ -19,8 +19,8 @@ public struct Label: Sendable, Equatable {
     public let recipe: String
     /// `TFTPBOOT`: the TFTP root, an absolute normalised path.
     public let tftpboot: String
-    /// `FORMAT`.
-    public let format: Format
+    /// `FORMAT`: how the root is kept; none twice, at least one.
+    public let formats: [Format]
     /// `TRANSPORTS`: how clients may get the root; none twice, at least one.
     public let transports: [Transport]
     /// `COMPRESSION`: how an image's blocks are compressed.
@@ -41,9 +41,6 @@ public struct Label: Sendable, Equatable {
     public let vmMemory: Int
     /// `OVERLAY_SIZE`: the `size=` of the overlay's tmpfs (tmpfs(5)): `50%`, `512m`, `2g`; in lower case.
     public let overlaySize: String
-
-    /// Whether a build packs an image: as the format, or because a transport carries nothing else.
-    public var needsImage: Bool { format == .squashfs || transports.contains { $0 != .nfs } }
 }
 
 /// How a client gets its root.
@@ -56,6 +53,14 @@ public enum Transport: String, Sendable, CaseIterable, Codable {
     case http
     /// iSCSI: the blocks of an image, as a SCSI disk.
     case iscsi
+
+    /// The kinds of artifacts that clients can be served a root from by this transport; the preferred one first.
+    public var serves: [ArtifactKind] {
+        switch self {
+        case .nfs: [.tree, .squashfs]
+        case .nbd, .http, .iscsi: [.squashfs]
+        }
+    }
 }
 
 /// The keys of a hosts file, as they are documented; a file may write them in any case.

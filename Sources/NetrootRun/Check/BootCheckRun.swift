@@ -171,8 +171,8 @@ public struct BootCheckRun: Sendable {
         _ outcome: BootWatch.Outcome, generation: Generation, tftpBytes: Int64, console: String
     ) -> BootReport {
         var checks = outcome.state.checks
-        let marker = generation.root + "/var/lib/netroot-check.marker"
-        if outcome.state.firstBootDone, generation.hasTree {
+        if outcome.state.firstBootDone, let tree = generation.path(of: .tree) {
+            let marker = tree + "/var/lib/netroot-check.marker"
             let clean = !Files.exists(marker)
             checks.append(
                 BootCheck(

@@ -75,18 +75,21 @@ struct ServedRoot: Sendable {
 }
 
 extension Export {
-    /// A generation in a form that it has. The path is the same for both: it is what the client mounts.
-    init(_ generation: Generation, form: RootForm) {
-        switch form {
-        case .tree:
-            self.init(path: generation.root, directory: generation.root, generation: UInt32(generation.number))
-        case .squashfs:
-            self.init(path: generation.root, image: generation.image, generation: UInt32(generation.number))
+    /// An artifact of a generation. The path is the same for both: it is what the client mounts.
+    /// - Throws: `StoreError.lacks`.
+    init(_ generation: Generation, form: ArtifactKind) throws {
+        let path = try generation.requirePath(of: form)
+        if form == .tree {
+            self.init(path: generation.exportPath, directory: path, generation: UInt32(generation.number))
+        } else {
+            self.init(path: generation.exportPath, image: path, generation: UInt32(generation.number))
         }
     }
 
     /// A generation as it is kept: its tree where it has one.
-    init(_ generation: Generation) { self.init(generation, form: generation.hasTree ? .tree : .squashfs) }
+    init(_ generation: Generation) throws {
+        try self.init(generation, form: generation.artifact(.tree) != nil ? .tree : .squashfs)
+    }
 }
 
 /// Starting the servers of one run, on loopback.

@@ -1,0 +1,11 @@
+/// What one file or tree is that a build makes. The raw value is the word that manifests and messages have for it.
+public enum ArtifactKind: String, Sendable, Codable, CaseIterable {
+    /// The root as a directory.
+    case tree
+    /// The root as a squashfs image.
+    case squashfs
+    /// The kernel that the root's modules belong to.
+    case kernel
+    /// The initramfs that the root's own dracut made for the kernel.
+    case initramfs
+}

@@ -1,0 +1,7 @@
+import NetrootStore
+
+/// Where formats.md says that a generation has its root.
+extension Generation {
+    var root: String { directory + "/root" }
+    var image: String { directory + "/root.squashfs" }
+}
