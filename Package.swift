@@ -77,7 +77,7 @@ let package = Package(
             swiftSettings: strict),
         // What the test targets share.
         .target(
-            name: "TestSupport", dependencies: ["NetrootSystem", "CLinux", subprocess, systemPackage],
+            name: "TestSupport", dependencies: ["NetrootConfig", "NetrootSystem", "CLinux", subprocess, systemPackage],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("NetrootSystemTests", ["NetrootSystem", "TestSupport"]),
@@ -116,8 +116,8 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "netroot", "NetrootStore", "NetrootTree", "NetrootImage", "NetrootConfig", "NetrootSystem",
-                "TestSupport",
+                "netroot", "NetrootEntry", "NetrootStore", "NetrootTree", "NetrootImage", "NetrootConfig",
+                "NetrootSystem", "TestSupport",
             ], exclude: ["Golden"]),
         tests("BootTests", ["NetrootSystem", "TestSupport"], exclude: ["console.exp"]),
     ]

@@ -11,7 +11,7 @@ struct CallBuilder {
     mutating func call(_ program: UInt32, _ procedure: UInt32, _ arguments: (inout ByteBuffer) -> Void) -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.writeMultipleIntegers(
-            UInt32(0), transaction, RPC.call, RPC.version, program, NFS.version, procedure, UInt32(1), UInt32(24))
+            UInt32(0), transaction, RPC.call, RPC.version, program, NFSv3.version, procedure, UInt32(1), UInt32(24))
         transaction += 1
         // stamp, machine name of no bytes, uid, gid, one group
         buffer.writeMultipleIntegers(UInt32(0), UInt32(0), UInt32(0), UInt32(0), UInt32(1), UInt32(0))
@@ -83,14 +83,14 @@ func connect(_ address: String, _ port: UInt16) throws(LoadError) -> Int32 {
 func prepare(_ options: LoadOptions) throws(LoadError) -> [UInt8] {
     var builder = CallBuilder()
     let mount = try BlockingClient(options, port: options.mountPort ?? options.port)
-    var reader = try mount.results(of: builder.call(NFS.mountProgram, 1) { $0.writeXDR(string: options.path) })
+    var reader = try mount.results(of: builder.call(NFSv3.mountProgram, 1) { $0.writeXDR(string: options.path) })
     var handle = try takeHandle(&reader, "MNT of \(options.path)")
     let client = try BlockingClient(options, port: options.port)
     var components = options.file.split(separator: "/").map(String.init)
     let last = options.operation == .lookup ? components.popLast() ?? "." : "."
     for component in components {
         reader = try client.results(
-            of: builder.call(NFS.program, 3) { buffer in
+            of: builder.call(NFSv3.program, 3) { buffer in
                 buffer.writeXDR(opaque: handle)
                 buffer.writeXDR(string: component)
             })
@@ -103,7 +103,7 @@ func prepare(_ options: LoadOptions) throws(LoadError) -> [UInt8] {
         case .read: 6
         case .readdirplus: 17
         }
-    return builder.call(NFS.program, procedure) { buffer in
+    return builder.call(NFSv3.program, procedure) { buffer in
         buffer.writeXDR(opaque: handle)
         switch options.operation {
         case .getattr: break
@@ -118,7 +118,7 @@ func takeHandle(_ reader: inout XDRReader, _ what: String) throws(LoadError) -> 
     do {
         let status = try reader.uint32()
         guard status == 0 else { throw LoadError.refused(what, status: status) }
-        return reader.withBytes(of: try reader.opaque(limit: NFS.handleLimit)) { Array($0) }
+        return reader.withBytes(of: try reader.opaque(limit: NFSv3.handleLimit)) { Array($0) }
     } catch let error as LoadError {
         throw error
     } catch {

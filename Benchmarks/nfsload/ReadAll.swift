@@ -18,7 +18,7 @@ func readAll(_ options: LoadOptions) throws(LoadError) -> LoadReport {
         var offset: UInt64 = 0
         while offset < file.size {
             var reader = try client.results(
-                of: builder.call(NFS.program, 6) { buffer in
+                of: builder.call(NFSv3.program, 6) { buffer in
                     buffer.writeXDR(opaque: file.handle)
                     buffer.writeMultipleIntegers(offset, options.count)
                 })

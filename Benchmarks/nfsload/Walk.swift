@@ -9,7 +9,7 @@ func walk(
 ) throws(LoadError) -> Int {
     var builder = CallBuilder()
     let mount = try BlockingClient(options, port: options.mountPort ?? options.port)
-    var reader = try mount.results(of: builder.call(NFS.mountProgram, 1) { $0.writeXDR(string: options.path) })
+    var reader = try mount.results(of: builder.call(NFSv3.mountProgram, 1) { $0.writeXDR(string: options.path) })
     var pending = [try takeHandle(&reader, "MNT of \(options.path)")]
     let client = try BlockingClient(options, port: options.port)
     var entries = 0
@@ -19,7 +19,7 @@ func walk(
         var isEnd = false
         while !isEnd {
             reader = try client.results(
-                of: builder.call(NFS.program, 17) { buffer in
+                of: builder.call(NFSv3.program, 17) { buffer in
                     buffer.writeXDR(opaque: handle)
                     buffer.writeMultipleIntegers(cookie, verifier, UInt32(8192), UInt32(32768))
                 })
@@ -42,7 +42,7 @@ func walk(
                         _ = try reader.fixed(56)
                     }
                     guard try reader.bool() else { continue }
-                    let child = try reader.opaque(limit: NFS.handleLimit)
+                    let child = try reader.opaque(limit: NFSv3.handleLimit)
                     if type == 1 { file(reader.withBytes(of: child) { Array($0) }, size) }
                     if type == 2, !isDots { pending.append(reader.withBytes(of: child) { Array($0) }) }
                 }

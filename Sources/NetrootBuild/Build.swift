@@ -1,4 +1,5 @@
 public import NetrootConfig
+public import NetrootEntry
 import NetrootImage
 public import NetrootStore
 public import NetrootSystem
@@ -20,6 +21,8 @@ public struct Build: Sendable {
     public var allows = Allowances()
     /// Whether each command is shown on standard error.
     public var echo = false
+    /// All transports.
+    public var transports = Transports.shipped
     /// The hosts file: a recipe may begin with another label's root.
     public let hosts: HostsFile
 
@@ -65,7 +68,7 @@ public struct Build: Sendable {
     /// What a build in a user namespace cannot do.
     /// - Throws: `BuildError.needsRoot`: a tree would belong to IDs that nobody outside has; an image holds its own.
     public func checkWithoutRoot() throws {
-        guard !outputs.needRoot else {
+        guard try !outputs.needRoot else {
             let formats = label.formats.map(\.rawValue).joined(separator: " ")
             throw BuildError.needsRoot(
                 what: "[\(label.name)] has FORMAT = \(formats), whose files belong to root and others")
@@ -89,8 +92,8 @@ public struct Build: Sendable {
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version,
             Set(manifest.formats) == Set(label.formats.map(\.rawValue)), manifest.readWrite == label.rw,
-            outputs.fit(manifest),
-            Set(manifest.bootTransports) == Set(label.transports),
+            try outputs.fit(manifest),
+            Set(manifest.transports) == Set(label.transports),
             manifest.shipped == (try await Digest.shipped(shipped)),
             manifest.recipe.sha256 == (try await Digest.sha256(of: bytes)),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
@@ -125,11 +128,12 @@ public struct Build: Sendable {
         let bootstrap = try await stages(recipe, by: agents, in: draft, runner: runner, progress: progress)
         let pair = KernelPair(
             tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog,
-            transports: label.transports)
+            transports: try transports.require(label.transports))
         let kernel = try await progress.step("initramfs") {
             try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
         }
         let listing = try FileListing(directory: draft.root)
+        let outputs = try outputs
         let artifacts = try await outputs.make(
             draft, rootBytes: Int64(clamping: listing.bytes), progress: progress)
         return try await progress.step("publish") {
@@ -138,7 +142,7 @@ public struct Build: Sendable {
             try await outputs.removeTree(draft)
             let manifest = Manifest(
                 label: label.name, generation: draft.number, formats: label.formats.map(\.rawValue),
-                artifacts: artifacts, transports: label.transports.map(\.rawValue), readWrite: label.rw,
+                artifacts: artifacts, transports: label.transports, readWrite: label.rw,
                 origin: Manifest.Origin(verb: "build"),
                 recipe: source, bootstrap: bootstrap, privileged: Manifest.Privileged(countedIn: listing),
                 shipped: laid,
@@ -230,7 +234,9 @@ public struct Build: Sendable {
         return bootstrap
     }
 
-    private var outputs: Outputs { Outputs(of: label, cache: cache) }
+    private var outputs: Outputs {
+        get throws(UnknownTransportError) { try Outputs(of: label, transports: transports, cache: cache) }
+    }
 
     private var failedLog: String { LabelStore(label: label).failedLog }
 

@@ -1,5 +1,6 @@
 import Glibc
 public import NetrootConfig
+public import NetrootEntry
 import NetrootImage
 public import NetrootStore
 public import NetrootSystem
@@ -17,6 +18,8 @@ public struct Shell: Sendable {
     public let cache: String
     /// The data that netroot ships.
     public let shipped: ShippedFiles
+    /// All transports.
+    public var transports = Transports.shipped
     /// The version of netroot, for the manifest.
     public let version: String
     /// Whether each command is shown on standard error.
@@ -189,7 +192,7 @@ public struct Shell: Sendable {
         }
         let pair = KernelPair(
             tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,
-            recipe: base.manifest.recipe.path, log: log, transports: base.manifest.bootTransports)
+            recipe: base.manifest.recipe.path, log: log, transports: try transports.require(base.manifest.transports))
         return try await progress.step("initramfs") { try await pair.make(vmlinuz: vmlinuz, initramfs: initramfs) }
     }
 

@@ -1,5 +1,3 @@
-public import NetrootConfig
-
 /// A boot entry: a kernel, a list of initramfs archives and a kernel command line, for any boot loader.
 public struct BootEntry: Sendable, Equatable {
     /// Its name in the loader's menu: without blanks.
@@ -20,12 +18,6 @@ public struct BootEntry: Sendable, Equatable {
         self.kernel = kernel
         self.initrds = initrds
         self.arguments = arguments
-    }
-
-    /// The name of a label's entry for a transport: the label itself for NFS, `LABEL@TRANSPORT` for the others.
-    /// No label has an `@`, so that no two entries meet.
-    public static func name(_ label: String, _ transport: Transport) -> String {
-        transport == .nfs ? label : "\(label)@\(transport.rawValue)"
     }
 
     /// Throws for what no loader's syntax holds; returns the command line as the kernel reads it.

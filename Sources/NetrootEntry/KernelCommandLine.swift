@@ -4,12 +4,12 @@ public import NetrootSystem
 ///
 /// The arguments are the kernel's (Documentation/admin-guide/kernel-parameters.rst), dracut's (dracut.cmdline(7)) and,
 /// `rootovl`, `rootovlsize` and `rd.netroot.*`, our dracut modules'.
-public struct KernelCommandLine: Sendable, Equatable {
+public struct KernelCommandLine: Sendable {
     /// The most bytes that an x86 kernel takes: COMMAND_LINE_SIZE without the NUL (arch/x86/include/asm/setup.h).
     public static let limit = 2047
 
     /// What is mounted.
-    public var root: BootRoot
+    public var root: any BootRoot
     /// How the client gets its address.
     public var address: ClientAddress
     /// IPv4; nil leaves the resolver to DHCP or the root.
@@ -27,7 +27,7 @@ public struct KernelCommandLine: Sendable, Equatable {
 
     /// The values as they are named; nothing is checked yet.
     public init(
-        root: BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false,
+        root: any BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false,
         overlaySize: String = "50%",
         debug: Bool = false, virtualMachine: Bool = false, extra: [String] = []
     ) {
@@ -53,10 +53,11 @@ public struct KernelCommandLine: Sendable, Equatable {
     /// - Throws: `KernelCommandLineError` for what the syntax cannot hold, and for a text that is too long.
     public func arguments() throws(KernelCommandLineError) -> [String] {
         var arguments = try addressArguments()
-        if let nameserver { arguments.append("nameserver=" + (try checked(nameserver, "the name server"))) }
-        arguments += try rootArguments()
+        if let nameserver { arguments.append("nameserver=" + (try Self.checked(nameserver, "the name server"))) }
+        arguments += try root.arguments(for: RootClient(address: address, rw: rw))
         // No overlay over a root that is to be written to.
-        arguments += rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try checked(overlaySize, "the overlay's size"))]
+        arguments +=
+            rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try Self.checked(overlaySize, "the overlay's size"))]
         // The last console= is /dev/console; a machine without that port goes on with tty0.
         arguments += ["console=tty0", "console=ttyS0,115200n8"]
         if virtualMachine { arguments.append("mitigations=off") }
@@ -81,68 +82,23 @@ public struct KernelCommandLine: Sendable, Equatable {
         case .fixed(let address, let gateway, let netmask, let hostname, let interface):
             // dracut.cmdline(7): client:peer:gateway:netmask:hostname:interface:autoconf, here without a peer.
             let fields = [
-                try checked(address, "the client's address"), "", try checked(gateway, "the gateway", mayBeEmpty: true),
-                try checked(netmask, "the netmask"), try checked(hostname, "the host name", mayBeEmpty: true),
-                try checked(interface, "the interface"), "none",
+                try Self.checked(address, "the client's address"), "",
+                try Self.checked(gateway, "the gateway", mayBeEmpty: true),
+                try Self.checked(netmask, "the netmask"), try Self.checked(hostname, "the host name", mayBeEmpty: true),
+                try Self.checked(interface, "the interface"), "none",
             ]
             // Without it udev renames the interface that is named here.
             return ["ip=" + fields.joined(separator: ":")] + (interface.hasPrefix("eth") ? ["net.ifnames=0"] : [])
         }
     }
 
-    private func rootArguments() throws(KernelCommandLineError) -> [String] {
-        switch root {
-        case .nfs(let root): return [try rootArgument(root)]
-        case .nbd(let root):
-            try checkPort(root.port)
-            let server = try checked(root.server, "the server")
-            let export = try checked(root.export, "the export")
-            let port = root.port == NBDRoot.standardPort ? [] : ["rd.netroot.nbdport=\(root.port)"]
-            return ["root=nbd:\(server):\(export):squashfs:ro"] + port
-        case .http(let root):
-            let url = root.url.dropFirst("http://".count)
-            guard root.url.hasPrefix("http://"), !url.isEmpty, root.url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
-                !root.url.contains(where: { ",\"'\\".contains($0) })
-            else { throw .badValue("the image's URL", root.url) }
-            return ["root=live:\(root.url)", "rd.netroot.image=\(root.bytes)"]
-        case .iscsi(let root):
-            try checkPort(root.port)
-            let server = try checked(root.server, "the server")
-            let isName =
-                root.target.hasPrefix("iqn.")
-                && root.target.utf8.allSatisfy { byte in
-                    (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) || "-.:".utf8.contains(byte)
-                }
-            guard isName else { throw .badValue("the target", root.target) }
-            let disk = "ip-\(server):\(root.port)-iscsi-\(root.target)-lun-\(ISCSIRoot.unit)"
-            // No initiator's name: each client makes its own, for two of one name end each other's sessions.
-            return [
-                "netroot=iscsi:\(server)::\(root.port):\(ISCSIRoot.unit):\(root.target)",
-                "root=/dev/disk/by-path/\(disk)", "rootfstype=squashfs",
-            ] + (address == .dhcp ? [] : ["rd.neednet=1"])
-        }
-    }
-
-    private func rootArgument(_ root: NFSRoot) throws(KernelCommandLineError) -> String {
-        guard root.path.hasPrefix("/") else { throw .badValue("the root's path", root.path) }
-        for port in [root.port, root.mountPort].compactMap({ $0 }) { try checkPort(port) }
-        var options = ["vers=3", "proto=tcp", "mountproto=tcp"]
-        if let port = root.port { options += ["port=\(port)", "mountport=\(root.mountPort ?? port)"] }
-        // There is no lock manager before the root is there, and a read-only root needs none.
-        options.append("nolock")
-        // A generation never changes, so the client need not ask again whether it did (FACTS.md: 1,725 GETATTRs to 0).
-        if !rw { options += ["nocto", "actimeo=86400"] }
-        let server = try checked(root.server, "the server")
-        let path = try checked(root.path, "the root's path")
-        return "root=nfs:\(server):\(path):\(options.joined(separator: ","))"
-    }
-
-    private func checkPort(_ port: Int) throws(KernelCommandLineError) {
+    /// Throws for a number that no TCP port has.
+    static func check(port: Int) throws(KernelCommandLineError) {
         guard (1...65535).contains(port) else { throw .badValue("the port", "\(port)") }
     }
 
     /// A value that stands between separators of `ip=` and `root=`.
-    private func checked(
+    static func checked(
         _ value: String, _ what: String, mayBeEmpty: Bool = false
     ) throws(KernelCommandLineError) -> String {
         let separators: [Unicode.Scalar] = [":", ",", "\"", "'", "\\"]

@@ -25,7 +25,7 @@ public struct Serving: Sendable {
     /// Serves all generations; those that a client has used are held, so that `gc` leaves them alone.
     /// - Throws: `StoreError`, `BootError`, `ServeError`, `SystemError`; a cancelled task is the regular end.
     public func run(say: @escaping @Sendable (String) -> Void) async throws {
-        if label.rw { throw BootError.readWriteNeedsKernelServer(label: label.name) }
+        try Transports.shipped.requireWritable(label, by: NFS(), from: NFS.own)
         let store = LabelStore(label: label)
         _ = try store.current()
         let held = HeldGenerations()
@@ -46,7 +46,7 @@ public struct Serving: Sendable {
 
     /// The exports of all generations that there are, newest first.
     private static func exports(of store: LabelStore) throws -> [Export] {
-        try store.usable().generations.reversed().map { try Export($0) }
+        try store.usable().generations.reversed().compactMap { try Export($0) }
     }
 }
 

@@ -1,7 +1,7 @@
 public import NetrootConfig
-import NetrootEntry
+public import NetrootEntry
 import NetrootServe
-public import NetrootSite
+import NetrootSite
 import NetrootStore
 public import NetrootSystem
 
@@ -15,59 +15,58 @@ public struct Start: Sendable {
     public let shipped: ShippedFiles
     /// The port on 127.0.0.1 that leads to the guest's ssh.
     public let sshPort: Int
-    /// Who serves an NFS root.
-    public let server: NFSServerKind
+    /// Which of the transport's servers serves the root.
+    public let server: TransportServer
     /// Whether the console stays off the terminal.
     public let headless: Bool
 
     /// Nothing is looked at yet; `run` checks and boots.
     public init(
-        label: Label, way: BootWay, shipped: ShippedFiles, sshPort: Int, server: NFSServerKind = .netroot,
+        label: Label, way: BootWay, shipped: ShippedFiles, sshPort: Int, server: TransportServer? = nil,
         headless: Bool
     ) {
         self.label = label
         self.shipped = shipped
         self.way = way
         self.sshPort = sshPort
-        self.server = server
+        self.server = server ?? way.transport.servers[0]
         self.headless = headless
     }
 
     /// Checks, locks, records, serves, boots, watches, undoes.
-    /// - Throws: `BootError`, `MissingError`, `StoreError`, `LockedError`, `ServeError`, `CommandError`, `SystemError`,
+    /// - Throws: `RunError`, `MissingError`, `StoreError`, `LockedError`, `ServeError`, `CommandError`, `SystemError`,
     ///   `CancellationError`.
     public func run(note: @escaping @Sendable (String) -> Void) async throws {
         let boot = NetworkBoot(
-            label: label, way: way, shipped: shipped, sshPort: sshPort,
-            source: server == .kernel ? .kernel : .embedded)
-        let generation = try boot.check()
-        let hold = try generation.hold()
+            label: label, way: way, shipped: shipped, sshPort: sshPort, server: server)
+        let subject = try boot.check()
+        let hold = try subject.generation.hold()
         let session = try await BootSession.begin(
-            label, verb: "start\(way.transport.rawValue)", exports: boot.exports(of: generation), note: note)
+            label, verb: "start", exports: try boot.hostExports(of: subject), note: note)
         defer { withExtendedLifetime(hold) {} }
         let termination: Termination
         do {
-            termination = try await machine(boot, generation, session, note: note)
+            termination = try await machine(boot, subject, session, note: note)
         } catch {
             await session.end(after: error, note: note)
             throw error
         }
         try await session.end()
         guard termination == .exited(0) else {
-            throw BootError.machineFailed(termination: termination, reason: "it printed the reason above")
+            throw RunError.machineFailed(termination: termination, reason: "it printed the reason above")
         }
     }
 
     private func machine(
-        _ boot: NetworkBoot, _ generation: Generation, _ session: BootSession,
+        _ boot: NetworkBoot, _ subject: NetworkBoot.Subject, _ session: BootSession,
         note: @escaping @Sendable (String) -> Void
     ) async throws -> Termination {
-        let served = try await boot.serve(generation, in: session, note: note)
+        let served = try await boot.serve(subject, in: session, note: note)
         do {
-            let files = try await boot.makeBootFiles(in: session, generation, served: served, appending: [])
+            let files = try await boot.makeBootFiles(in: session, subject.generation, served: served, appending: [])
             let machine = try boot.machine(
                 files, in: session, terminal: !headless, checkSocket: nil, endsAtReboot: false)
-            try announce(generation, machine, note: note)
+            try announce(subject, machine, note: note)
             let watch = Task { try await Self.tellEnds(of: served.daemons, note: note) }
             defer { watch.cancel() }
             let termination = try await CommandRunner().interact(Command(machine.argv))
@@ -87,19 +86,22 @@ public struct Start: Sendable {
             for daemon in left {
                 guard let ending = try daemon.ending() else { continue }
                 left.removeAll { $0.name == daemon.name }
-                note("\(BootError.serverEnded(daemon, ending, "while the machine runs"))")
+                note("\(RunError.serverEnded(daemon, ending, "while the machine runs"))")
             }
         }
     }
 
-    private func announce(_ generation: Generation, _ machine: Machine, note: (String) -> Void) throws {
-        let ways = [way.transport.rawValue, way.actualForm(of: generation).rawValue, way.firmware.rawValue]
+    private func announce(_ subject: NetworkBoot.Subject, _ machine: Machine, note: (String) -> Void) throws {
+        let generation = subject.generation
+        let ways = [way.transport.name.rawValue, subject.artifact.rawValue, way.firmware.rawValue]
         note(
             "\(label.name): generation \(generation.number), \(ways.joined(separator: ", ")), \(way.actualLoader.rawValue)"
         )
         note("console log \(machine.consoleLog)")
         if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
-            note("generation \(current) is current but not installed; netroot install\(way.transport) \(label.name)")
+            note(
+                "generation \(current) is current but not installed; netroot install \(label.name) \(way.transport.name)"
+            )
         }
         // A machine makes its host key anew at each boot.
         note("ssh -p \(sshPort) -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no root@localhost")

@@ -57,7 +57,7 @@ struct NameArena: ~Copyable {
     /// Keeps a name of 1 to 255 bytes.
     /// - Returns: where; good for as long as the arena.
     mutating func append(_ name: UnsafeRawBufferPointer) -> UInt32 {
-        precondition(name.count <= NFS.nameLimit)
+        precondition(name.count <= NFSv3.nameLimit)
         let need = name.count + 2
         if chunks.isEmpty || used + need > Self.size {
             chunks.append(.allocate(capacity: Self.size))

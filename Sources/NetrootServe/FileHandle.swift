@@ -34,7 +34,7 @@ struct FileHandle: Hashable, Sendable {
     /// - Returns: nil for a handle that this server has not made: NFS3ERR_BADHANDLE.
     /// - Throws: `XDRError` where there is no handle at all: GARBAGE_ARGS.
     static func read(from reader: inout XDRReader) throws(XDRError) -> FileHandle? {
-        let item = try reader.opaque(limit: NFS.handleLimit)
+        let item = try reader.opaque(limit: NFSv3.handleLimit)
         guard item.count == size,
             let (magic, export, generation, inode, checksum) = reader.buffer.getMultipleIntegers(
                 at: item.offset, as: (UInt32, UInt32, UInt32, UInt64, UInt32).self)

@@ -1,5 +1,5 @@
 /// Numbers of NFS version 3 and its companions (RFC 1813; NFSACL as Solaris and Linux have it).
-public enum NFS {
+public enum NFSv3 {
     /// The NFS program.
     public static let program: UInt32 = 100_003
     /// The MOUNT program (RFC 1813, 5).

@@ -71,7 +71,7 @@ extension NFSService {
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
             // linkmax, name_max; no_trunc, chown_restricted, not case_insensitive, case_preserving
             out.writeMultipleIntegers(
-                UInt32(UInt16.max), UInt32(NFS.nameLimit), UInt32(1), UInt32(1), UInt32(0), UInt32(1))
+                UInt32(UInt16.max), UInt32(NFSv3.nameLimit), UInt32(1), UInt32(1), UInt32(0), UInt32(1))
         }
     }
 }

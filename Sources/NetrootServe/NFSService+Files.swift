@@ -17,7 +17,7 @@ extension NFSService {
     func lookup(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let name = try reader.opaque(limit: limits.recordBytes)
-        guard name.count <= NFS.nameLimit else { throw NFSStatus.nameTooLong }
+        guard name.count <= NFSv3.nameLimit else { throw NFSStatus.nameTooLong }
         guard name.count > 0 else { throw NFSStatus.invalid }
         let now = monotonicSeconds()
         let reader = reader

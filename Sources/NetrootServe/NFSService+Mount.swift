@@ -16,10 +16,10 @@ extension NFSService {
         case .null, .unmountAll:
             out.writeAccepted(call.transaction)
         case .unmount:
-            _ = try reader.opaque(limit: NFS.mountPathLimit)
+            _ = try reader.opaque(limit: NFSv3.mountPathLimit)
             out.writeAccepted(call.transaction)
         case .mount:
-            let item = try reader.opaque(limit: NFS.mountPathLimit)
+            let item = try reader.opaque(limit: NFSv3.mountPathLimit)
             let path = reader.withBytes(of: item) { String(decoding: $0, as: UTF8.self) }
             // One that was removed has no clients that could go on with it, and the provider knows better.
             guard let tree = exports.tree(path: path), tree.isPresent else {

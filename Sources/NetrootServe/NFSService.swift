@@ -60,7 +60,7 @@ final class NFSService {
             out.writeRPCMismatch(call.transaction)
             return .answered
         }
-        if call.program == NFS.program, call.version == NFS.version {
+        if call.program == NFSv3.program, call.version == NFSv3.version {
             guard let procedure = NFSProcedure(rawValue: call.procedure) else {
                 counters.countOtherCall()
                 out.writeAccepted(call.transaction, .procedureUnavailable)
@@ -74,12 +74,12 @@ final class NFSService {
         }
         counters.countOtherCall()
         switch call.program {
-        case NFS.program, NFS.mountProgram, NFS.aclProgram:
-            guard call.version == NFS.version else {
-                out.writeVersionMismatch(call.transaction, supported: NFS.version)
+        case NFSv3.program, NFSv3.mountProgram, NFSv3.aclProgram:
+            guard call.version == NFSv3.version else {
+                out.writeVersionMismatch(call.transaction, supported: NFSv3.version)
                 return .answered
             }
-            if call.program == NFS.mountProgram {
+            if call.program == NFSv3.mountProgram {
                 return try answerMount(call, &reader, into: &out, mayAsk: mayAsk)
             }
             try answerACL(call, &reader, into: &out)

@@ -232,7 +232,7 @@ struct TreeState: ~Copyable {
         let bytes = UnsafeRawBufferPointer(start: start, count: strlen(cString))
         if bytes.count <= 2, bytes.allSatisfy({ $0 == UInt8(ascii: ".") }) { return nil }
         var status = stat()
-        guard bytes.count <= NFS.nameLimit, fstatat(descriptor, cString, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+        guard bytes.count <= NFSv3.nameLimit, fstatat(descriptor, cString, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
             return nil
         }
         let record = table.directories[Int(table.nodes[Int(parent)].directory)]

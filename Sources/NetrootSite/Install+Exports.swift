@@ -4,78 +4,38 @@ import NetrootEntry
 import NetrootStore
 import NetrootSystem
 
-/// The folders of the system that servers read their exports from.
-public struct SystemPlaces: Sendable {
-    /// The kernel's nfsd (exports(5)).
-    public var exports = "/etc/exports.d"
-    /// nbd-server: `includedir` of Debian's configuration.
-    public var nbd = "/etc/nbd-server/conf.d"
-    /// tgt: included by Debian's configuration.
-    public var tgt = "/etc/tgt/conf.d"
-    /// nginx: included by Debian's configuration.
-    public var nginx = "/etc/nginx/conf.d"
-
-    /// The folders of Debian's packages.
-    public init() {}
-}
-
 extension Install {
-    /// What the transport's server has to be told, beside the generations and, where asked for, in the system's folder.
+    /// What the transports' servers have to be told, beside the generations and, where asked for, in the system's folder.
     func addExports(to plan: inout InstallPlan, generations: [Generation], current: Generation) throws {
-        switch transport {
-        case .nfs: try addNFS(to: &plan, generations.filter { $0.artifact(.tree) != nil })
-        case .nbd: try addNBD(to: &plan, generations)
-        case .iscsi: try addISCSI(to: &plan, generations)
-        // A client copies the image, so that older ones need not be offered.
-        case .http: break
+        for case let exported as any ExportedTransport in chosen {
+            let offer = ExportOffer(label: label, generations: generations, clients: options.clients)
+            for file in try exported.exports(offer) {
+                try plan.write("\(label.netroot)/\(file.name)", Array(file.text.utf8))
+                guard system, let place = file.system else { continue }
+                try addToSystem(Array(file.text.utf8), place.name, sysroot + place.folder, to: &plan)
+            }
         }
         // iPXE loads kernel and initramfs over HTTP, whatever the transport of the root.
         try addNginx(to: &plan, current: current)
     }
 
-    /// One line a generation: a client that runs an older one keeps its root.
-    private func addNFS(to plan: inout InstallPlan, _ generations: [Generation]) throws {
-        let exports = ExportsFile(
-            label: label.name, directories: generations.map(\.exportPath), clients: options.clients, rw: label.rw)
-        try add(Array(try exports.rendered().utf8), named: exports.fileName, system: places.exports, to: &plan)
+    /// The commands with which the system's servers read their exports anew.
+    public var reloads: [String] {
+        chosen.compactMap { ($0 as? any ExportedTransport)?.reload }.removingDuplicates()
     }
 
-    private func addNBD(to plan: inout InstallPlan, _ generations: [Generation]) throws {
-        var authFile: String?
-        if options.clients != ["*"] {
-            for client in options.clients where !Clients.isNetwork(client) { throw ExportsFileError.badClient(client) }
-            let path = "\(label.netroot)/netroot-\(label.name).nbd-clients"
-            try plan.write(path, Array((options.clients.joined(separator: "\n") + "\n").utf8))
-            authFile = path
-        }
-        let config = NBDServerConfig(
-            listen: nil,
-            exports: generations.compactMap { generation in
-                generation.path(of: .squashfs).map {
-                    .init(name: NBDServerConfig.exportName(label.name, generation.number), image: $0)
-                }
-            }, authFile: authFile)
-        try add(
-            Array(try config.rendered().utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).nbd",
-            system: places.nbd, to: &plan)
-    }
+    /// Whether one of the transports is served by the HTTP server of the boot files.
+    private var servesOverHTTP: Bool { chosen.contains { $0.overHTTP != nil } }
 
-    private func addISCSI(to plan: inout InstallPlan, _ generations: [Generation]) throws {
-        let config = try TargetConfig.rendered(
-            images: generations.compactMap { generation in
-                generation.path(of: .squashfs).map { (TargetConfig.name(label.name, generation.number), $0) }
-            }, clients: options.clients)
-        try add(
-            Array(config.utf8), named: "netroot-\(label.name).conf", beside: "netroot-\(label.name).tgt",
-            system: places.tgt, to: &plan)
-    }
+    /// Debian's nginx includes it.
+    private var nginxFolder: String { sysroot + "/etc/nginx/conf.d" }
 
     /// The server is the same for all labels of a TFTP root; who may have a label's files stands beside them.
     private func addNginx(to plan: inout InstallPlan, current: Generation) throws {
         let path = "\(label.tftpboot)/netroot/\(label.name)/\(NginxConfig.labelFile)"
         // Names that only exports(5) knows hold for NFS: what HTTP was told before stays, and an image is not offered.
         let known = options.clients.allSatisfy { $0 == "*" || Clients.isNetwork($0) }
-        if known || transport == .http {
+        if known || servesOverHTTP {
             let config = try NginxConfig.label(label.name, clients: options.clients, image: try httpImage(current))
             try plan.write(path, Array(config.utf8))
         } else if !Files.exists(path) {
@@ -85,36 +45,34 @@ extension Install {
             try NginxConfig.site(root: label.tftpboot, address: options.address, port: options.httpPort).utf8)
         try plan.write("\(label.tftpboot)/netroot-nginx.conf", site)
         // An entry of another transport needs it for iPXE only, which a site may do without.
-        guard system, transport == .http || Files.isDirectory(places.nginx) else { return }
+        guard system, servesOverHTTP || Files.isDirectory(nginxFolder) else { return }
         let name = "netroot-\(options.httpPort).conf"
-        let taken = "\(places.nginx)/\(name)"
+        let taken = "\(nginxFolder)/\(name)"
         let root = site.split(separator: 10).first { String(decoding: $0, as: UTF8.self).hasPrefix("    root ") }
         if Files.exists(taken), let root, !(try Files.read(taken).split(separator: 10).contains(root)) {
             throw BootError.siteTaken(path: taken, port: options.httpPort)
         }
-        try addToSystem(site, name, places.nginx, to: &plan)
+        try addToSystem(site, name, nginxFolder, to: &plan)
     }
 
     /// The image of the label's HTTP entry: of this install, or as installed before.
     private func httpImage(_ current: Generation) throws -> (url: String, path: String)? {
-        if transport == .http { return (imageURL(current.number), try current.requirePath(of: .squashfs)) }
-        guard let number = try Installed(label).generation(.http) else { return nil }
+        if let kind = chosen.compactMap(\.overHTTP).first {
+            return (imageURL(current.number), try current.requirePath(of: kind))
+        }
+        let installed = try Installed(label)
         let store = LabelStore(label: label)
-        guard try store.numbers().contains(number) else { return nil }
-        return (imageURL(number), try store.generation(number).requirePath(of: .squashfs))
+        for other in transports.known {
+            guard let kind = other.overHTTP, let number = installed.generation(other) else { continue }
+            guard try store.numbers().contains(number) else { return nil }
+            return (imageURL(number), try store.generation(number).requirePath(of: kind))
+        }
+        return nil
     }
 
     /// The image's path below the URL of the TFTP root.
     func imageURL(_ generation: Int) -> String {
         "\(Installed.bootDirectory(label.name, generation))/root.squashfs"
-    }
-
-    private func add(
-        _ text: [UInt8], named name: String, beside own: String? = nil, system directory: String,
-        to plan: inout InstallPlan
-    ) throws {
-        try plan.write("\(label.netroot)/\(own ?? name)", text)
-        if system { try addToSystem(text, name, directory, to: &plan) }
     }
 
     private func addToSystem(

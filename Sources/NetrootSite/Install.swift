@@ -1,50 +1,52 @@
 import Glibc
 public import NetrootConfig
-import NetrootEntry
+public import NetrootEntry
 import NetrootImage
-public import NetrootStore
+import NetrootStore
 import NetrootSystem
 
-/// Writing the TFTP root, the boot entries and the export of a label, for one transport.
+/// Writing the TFTP root, the boot entries and the exports of a label, for some transports.
 public struct Install: Sendable {
     /// The label.
     public let label: Label
-    /// How clients get the root.
-    public let transport: Transport
+    /// How clients get the root; at least one.
+    public let chosen: [any Transport]
+    /// All transports, for what the label's other entries say.
+    public let transports: Transports
     /// What the entry and the export say.
     public var options: InstallOptions
-    /// Whether the label becomes what a client boots without being asked.
+    /// Whether the label, by the first of the chosen transports, becomes what a client boots without being asked.
     public var makeDefault = true
     /// Whether the export goes into the system's folder as well; else it is only beside the generations.
     public var system = false
-    /// The system's folders.
-    public var places = SystemPlaces()
+    /// What goes before the paths of the system's folders: nothing, or a test's own root.
+    public var sysroot = ""
     /// The boot loaders.
     public var loaders = BootLoaders()
 
-    /// - Parameter options: nil takes those of the last install, or the defaults.
-    /// - Throws: `SystemError`, `BootError.damagedOptions`.
-    public init(label: Label, transport: Transport, options: InstallOptions? = nil) throws {
+    /// - Parameters:
+    ///   - transports: all that there are.
+    ///   - options: nil takes those of the last install, or the defaults.
+    /// - Throws: `SystemError`, `BootError`.
+    public init(
+        label: Label, by chosen: [any Transport], transports: Transports = .shipped, options: InstallOptions? = nil
+    ) throws {
         self.label = label
-        self.transport = transport
+        self.chosen = chosen
+        self.transports = transports
         self.options = try options ?? InstallOptions.last(label) ?? InstallOptions()
     }
-
-    /// What the names of site archives begin with: entries of other transports go on naming those of their own install.
-    private var sitePrefix: String { transport == .nfs ? "site-" : "\(transport.rawValue)-site-" }
-
-    var verb: String { "install\(transport.rawValue)" }
 
     /// Plans, and makes the changes under a lock on the TFTP root, so that two installs keep each other's entries.
     /// - Throws: as `plan`; `LockedError`, `CommandError`.
     public func run() async throws -> InstallPlan {
         _ = try await plan()
-        let own = try LabelStore(label: label).lock(verb: verb)
+        let own = try LabelStore(label: label).lock(verb: "install")
         defer { withExtendedLifetime(own) {} }
         try Files.makeDirectory(label.tftpboot)
         let lock = try FileLock(
             path: label.tftpboot + "/.netroot.lock", subject: "TFTPBOOT \(label.tftpboot)",
-            verb: "\(verb) \(label.name)")
+            verb: "install \(label.name)")
         defer { withExtendedLifetime(lock) {} }
         let plan = try await plan()
         try await plan.apply()
@@ -57,7 +59,10 @@ public struct Install: Sendable {
         try loaders.require()
         let store = LabelStore(label: label)
         let generation = try store.current()
-        try check(generation)
+        for transport in chosen {
+            _ = try transports.artifact(
+                of: generation, label: label, by: transport, from: try options.server(of: transport))
+        }
         try requireWritable()
         var plan = InstallPlan()
         try await plan.copy(loaders.pxelinux, to: label.tftpboot + "/pxelinux.0")
@@ -66,82 +71,49 @@ public struct Install: Sendable {
         let files = Installed.bootDirectory(label.name, generation.number)
         try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
         try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")
-        let site = try await addSiteFiles(to: &plan, directory: files)
         try plan.write(InstallOptions.path(label), Array(try JSON.text(options).utf8))
         // Before the entry: a client that boots at this moment finds its root exported.
         try addExports(to: &plan, generations: try store.usable().generations, current: generation)
-        try addEntries(to: &plan, try entry(generation, files: files, site: site))
+        for (number, transport) in chosen.enumerated() {
+            let site = try await addSiteFiles(to: &plan, directory: files, prefix: transport.sitePrefix)
+            try addEntries(
+                to: &plan, try entry(generation, by: transport, files: files, site: site),
+                makeDefault: makeDefault && number == 0)
+            try removeStaleSites(from: &plan, generation: generation.number, prefix: transport.sitePrefix)
+        }
         try removeStale(from: &plan, generation: generation.number, keeping: Set(try store.numbers()))
         try plan.requireWritable()
         return plan
     }
 
-    /// Whether the generation can be booted by this transport.
-    private func check(_ generation: Generation) throws {
-        try transport.require(in: generation, of: label)
-        switch transport {
-        case .nfs:
-            if label.rw, options.server == .netroot { throw BootError.readWriteNeedsKernelServer(label: label.name) }
-            if options.server == .kernel, generation.artifact(.tree) == nil {
-                throw BootError.kernelServerNeedsTree(label: label.name, generation: generation.number)
-            }
-        case .nbd, .http, .iscsi:
-            if label.rw { throw BootError.readWriteNeedsNFS(label: label.name, transport: transport.rawValue) }
-            guard generation.artifact(.squashfs) != nil else {
-                throw BootError.noImage(
-                    label: label.name, generation: generation.number, transport: transport.rawValue)
-            }
-        }
-    }
-
-    private func entry(_ generation: Generation, files: String, site: [String]) throws -> BootEntry {
-        let suffix = transport == .nfs ? "" : " by \(transport.rawValue)"
-        return BootEntry(
-            name: BootEntry.name(label.name, transport),
-            title: "\(label.name), generation \(generation.number)\(suffix)",
-            kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"] + site,
-            arguments: try commandLine(generation).arguments())
-    }
-
-    private func commandLine(_ generation: Generation) -> KernelCommandLine {
-        let root: BootRoot =
-            switch transport {
-            case .nfs:
-                .nfs(
-                    NFSRoot(
-                        server: options.address, path: generation.exportPath,
-                        port: options.server == .netroot ? options.port : nil))
-            case .nbd:
-                .nbd(
-                    NBDRoot(
-                        server: options.address,
-                        export: NBDServerConfig.exportName(label.name, generation.number), port: options.nbdPort))
-            case .iscsi:
-                .iscsi(
-                    ISCSIRoot(
-                        server: options.address, target: TargetConfig.name(label.name, generation.number),
-                        port: options.iscsiPort))
-            case .http:
-                .http(
-                    HTTPRoot(
-                        url: "\(options.httpBase)/\(imageURL(generation.number))",
-                        bytes: generation.artifact(.squashfs)?.bytes ?? 0))
-            }
-        return KernelCommandLine(
+    private func entry(
+        _ generation: Generation, by transport: any Transport, files: String, site: [String]
+    ) throws -> BootEntry {
+        let suffix = transport.entrySuffix.isEmpty ? "" : " by \(transport.name)"
+        let root = transport.root(
+            of: RootOffer(
+                label: label.name, generation: generation.number, path: generation.exportPath,
+                imageBytes: generation.artifact(.squashfs)?.bytes ?? 0, address: options.address,
+                server: try options.server(of: transport),
+                port: options.port(of: transport),
+                imageURL: "\(options.httpBase)/\(imageURL(generation.number))"))
+        let commandLine = KernelCommandLine(
             root: root, address: .dhcp, nameserver: nil, rw: label.rw, overlaySize: label.overlaySize,
             debug: label.debug, virtualMachine: false, extra: label.extraCommandLine)
+        return BootEntry(
+            name: transport.entryName(label.name),
+            title: "\(label.name), generation \(generation.number)\(suffix)",
+            kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"] + site,
+            arguments: try commandLine.arguments())
     }
 
     /// The entry for each boot loader, and iPXE's menu over all scripts.
-    private func addEntries(to plan: inout InstallPlan, _ entry: BootEntry) throws {
-        func old(_ file: String) throws -> [UInt8] {
-            let path = "\(label.tftpboot)/\(file)"
-            return Files.exists(path) ? try Files.read(path) : []
-        }
+    private func addEntries(to plan: inout InstallPlan, _ entry: BootEntry, makeDefault: Bool) throws {
+        func old(_ file: String) throws -> [UInt8] { try plan.content(of: "\(label.tftpboot)/\(file)") ?? [] }
         let ipxe = "\(label.tftpboot)/ipxe"
         var scripts: [(name: String, title: String)] = []
-        for name in try Files.names(in: ipxe) where name.hasSuffix(".ipxe") && name != "index.ipxe" {
-            let text = try Files.text("\(ipxe)/\(name)")
+        for name in try plan.names(in: ipxe) where name.hasSuffix(".ipxe") && name != "index.ipxe" {
+            let text = String(decoding: try old("ipxe/\(name)"), as: UTF8.self)
             if let title = IPXEScript.title(of: text) {
                 scripts.append((String(name.dropLast(".ipxe".count)), title))
             } else if name == entry.name + ".ipxe" {
@@ -170,10 +142,12 @@ public struct Install: Sendable {
 
     /// Site archives beside the initramfs: a file as it is, a directory packed to lie over the root.
     /// - Returns: their paths in the TFTP root, in order.
-    private func addSiteFiles(to plan: inout InstallPlan, directory: String) async throws -> [String] {
+    private func addSiteFiles(
+        to plan: inout InstallPlan, directory: String, prefix: String
+    ) async throws -> [String] {
         var names: [String] = []
         for (number, source) in options.append.enumerated() {
-            let name = "\(directory)/\(sitePrefix)\(number + 1).cpio"
+            let name = "\(directory)/\(prefix)\(number + 1).cpio"
             if Files.isDirectory(source) {
                 let archive = try NewcArchive(directory: source, prefix: "netroot/overlay")
                 try plan.write("\(label.tftpboot)/\(name)", try archive.bytes(), isText: false)
@@ -191,10 +165,13 @@ public struct Install: Sendable {
             guard let number = Int(name), number != generation, !keeping.contains(number) else { continue }
             plan.remove("\(directory)/\(name)")
         }
-        let current = "\(directory)/\(generation)"
-        let named = Set(
-            (1...max(options.append.count, 1)).prefix(options.append.count).map { "\(sitePrefix)\($0).cpio" })
-        for name in try Files.names(in: current) where name.hasPrefix(sitePrefix) && !named.contains(name) {
+    }
+
+    /// Removes the site archives of an earlier install that this one does not name any more.
+    private func removeStaleSites(from plan: inout InstallPlan, generation: Int, prefix: String) throws {
+        let current = "\(label.tftpboot)/netroot/\(label.name)/\(generation)"
+        let named = Set(options.append.indices.map { "\(prefix)\($0 + 1).cpio" })
+        for name in try Files.names(in: current) where name.hasPrefix(prefix) && !named.contains(name) {
             plan.remove("\(current)/\(name)")
         }
     }
@@ -206,18 +183,6 @@ public struct Install: Sendable {
         }
         guard access(place, W_OK) == 0 else {
             throw BootError.tftpNotWritable(path: label.tftpboot, reason: String(cString: strerror(errno)))
-        }
-    }
-}
-
-extension Transport {
-    /// Throws where a generation's initramfs was built without what this transport needs.
-    /// - Throws: `BootError.initramfsLacks`.
-    public func require(in generation: Generation, of label: Label) throws(BootError) {
-        let known = generation.manifest.bootTransports
-        guard known.contains(self) else {
-            throw .initramfsLacks(
-                transport: rawValue, label: label.name, generation: generation.number, known: known.map(\.rawValue))
         }
     }
 }

@@ -1,32 +1,21 @@
 public import NetrootConfig
-import NetrootEntry
+public import NetrootEntry
 import NetrootStore
 import NetrootSystem
 
-/// Who serves an NFS root.
-public enum NFSServerKind: String, Codable, Sendable, CaseIterable {
-    /// netroot's own server: NFS and MOUNT on one port.
-    case netroot
-    /// The kernel's nfsd, with rpcbind.
-    case kernel
-}
-
-/// What an install says about server, clients and site files; kept beside the generations, so that the next install
-/// of the label says the same unless it is told otherwise. One set for all of the label's transports.
+/// What an install says about servers, clients and site files; kept beside the generations, so that the next install of
+/// the label says the same unless it is told otherwise. One set for all of the label's transports.
 public struct InstallOptions: Codable, Sendable, Equatable {
     /// The server's address as the clients reach it; QEMU's user network has the host at 10.0.2.2.
     public var address = "10.0.2.2"
-    /// The port of netroot's own NFS server.
-    public var port = 2049
-    /// The port of nbd-server.
-    public var nbdPort = NBDRoot.standardPort
-    /// The port of tgtd.
-    public var iscsiPort = ISCSIRoot.standardPort
     /// The port of nginx: images, and what iPXE loads.
     public var httpPort = 8080
-    /// Who serves the NFS root.
-    public var server = NFSServerKind.netroot
-    /// Who may have the root: as exports(5) names clients; addresses and networks only, beside `*`, for NBD and HTTP.
+    /// The ports of the transports' servers, by transport, where they are not the standard ones.
+    public var ports: [String: Int] = [:]
+    /// The transports' servers, by transport, where they are not the usual ones.
+    public var servers: [String: String] = [:]
+    /// Who may have the root: as exports(5) names clients; addresses and networks only, beside `*`, for other servers than
+    /// nfsd.
     public var clients = ["*"]
     /// newc archives, and directories that are packed into one, appended to the initramfs; absolute paths.
     public var append: [String] = []
@@ -34,27 +23,29 @@ public struct InstallOptions: Codable, Sendable, Equatable {
     /// For clients of netroot's own server in QEMU's user network, without site files.
     public init() {}
 
-    /// What a file of another version lacks is as by default.
-    public init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
-        port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
-        nbdPort = try values.decodeIfPresent(Int.self, forKey: .nbdPort) ?? nbdPort
-        iscsiPort = try values.decodeIfPresent(Int.self, forKey: .iscsiPort) ?? iscsiPort
-        httpPort = try values.decodeIfPresent(Int.self, forKey: .httpPort) ?? httpPort
-        server = try values.decodeIfPresent(NFSServerKind.self, forKey: .server) ?? server
-        clients = try values.decodeIfPresent([String].self, forKey: .clients) ?? clients
-        append = try values.decodeIfPresent([String].self, forKey: .append) ?? append
+    /// The TCP port of a transport's server; nil where it has none of its own.
+    public func port(of transport: any Transport) -> Int? {
+        ports[transport.name.rawValue] ?? transport.standardPort
     }
 
-    /// The name is from when NFS was the only transport.
-    static func path(_ label: Label) -> String { label.netroot + "/installnfs.json" }
+    /// The server of a transport.
+    /// - Throws: `BootError.unknownServer`.
+    public func server(of transport: any Transport) throws(BootError) -> TransportServer {
+        guard let name = servers[transport.name.rawValue] else { return transport.servers[0] }
+        return try transport.server(named: name)
+    }
+
+    static func path(_ label: Label) -> String { label.netroot + "/install.json" }
 
     /// The options of the last install; nil where there was none.
-    /// - Throws: `SystemError`, `BootError.damagedOptions`.
+    /// - Throws: `SystemError`, `BootError`.
     public static func last(_ label: Label) throws -> InstallOptions? {
         let path = path(label)
-        guard Files.exists(path) else { return nil }
+        let older = label.netroot + "/installnfs.json"
+        guard Files.exists(path) else {
+            if Files.exists(older) { throw BootError.olderOptions(path: older) }
+            return nil
+        }
         do {
             return try JSON.value(InstallOptions.self, from: try Files.read(path))
         } catch is DecodingError {
@@ -64,4 +55,15 @@ public struct InstallOptions: Codable, Sendable, Equatable {
 
     /// The URL of the TFTP root as nginx serves it, without a slash at its end.
     var httpBase: String { httpPort == 80 ? "http://\(address)" : "http://\(address):\(httpPort)" }
+}
+
+extension Transport {
+    /// The server of a name.
+    /// - Throws: `BootError.unknownServer`.
+    public func server(named name: String) throws(BootError) -> TransportServer {
+        guard let server = servers.first(where: { $0.name == name }) else {
+            throw .unknownServer(name: name, transport: self.name, known: servers.map(\.name))
+        }
+        return server
+    }
 }

@@ -14,6 +14,13 @@ public struct InstallPlan: Sendable, Equatable {
         case generate(path: String, new: [UInt8])
         /// A directory that nothing names any more is removed.
         case remove(path: String)
+
+        fileprivate func writes(_ path: String) -> Bool {
+            switch self {
+            case .write(path, _, _), .generate(path, _): true
+            default: false
+            }
+        }
     }
 
     /// In the order in which they are made: an entry comes after the files that it names.
@@ -24,6 +31,8 @@ public struct InstallPlan: Sendable, Equatable {
     /// Adds a copy unless the target has the same content.
     /// - Throws: `SystemError`, `CommandError`.
     mutating func copy(_ source: String, to target: String) async throws {
+        let isPlanned = changes.contains { if case .copy(_, target, _) = $0 { true } else { false } }
+        if isPlanned { return }
         if try await Self.same(source, target) {
             unchanged.append(target)
         } else {
@@ -34,16 +43,40 @@ public struct InstallPlan: Sendable, Equatable {
     /// Adds a text unless the file has it.
     /// - Throws: `SystemError`.
     mutating func write(_ path: String, _ text: [UInt8], isText: Bool = true) throws {
+        if let planned = changes.firstIndex(where: { $0.writes(path) }) {
+            // Of two changes to one file the later counts; the old content is still what is on the disk.
+            guard case .write(_, let old, _) = changes[planned] else { return }
+            changes[planned] = .write(path: path, old: old, new: text)
+            return
+        }
         let old = Files.exists(path) ? try Files.read(path) : nil
         if old == text {
-            unchanged.append(path)
+            if !unchanged.contains(path) { unchanged.append(path) }
         } else {
+            unchanged.removeAll { $0 == path }
             changes.append(isText ? .write(path: path, old: old, new: text) : .generate(path: path, new: text))
         }
     }
 
+    /// The content that a file will have; nil where there will be none.
+    /// - Throws: `SystemError`.
+    func content(of path: String) throws -> [UInt8]? {
+        for case .write(path, _, let new) in changes { return new }
+        return Files.exists(path) ? try Files.read(path) : nil
+    }
+
+    /// The names that a directory will hold, sorted.
+    /// - Throws: `SystemError`.
+    func names(in directory: String) throws -> [String] {
+        let planned = changes.compactMap { change -> String? in
+            guard case .write(let path, _, _) = change, Self.parent(path) == directory else { return nil }
+            return String(path.dropFirst(directory.count + 1))
+        }
+        return Set(try Files.names(in: directory)).union(planned).sorted()
+    }
+
     /// Names a file that is left as it is.
-    mutating func keep(_ path: String) { unchanged.append(path) }
+    mutating func keep(_ path: String) { if !unchanged.contains(path) { unchanged.append(path) } }
 
     /// Adds the removal of a directory.
     mutating func remove(_ path: String) { changes.append(.remove(path: path)) }

@@ -1,5 +1,5 @@
 public import NetrootConfig
-import NetrootEntry
+public import NetrootEntry
 import NetrootSystem
 
 /// What the boot entries of a label name at this moment.
@@ -22,16 +22,20 @@ public struct Installed: Sendable, Equatable {
     public static func bootDirectory(_ label: String, _ generation: Int) -> String { "netroot/\(label)/\(generation)" }
 
     /// The generation that the entry for a transport names; nil where there is no entry.
-    public func generation(_ transport: Transport) -> Int? {
-        config.kernelPath(of: BootEntry.name(label.name, transport))?
-            .split(separator: "/").dropLast().last.flatMap { Int($0) }
+    public func generation(_ transport: any Transport) -> Int? { generation(ofEntry: transport.entryName(label.name)) }
+
+    private func generation(ofEntry name: String) -> Int? {
+        config.kernelPath(of: name)?.split(separator: "/").dropLast().last.flatMap { Int($0) }
     }
 
-    /// The generations that any entry of the label names.
-    public var generations: Set<Int> { Set(Transport.allCases.compactMap(generation)) }
+    /// The generations that any entry of the label names, by whatever transport.
+    public var generations: Set<Int> {
+        let entries = config.names.filter { $0 == label.name || $0.hasPrefix(label.name + "@") }
+        return Set(entries.compactMap(generation(ofEntry:)))
+    }
 
     /// The site archives of an entry, as paths.
-    public func siteArchives(_ transport: Transport) -> [String] {
-        config.initrdPaths(of: BootEntry.name(label.name, transport)).dropFirst().map { "\(label.tftpboot)/\($0)" }
+    public func siteArchives(_ transport: any Transport) -> [String] {
+        config.initrdPaths(of: transport.entryName(label.name)).dropFirst().map { "\(label.tftpboot)/\($0)" }
     }
 }

@@ -16,7 +16,7 @@ public struct Manifest: Codable, Sendable, Equatable {
     /// The files and trees of the generation, one of a kind: kernel and initramfs, and the root in one form or more.
     public var artifacts: [Artifact]
     /// The transports that the initramfs can boot by.
-    public var transports: [String]
+    public var transports: [TransportName]
     /// Whether clients mount it read-write (`RW=Y`); such a generation may change after it was published.
     public var readWrite: Bool
     /// What made it.
@@ -193,7 +193,7 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     /// Everything but `schema`, which is always that of this code.
     public init(
-        label: String, generation: Int, formats: [String], artifacts: [Artifact], transports: [String],
+        label: String, generation: Int, formats: [String], artifacts: [Artifact], transports: [TransportName],
         readWrite: Bool, origin: Origin, recipe: RecipeFile, bootstrap: Bootstrap, privileged: Privileged,
         shipped: String, kernelVersion: String, packages: [Package], netroot: String, started: String,
         finished: String, steps: [Step]
@@ -219,9 +219,6 @@ public struct Manifest: Codable, Sendable, Equatable {
 }
 
 extension Manifest {
-    /// The transports that the initramfs can boot by, as recorded; names of a later netroot are left out.
-    public var bootTransports: [Transport] { transports.compactMap(Transport.init(rawValue:)) }
-
     /// The artifact of a kind; nil where the generation has none.
     public func artifact(_ kind: ArtifactKind) -> Artifact? { artifacts.first { $0.kind == kind } }
 

@@ -93,7 +93,7 @@ struct GenerationInspection: Encodable {
         format = manifest.formats.joined(separator: " ")
         kernel = manifest.kernelVersion
         packages = manifest.packages.count
-        transports = manifest.transports
+        transports = manifest.transports.map(\.rawValue)
         readWrite = manifest.readWrite
         built = manifest.finished
         let squashfs = generation.path(of: .squashfs)

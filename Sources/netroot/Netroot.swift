@@ -10,10 +10,12 @@ struct Netroot: AsyncParsableCommand {
         discussion: """
             Example:
               netroot build debian12          recipe -> generation
-              netroot installnfs debian12     generation -> boot entry and export
-              netroot startnfs debian12       a QEMU machine boots it by PXE
+              netroot install debian12        generation -> boot entries and exports
+              netroot start debian12          a QEMU machine boots it by PXE
               netroot test debian12           the same, proved by the guest
               netroot test debian12 --all     by every transport and firmware
+
+            Short forms: installnfs LABEL is install LABEL nfs, startnbd LABEL is start LABEL nbd, and so on.
 
             Exit status:
               0    done
@@ -28,9 +30,7 @@ struct Netroot: AsyncParsableCommand {
             ListCommand.self, RecipeCommand.self, BuildCommand.self, GenerationsCommand.self, DiffCommand.self,
             RollbackCommand.self,
             GCCommand.self,
-            ShellCommand.self, InstallNFSCommand.self, StartNFSCommand.self, InstallNBDCommand.self,
-            StartNBDCommand.self, InstallHTTPCommand.self, StartHTTPCommand.self,
-            InstallISCSICommand.self, StartISCSICommand.self, TestCommand.self, ServeCommand.self,
+            ShellCommand.self, InstallCommand.self, StartCommand.self, TestCommand.self, ServeCommand.self,
             ProbeCommand.self, PackCommand.self, InspectCommand.self,
         ])
 
@@ -76,7 +76,8 @@ struct Netroot: AsyncParsableCommand {
             if option == "--hosts", let value = rest.popFirst() { options.append(value) }
         }
         guard let verb = rest.popFirst() else { return arguments }
-        return [verb] + options + rest
+        guard verb != "help" else { return ShortForms.expanded([verb] + rest) }
+        return ShortForms.expanded([verb]) + options + rest
     }
 
     private static func fail(_ message: String, _ status: ExitStatus) -> Never {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import NetrootConfig
+import NetrootEntry
 import NetrootSystem
 
 /// Options of every verb.
@@ -19,7 +20,8 @@ struct CommonOptions: ParsableArguments {
             throw HostsFileMissing(candidates: candidates)
         }
         let absolute = try Self.absolute(path)
-        return try HostsFile(bytes: try Files.read(absolute, limit: 4 << 20), path: absolute)
+        return try HostsFile(
+            bytes: try Files.read(absolute, limit: 4 << 20), path: absolute, transports: Transports.shipped.names)
     }
 
     static func absolute(_ path: String) throws -> String {
@@ -49,6 +51,15 @@ func checkPorts(_ ports: [String: Int?]) throws {
         guard let port, !(1...65535).contains(port) else { continue }
         throw ValidationError("\(option) \(port) is not between 1 and 65535")
     }
+}
+
+/// Options that do not go together, or do not fit what the label says: found after the command line was parsed.
+struct OptionError: ReportableError {
+    let problem: String
+    /// What to write instead.
+    let hint: String
+    var exitStatus: ExitStatus { .usage }
+    var description: String { "\(problem); \(hint)" }
 }
 
 /// No hosts file where one was looked for.

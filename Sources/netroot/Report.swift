@@ -70,7 +70,7 @@ enum Report {
             kernel \(generation.manifest.kernelVersion), \(generation.manifest.packages.count) packages, \
             \(Progress.decimal(seconds)) s
             \(generation.directory)
-            next: netroot installnfs \(label)
+            next: netroot install \(label)
 
             """
     }
@@ -89,7 +89,7 @@ enum Report {
         case .dropped(let termination): "\(label): dropped, the shell ended with \(termination)\n"
         case .edited(let generation, _, let rebuilt):
             "\(label): generation \(generation.number) edited in place"
-                + (rebuilt ? ", initramfs made anew; netroot installnfs \(label)" : "") + "\n"
+                + (rebuilt ? ", initramfs made anew; netroot install \(label)" : "") + "\n"
         }
     }
 

@@ -57,7 +57,7 @@ struct RollbackCommand: ParsableCommand {
         FileWriter.standardOutput.write(
             output.json
                 ? try JSON.text(row)
-                : "\(label.name): generation \(target.number) is current\nnext: netroot installnfs \(label.name)\n")
+                : "\(label.name): generation \(target.number) is current\nnext: netroot install \(label.name)\n")
     }
 }
 

@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import TestSupport
 
 /// Generations without a build, for the verbs that only read them.
 enum Fabricated {
@@ -10,7 +11,7 @@ enum Fabricated {
     ///   - transports: what the initramfs is said to boot by.
     ///   - hasImage: whether a file stands where the image would.
     static func generation(
-        of label: Label, verb: String = "build", kernel: String = "6.1.0-1", transports: [Transport] = [.nfs],
+        of label: Label, verb: String = "build", kernel: String = "6.1.0-1", transports: [TransportName] = ["nfs"],
         hasImage: Bool = false
     ) async throws -> Generation {
         // No lock: a process that another test forks at this moment would hold it a little longer.
@@ -33,7 +34,7 @@ enum Fabricated {
         try Files.replace(draft.initramfs, with: Array("initramfs \(draft.number)".utf8))
         let manifest = Manifest(
             label: label.name, generation: draft.number, formats: label.formats.map(\.rawValue), artifacts: artifacts,
-            transports: transports.map(\.rawValue), readWrite: label.rw, origin: .init(verb: verb),
+            transports: transports, readWrite: label.rw, origin: .init(verb: verb),
             recipe: .init(path: label.recipe, sha256: zeros), bootstrap: .init(agent: "scratch"),
             privileged: .init(setuid: 0, setgid: 0, capabilities: 0), shipped: zeros, kernelVersion: kernel,
             packages: [.init(name: "bash", version: "5", architecture: "amd64")], netroot: "0.1.0",

@@ -129,7 +129,7 @@ import Testing
         for transport in ["nfs", "nbd", "http"] {
             let outcome = try await scratch.run("start\(transport)", "a", limit: 20)
             expectError(
-                outcome, .failed, ["a has no boot entry for \(transport)", "netroot install\(transport) a"])
+                outcome, .failed, ["a has no boot entry for \(transport)", "netroot install a \(transport)"])
         }
         #expect(try await scratch.snapshot() == before)
     }

@@ -1,6 +1,7 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// `installnbd`, `installhttp`, and what every install writes for GRUB, iPXE and nginx, on generations of a few bytes.
@@ -22,7 +23,7 @@ import Testing
     }
 
     private func whole(_ label: String = "a") async throws -> Generation {
-        try await Fabricated.generation(of: scratch.label(label), transports: [.nfs, .nbd, .http], hasImage: true)
+        try await Fabricated.generation(of: scratch.label(label), transports: ["nfs", "nbd", "http"], hasImage: true)
     }
 
     @Test func nbd() async throws {
@@ -48,7 +49,7 @@ import Testing
     @Test func iscsi() async throws {
         try scratch.writeHosts("a", "b", more: "TRANSPORTS = nfs iscsi")
         for _ in 1...2 {
-            try await Fabricated.generation(of: scratch.label("a"), transports: [.nfs, .iscsi], hasImage: true)
+            try await Fabricated.generation(of: scratch.label("a"), transports: ["nfs", "iscsi"], hasImage: true)
         }
         _ = try await install("installiscsi", "a", "--address", "10.1.0.1", "--port", "4712", "--client", "10.1.0.0/24")
         let name = "iqn.2026-11.invalid.netroot:a-2"
@@ -177,7 +178,7 @@ import Testing
     // MARK: Refusals
 
     @Test func anInitramfsWithoutTheTransport() async throws {
-        try await Fabricated.generation(of: scratch.label("a"), transports: [.nfs, .nbd], hasImage: true)
+        try await Fabricated.generation(of: scratch.label("a"), transports: ["nfs", "nbd"], hasImage: true)
         let before = try await scratch.snapshot()
         expectError(
             try await scratch.run("installhttp", "a"), .failed,
@@ -191,14 +192,46 @@ import Testing
     }
 
     @Test func aGenerationWithoutAnImage() async throws {
-        try await Fabricated.generation(of: scratch.label("a"), transports: [.nfs, .nbd, .http])
+        try await Fabricated.generation(of: scratch.label("a"), transports: ["nfs", "nbd", "http"])
         for transport in ["nbd", "http"] {
             expectError(
                 try await scratch.run("install\(transport)", "a"), .failed,
-                ["generation 1 of a has no image, which \(transport) wants"])
+                ["generation 1 of a has no squashfs, which \(transport) needs"])
         }
         expectError(
-            try await scratch.run("test", "a", "--form", "squashfs"), .failed, ["generation 1 of a has no image"])
+            try await scratch.run("test", "a", "--form", "squashfs"), .failed, ["generation 1 of a has no squashfs"])
+    }
+
+    /// Without a transport: all of the label's, the first of them as the default.
+    @Test func allTransportsAtOnce() async throws {
+        _ = try await whole()
+        let plan = try await scratch.run("install", "a", "--dry-run")
+        expectSuccess(plan)
+        for entry in ["a", "a@nbd", "a@http"] {
+            #expect(plan.output.contains("+# netroot begin \(entry)\n"), "\(entry) is in the diff")
+        }
+        #expect(!Files.exists(scratch.path + "/tftpboot/grub/grub.cfg"))
+        expectSuccess(try await scratch.run("install", "a"))
+        let menu = try Files.text(scratch.path + "/tftpboot/pxelinux.cfg/default")
+        #expect(menu.contains("DEFAULT a\n"))
+        for entry in ["a", "a@nbd", "a@http"] { #expect(menu.contains("LABEL \(entry)\n")) }
+        let index = try Files.text(scratch.path + "/tftpboot/ipxe/index.ipxe")
+        #expect(index.contains("item a@nbd ") && index.contains("--default a "))
+        // What was said of one transport stays, and a second install changes nothing.
+        expectSuccess(try await scratch.run("install", "a", "nbd", "--port", "10810", "--no-default"))
+        let again = try await scratch.run("install", "a", "http", "nbd", "nfs", "--dry-run", "--no-default")
+        expectSuccess(again)
+        #expect(again.output == "")
+        expectError(
+            try await scratch.run("install", "a", "--port", "1"), .usage, ["--port is for one transport"])
+        expectError(
+            try await scratch.run("install", "a", "nfs", "--server", "kernl"), .usage,
+            ["nfs has no server 'kernl'", "did you mean 'kernel'?"])
+        expectError(
+            try await scratch.run("install", "a", "nbb"), .usage, ["unknown transport 'nbb'", "did you mean 'nbd'?"])
+        expectError(
+            try await scratch.run("installnfs", "a", "nbd"), .usage,
+            ["the short form of the verb names its transport, nfs, itself"])
     }
 
     @Test func anImageThatIsGone() async throws {
@@ -216,7 +249,7 @@ import Testing
         for transport in ["nbd", "http"] {
             expectError(
                 try await scratch.run("install\(transport)", "a"), .usage,
-                ["a has RW=Y and \(transport) is read-only", "RW=N"])
+                ["a has RW=Y, and ", "which serves \(transport), is read-only", "RW=N", "nfs with --server kernel"])
         }
     }
 
@@ -225,7 +258,7 @@ import Testing
         _ = try await whole()
         expectError(
             try await scratch.run("installnfs", "a", "--server", "kernel"), .usage,
-            ["generation 1 of a is an image", "FORMAT = tree"])
+            ["generation 1 of a has no tree, which --server kernel serves", "FORMAT = tree"])
         expectError(try await scratch.run("test", "a", "--form", "tree"), .failed, ["generation 1 of a has no tree"])
     }
 

@@ -3,6 +3,7 @@ import Glibc
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 extension Builds {

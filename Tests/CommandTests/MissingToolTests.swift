@@ -1,6 +1,7 @@
 import Glibc
 import NetrootConfig
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// What is not installed, not permitted or in use is said before anything is changed.
@@ -59,7 +60,7 @@ import Testing
         ("starthttp", "nginx", "nginx-light"),
     ])
     func withoutTheServer(verb: String, tool: String, package: String) async throws {
-        try await Fabricated.generation(of: scratch.label("a"), transports: [.nfs, .nbd, .http], hasImage: true)
+        try await Fabricated.generation(of: scratch.label("a"), transports: ["nfs", "nbd", "http"], hasImage: true)
         expectSuccess(try await scratch.run("install" + verb.dropFirst("start".count), "a"))
         expectError(
             try await unchanged(Namespace.hiding([tool]), verb, "a"), .unavailable,

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import NetrootConfig
+import NetrootEntry
 import NetrootStore
 import NetrootSystem
 import Testing
@@ -55,7 +56,7 @@ final class Scratch: Sendable {
 
     /// A label of the hosts file.
     func label(_ name: String) throws -> Label {
-        try HostsFile(text: try Files.text(hosts), path: hosts).label(name)
+        try HostsFile(text: try Files.text(hosts), path: hosts, transports: Transports.shipped.names).label(name)
     }
 
     /// The store of a label.

@@ -79,7 +79,7 @@ import Testing
         #expect(row.current)
         #expect(try Files.linkTarget(scratch.path + "/netroots/a/current") == "generations/2")
         let back = try await scratch.run("rollback", "a", "3")
-        #expect(back.output == "a: generation 3 is current\nnext: netroot installnfs a\n")
+        #expect(back.output == "a: generation 3 is current\nnext: netroot install a\n")
         #expect(try await generations("a").map(\.current) == [false, false, true])
         expectError(try await scratch.run("rollback", "a", "7"), .usage, ["a has no generation 7", "1 2 3"])
         expectSuccess(try await scratch.run("rollback", "a", "1"))

@@ -3,6 +3,7 @@ import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import NetrootTree
+import TestSupport
 import Testing
 
 @testable import NetrootBuild
@@ -54,7 +55,7 @@ import Testing
             ("etc/dracut.conf.d/netroot-carrier-pigeon.conf", "old"), ("etc/dracut.conf.d/netroot.conf", "old"),
             ("etc/dracut.conf.d/site.conf", "theirs"),
         ] { try tree.write(name, text) }
-        try Customise(tree: tree, shipped: shipped, transports: [.nfs, .nbd]).dracut()
+        try Customise(tree: tree, shipped: shipped, transports: ["nfs", "nbd"]).dracut()
         #expect(
             try tree.names(in: "etc/dracut.conf.d") == [
                 "netroot-nbd.conf", "netroot-nfs.conf", "netroot.conf", "site.conf",

@@ -1,5 +1,7 @@
 import NetrootConfig
+import NetrootEntry
 import NetrootStore
+import TestSupport
 import Testing
 
 @testable import NetrootBuild
@@ -7,10 +9,13 @@ import Testing
 /// Which outputs a label's FORMAT and TRANSPORTS choose.
 @Suite struct OutputsTests {
     private func label(_ lines: String) throws -> Label {
-        try HostsFile(text: "[a]\nRECIPE = a.def\n\(lines)", path: "/hosts.conf").label("a")
+        try HostsFile(text: "[a]\nRECIPE = a.def\n\(lines)", path: "/hosts.conf", transports: Transports.shipped.names)
+            .label("a")
     }
 
-    private func outputs(_ lines: String) throws -> Outputs { Outputs(of: try label(lines), cache: "/cache") }
+    private func outputs(_ lines: String) throws -> Outputs {
+        try Outputs(of: try label(lines), transports: .shipped, cache: "/cache")
+    }
 
     @Test(arguments: [
         ("", [Label.Format.tree]), ("FORMAT = squashfs", [.squashfs]), ("FORMAT = squashfs tree", [.tree, .squashfs]),

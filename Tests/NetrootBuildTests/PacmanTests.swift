@@ -1,4 +1,5 @@
 import NetrootConfig
+import NetrootEntry
 import NetrootStore
 import Testing
 
@@ -134,7 +135,7 @@ import Testing
     }
 
     @Test func packagesAreCalledAsArchLinuxCallsThem() {
-        let needs = [Transport.nfs, .nbd, .http, .iscsi].map(TransportNeeds.of)
+        let needs = Transports.shipped.known.map(\.needs)
         let names = needs.map { need in (need.programs + need.dracutModules).map { $0.package(.pacman) } }
         #expect(
             names == [

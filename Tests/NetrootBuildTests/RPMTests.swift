@@ -1,5 +1,6 @@
 import Foundation
 import NetrootConfig
+import NetrootEntry
 import NetrootStore
 import NetrootSystem
 import NetrootTree
@@ -247,11 +248,11 @@ import Testing
     }
 
     @Test(arguments: [
-        (Transport.nfs, "nfs-common", "nfs-utils", "nfs-client"), (.nbd, "nbd-client", "nbd", "nbd"),
-        (.http, "curl", "curl", "curl"), (.iscsi, "open-iscsi", "iscsi-initiator-utils", "open-iscsi"),
+        (NFS() as any Transport, "nfs-common", "nfs-utils", "nfs-client"), (NBD(), "nbd-client", "nbd", "nbd"),
+        (HTTP(), "curl", "curl", "curl"), (ISCSI(), "open-iscsi", "iscsi-initiator-utils", "open-iscsi"),
     ])
-    func packagesHaveTheNamesOfTheFamily(transport: Transport, debian: String, rpm: String, suse: String) {
-        let need = TransportNeeds.of(transport).programs[0]
+    func packagesHaveTheNamesOfTheFamily(transport: any Transport, debian: String, rpm: String, suse: String) {
+        let need = transport.needs.programs[0]
         #expect([nil, .dpkg, .rpm, .suse].map { need.package($0) } == [debian, debian, rpm, suse])
     }
 }

@@ -1,9 +1,11 @@
 import Foundation
 import NetrootConfig
+import NetrootEntry
 import NetrootImage
 import NetrootStore
 import NetrootSystem
 import NetrootTree
+import TestSupport
 import Testing
 
 @testable import NetrootBuild
@@ -15,19 +17,19 @@ import Testing
         "usr/lib/dracut/hooks/pre-pivot/05-rootovl.sh", modules + "fs/overlayfs/overlay.ko",
         modules + "drivers/net/virtio_net.ko",
     ]
-    static let files: [Transport: [String]] = [
-        .nfs: ["usr/sbin/mount.nfs", modules + "fs/nfs/nfs.ko", modules + "fs/nfs/nfsv3.ko"],
-        .nbd: [
+    static let files: [String: [String]] = [
+        "nfs": ["usr/sbin/mount.nfs", modules + "fs/nfs/nfs.ko", modules + "fs/nfs/nfsv3.ko"],
+        "nbd": [
             "usr/sbin/nbd-client", modules + "drivers/block/nbd.ko.xz", modules + "fs/squashfs/squashfs.ko",
             "usr/bin/perl", "usr/bin/netroot-nbd-keep", "usr/lib/netroot-nbd.sh",
             "usr/lib/dracut/hooks/netroot/10-nbd-port.sh", "usr/lib/dracut/hooks/pre-mount/10-nbd-keep.sh",
         ],
-        .http: [
+        "http": [
             "usr/bin/curl", modules + "drivers/block/loop.ko", modules + "fs/squashfs/squashfs.ko.zst",
             "usr/lib/netroot-http.sh", "var/lib/dracut/hooks/netroot/10-http-ram.sh",
             "var/lib/dracut/hooks/mount/00-http-mount.sh",
         ],
-        .iscsi: [
+        "iscsi": [
             "usr/sbin/iscsiadm", "usr/sbin/iscsid", modules + "drivers/scsi/iscsi_tcp.ko",
             modules + "drivers/scsi/sd_mod.ko", modules + "fs/squashfs/squashfs.ko",
             "usr/lib/dracut/hooks/netroot/10-iscsi-record.sh",
@@ -35,13 +37,13 @@ import Testing
             "usr/lib/dracut/hooks/pre-pivot/01-iscsi-leave.sh",
         ],
     ]
-    static let dracut: [Transport: [String]] = [
-        .nfs: ["nfs"], .nbd: ["nbd"], .http: ["livenet", "dmsquash-live"], .iscsi: ["iscsi"],
+    static let dracut: [String: [String]] = [
+        "nfs": ["nfs"], "nbd": ["nbd"], "http": ["livenet", "dmsquash-live"], "iscsi": ["iscsi"],
     ]
 
     /// An initramfs for these transports without the files whose paths end so, and without a module of dracut.
     func contents(
-        _ transports: [Transport], lacking: String? = nil, dracutLacking: String? = nil
+        _ transports: [String], lacking: String? = nil, dracutLacking: String? = nil
     ) async throws -> InitramfsContents {
         let names = transports.flatMap { Self.dracut[$0] ?? [] }.filter { $0 != dracutLacking } + ["netroot-rootovl"]
         let files = Set(Self.common + transports.flatMap { Self.files[$0] ?? [] })
@@ -55,50 +57,54 @@ import Testing
         return try await Initramfs.open(path).contents
     }
 
-    func reason(_ contents: InitramfsContents, _ transports: [Transport]) -> String? {
-        KernelPair.reasonToReject(contents, version: Self.version, transports: transports)
+    func reason(_ contents: InitramfsContents, _ transports: [String]) -> String? {
+        KernelPair.reasonToReject(contents, version: Self.version, transports: transports.map(transport))
     }
 
+    func transport(_ name: String) -> any Transport { Transports.shipped[TransportName(rawValue: name)]! }
+
+    static let names = Transports.shipped.names.map(\.rawValue)
+
     @Test func aWholeInitramfsIsTakenForEachAndForAll() async throws {
-        for transports in Transport.allCases.map({ [$0] }) + [Transport.allCases] {
+        for transports in Self.names.map({ [$0] }) + [Self.names] {
             #expect(reason(try await contents(transports), transports) == nil)
         }
     }
 
-    @Test(arguments: Transport.allCases)
-    func oneForAnotherTransportIsRefused(_ transport: Transport) async throws {
-        let others = Transport.allCases.filter { $0 != transport }
-        let reason = try #require(reason(try await contents(others), Transport.allCases))
-        #expect(reason.hasPrefix("for the transport \(transport.rawValue) it lacks "))
+    @Test(arguments: names)
+    func oneForAnotherTransportIsRefused(_ transport: String) async throws {
+        let others = Self.names.filter { $0 != transport }
+        let reason = try #require(reason(try await contents(others), Self.names))
+        #expect(reason.hasPrefix("for the transport \(transport) it lacks "))
     }
 
     @Test(arguments: [
-        (Transport.nfs, "mount.nfs", "mount.nfs (nfs-common)"), (.nfs, "nfsv3", "the kernel module nfsv3"),
-        (.nbd, "nbd-client", "nbd-client (nbd-client)"), (.nbd, "nbd.ko", "the kernel module nbd"),
-        (.nbd, "bin/perl", "perl (perl-base)"), (.nbd, "nbd-port.sh", "nbd-port.sh of netroot's dracut modules"),
-        (.nbd, "netroot-nbd-keep", "netroot-nbd-keep of netroot's dracut modules"),
-        (.nbd, "10-nbd-keep.sh", "nbd-keep.sh of netroot's dracut modules"),
-        (.http, "bin/curl", "curl (curl)"), (.http, "loop.ko", "the kernel module loop"),
-        (.http, "squashfs", "the kernel module squashfs"),
-        (.http, "http-mount", "http-mount.sh of netroot's dracut modules"),
+        ("nfs", "mount.nfs", "mount.nfs (nfs-common)"), ("nfs", "nfsv3", "the kernel module nfsv3"),
+        ("nbd", "nbd-client", "nbd-client (nbd-client)"), ("nbd", "nbd.ko", "the kernel module nbd"),
+        ("nbd", "bin/perl", "perl (perl-base)"), ("nbd", "nbd-port.sh", "nbd-port.sh of netroot's dracut modules"),
+        ("nbd", "netroot-nbd-keep", "netroot-nbd-keep of netroot's dracut modules"),
+        ("nbd", "10-nbd-keep.sh", "nbd-keep.sh of netroot's dracut modules"),
+        ("http", "bin/curl", "curl (curl)"), ("http", "loop.ko", "the kernel module loop"),
+        ("http", "squashfs", "the kernel module squashfs"),
+        ("http", "http-mount", "http-mount.sh of netroot's dracut modules"),
     ])
-    func whatIsMissingIsNamed(_ transport: Transport, _ file: String, _ words: String) async throws {
+    func whatIsMissingIsNamed(_ transport: String, _ file: String, _ words: String) async throws {
         let found = reason(try await contents([transport], lacking: file), [transport])
-        #expect(found == "for the transport \(transport.rawValue) it lacks \(words)")
+        #expect(found == "for the transport \(transport) it lacks \(words)")
     }
 
     @Test func aMissingModuleOfDracutNamesItsPackage() async throws {
-        let found = reason(try await contents([.http], dracutLacking: "livenet"), [.http])
+        let found = reason(try await contents(["http"], dracutLacking: "livenet"), ["http"])
         #expect(found == "for the transport http it lacks dracut's module livenet (dracut-live)")
     }
 
-    @Test(arguments: Transport.allCases)
-    func aRootWithoutTheProgramIsNamedBeforeDracutRuns(_ transport: Transport) throws {
+    @Test(arguments: names)
+    func aRootWithoutTheProgramIsNamedBeforeDracutRuns(_ transport: String) throws {
         let folder = NSTemporaryDirectory() + "netroot-needs-" + UUID().uuidString
         defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
         let tree = RootTree(directory: folder)
         try Files.makeDirectory(folder + "/usr/bin")
-        let needs = TransportNeeds.of(transport)
+        let needs = self.transport(transport).needs
         for program in needs.programs {
             #expect(try needs.missing(in: tree) == program)
             try tree.write("usr/bin/\(program.name)", "", mode: 0o755)
@@ -110,25 +116,28 @@ import Testing
         let folder = NSTemporaryDirectory() + "netroot-conf-" + UUID().uuidString
         defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
         try Files.makeDirectory(folder + "/dracut-modules")
-        let names = ["netroot.conf"] + Transport.allCases.map { "netroot-\($0.rawValue).conf" }
+        let names = ["netroot.conf"] + Self.names.map { "netroot-\($0).conf" }
         for name in names {
             try Files.replace("\(folder)/dracut-modules/\(name)", with: Array("\(name)".utf8), mode: 0o644)
         }
         let tree = RootTree(directory: folder + "/root")
         try tree.write("etc/dracut.conf.d/site.conf", "kept")
-        func laid(_ transports: [Transport]) throws -> [String] {
-            try Customise(tree: tree, shipped: ShippedFiles(directory: folder), transports: transports).dracut()
+        func laid(_ transports: [String]) throws -> [String] {
+            try Customise(
+                tree: tree, shipped: ShippedFiles(directory: folder),
+                transports: transports.map { TransportName(rawValue: $0) }
+            ).dracut()
             return try tree.names(in: "etc/dracut.conf.d")
         }
-        #expect(try laid([.http, .nfs]) == ["netroot-http.conf", "netroot-nfs.conf", "netroot.conf", "site.conf"])
-        #expect(try laid([.nbd]) == ["netroot-nbd.conf", "netroot.conf", "site.conf"])
+        #expect(try laid(["http", "nfs"]) == ["netroot-http.conf", "netroot-nfs.conf", "netroot.conf", "site.conf"])
+        #expect(try laid(["nbd"]) == ["netroot-nbd.conf", "netroot.conf", "site.conf"])
     }
 
-    @Test(arguments: Transport.allCases)
-    func everyTransportHasItsConfiguration(_ transport: Transport) throws {
+    @Test(arguments: names)
+    func everyTransportHasItsConfiguration(_ transport: String) throws {
         let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path
-        let text = try Files.text("\(checkout)/dracut-modules/netroot-\(transport.rawValue).conf")
-        for module in TransportNeeds.of(transport).dracutModules { #expect(text.contains(" \(module.name) ")) }
+        let text = try Files.text("\(checkout)/dracut-modules/netroot-\(transport).conf")
+        for module in self.transport(transport).needs.dracutModules { #expect(text.contains(" \(module.name) ")) }
     }
 }

@@ -3,8 +3,10 @@ import Testing
 
 @testable import NetrootConfig
 
+private let transports: [TransportName] = ["nfs", "nbd", "http", "iscsi"]
+
 private func parse(_ text: String) throws(ConfigError) -> HostsFile {
-    try HostsFile(text: text, path: "/etc/netroot/hosts.conf")
+    try HostsFile(text: text, path: "/etc/netroot/hosts.conf", transports: transports)
 }
 
 /// A hosts file with one label, whose section ends with the given lines.
@@ -91,9 +93,9 @@ private func label(_ lines: String) throws -> Label {
 
     @Test func imageSettings() throws {
         let plain = try label("RW = N")
-        #expect(plain.transports == [.nfs])
+        #expect(plain.transports == ["nfs"])
         #expect("\(plain.compression)" == "zstd:9" && plain.blockSize.bytes == 1 << 20 && plain.cacheSize == 2 << 30)
-        #expect(try label("TRANSPORTS = NFS, http nbd").transports == [.nfs, .http, .nbd])
+        #expect(try label("TRANSPORTS = NFS, http nbd").transports == ["nfs", "http", "nbd"])
         #expect(try label("FORMAT = SquashFS").formats == [.squashfs])
         #expect(try label("FORMAT = squashfs, Tree").formats == [.squashfs, .tree])
         #expect(try label("COMPRESSION = XZ").compression == BlockCompression(parsing: "xz:6"))
@@ -105,20 +107,25 @@ private func label(_ lines: String) throws -> Label {
 
     @Test func variablesExpandAfterTheSplit() throws {
         let file = try HostsFile(
-            text: "[a]\nRECIPE=r\nEXTRA_QEMU = -drive 'file=${base}/x'", path: "/my site/hosts.conf")
+            text: "[a]\nRECIPE=r\nEXTRA_QEMU = -drive 'file=${base}/x'", path: "/my site/hosts.conf",
+            transports: transports)
         #expect(try file.label("a").extraQEMU == ["-drive", "file=/my site/x"])
     }
 
     @Test func relativeFileNeedsADirectory() throws {
-        #expect(throws: ConfigError.self) { try HostsFile(text: "[a]\nRECIPE=r", path: "hosts.conf") }
-        let file = try HostsFile(text: "[a]\nRECIPE=r", path: "hosts.conf", directory: "/srv/")
+        #expect(throws: ConfigError.self) {
+            try HostsFile(text: "[a]\nRECIPE=r", path: "hosts.conf", transports: transports)
+        }
+        let file = try HostsFile(text: "[a]\nRECIPE=r", path: "hosts.conf", directory: "/srv/", transports: transports)
         #expect(file.labels.first?.recipe == "/srv/r")
-        #expect(try HostsFile(text: "[a]\nRECIPE=r", path: "/hosts.conf").labels.first?.recipe == "/r")
+        #expect(
+            try HostsFile(text: "[a]\nRECIPE=r", path: "/hosts.conf", transports: transports).labels.first?.recipe
+                == "/r")
     }
 
     @Test func otherThanTextIsAnError() throws {
         let error = try #require(throws: ConfigError.self) {
-            try HostsFile(bytes: Array("[a]\nRECIPE = ".utf8) + [0xFF], path: "/hosts.conf")
+            try HostsFile(bytes: Array("[a]\nRECIPE = ".utf8) + [0xFF], path: "/hosts.conf", transports: transports)
         }
         #expect(error.line == 2)
     }

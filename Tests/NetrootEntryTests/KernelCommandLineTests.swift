@@ -3,8 +3,7 @@ import Testing
 
 @testable import NetrootEntry
 
-private let root = BootRoot.nfs(
-    NFSRoot(server: "10.0.2.2", path: "/srv/netroots/debian12/generations/7/root", port: 20490))
+private let root = NFSRoot(server: "10.0.2.2", path: "/srv/netroots/debian12/generations/7/root", port: 20490)
 private let fixed = ClientAddress.fixed(
     address: "10.0.2.15", gateway: "10.0.2.2", netmask: "255.255.255.0", hostname: "debian12", interface: "eth0")
 
@@ -21,29 +20,29 @@ private let fixed = ClientAddress.fixed(
         (
             "cmdline-kernel-nfsd-dhcp",
             KernelCommandLine(
-                root: .nfs(NFSRoot(server: "boot.example.org", path: "/srv/r")), address: .dhcp, overlaySize: "2g",
+                root: NFSRoot(server: "boot.example.org", path: "/srv/r"), address: .dhcp, overlaySize: "2g",
                 extra: ["quiet", "dyndbg=file a.c +p", "x y", "-e=f"])
         ),
         (
             "cmdline-nbd-dhcp",
-            KernelCommandLine(root: .nbd(NBDRoot(server: "10.1.0.1", export: "debian12-7")), address: .dhcp)
+            KernelCommandLine(root: NBDRoot(server: "10.1.0.1", export: "debian12-7"), address: .dhcp)
         ),
         (
             "cmdline-nbd-vm",
             KernelCommandLine(
-                root: .nbd(NBDRoot(server: "10.0.2.2", export: "debian12-7", port: 4711)), address: fixed,
+                root: NBDRoot(server: "10.0.2.2", export: "debian12-7", port: 4711), address: fixed,
                 virtualMachine: true)
         ),
         (
             "cmdline-iscsi-dhcp",
             KernelCommandLine(
-                root: .iscsi(ISCSIRoot(server: "10.1.0.1", target: "iqn.2026-11.invalid.netroot:debian-12-7")),
+                root: ISCSIRoot(server: "10.1.0.1", target: "iqn.2026-11.invalid.netroot:debian-12-7"),
                 address: .dhcp)
         ),
         (
             "cmdline-http",
             KernelCommandLine(
-                root: .http(HTTPRoot(url: "http://10.1.0.1:8080/netroot/a/7/root.squashfs", bytes: 123_456_789)),
+                root: HTTPRoot(url: "http://10.1.0.1:8080/netroot/a/7/root.squashfs", bytes: 123_456_789),
                 address: .dhcp)
         ),
     ]
@@ -65,21 +64,21 @@ private let fixed = ClientAddress.fixed(
     @Test(arguments: ["/a b", "/a,b", "/a:b", "/a\tb", "/a\nb", "a", "", "/a\"b", "/a\u{A0}b"])
     func badPaths(path: String) {
         #expect(throws: KernelCommandLineError.badValue("the root's path", path)) {
-            try KernelCommandLine(root: .nfs(NFSRoot(server: "s", path: path)), address: .dhcp).rendered()
+            try KernelCommandLine(root: NFSRoot(server: "s", path: path), address: .dhcp).rendered()
         }
     }
 
     @Test(arguments: ["", "http://", "ftp://x/y", "http://x/a b", "http://x/a,b", "http://x/é", "http://x/\"y"])
     func badURLs(url: String) {
         #expect(throws: KernelCommandLineError.badValue("the image's URL", url)) {
-            try KernelCommandLine(root: .http(HTTPRoot(url: url, bytes: 1)), address: .dhcp).rendered()
+            try KernelCommandLine(root: HTTPRoot(url: url, bytes: 1), address: .dhcp).rendered()
         }
     }
 
     @Test(arguments: ["", "a b", "a:b", "a,b", "a\"b"])
     func badExports(name: String) {
         #expect(throws: KernelCommandLineError.badValue("the export", name)) {
-            try KernelCommandLine(root: .nbd(NBDRoot(server: "s", export: name)), address: .dhcp).rendered()
+            try KernelCommandLine(root: NBDRoot(server: "s", export: name), address: .dhcp).rendered()
         }
     }
 
@@ -89,7 +88,7 @@ private let fixed = ClientAddress.fixed(
             extra: [String] = []
         ) throws(KernelCommandLineError) -> String {
             try KernelCommandLine(
-                root: .nfs(NFSRoot(server: server, path: "/r", port: port)), address: address, nameserver: nameserver,
+                root: NFSRoot(server: server, path: "/r", port: port), address: address, nameserver: nameserver,
                 extra: extra
             ).rendered()
         }

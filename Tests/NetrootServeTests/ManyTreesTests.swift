@@ -82,7 +82,7 @@ extension ServerTests {
                 let client = try RawClient(port: server.port)
                 #expect(throws: NFSStatus.noEntry) { try client.mount("/x/9") }
                 // The list of exports, and a handle of a generation that there is not, name no tree.
-                _ = try client.call(5, program: NFS.mountProgram)
+                _ = try client.call(5, program: NFSv3.mountProgram)
                 var buffer = ByteBuffer()
                 FileHandle(export: ServedTree.hash("/x/1"), generation: 9, inode: 2).write(to: &buffer)
                 #expect(throws: NFSStatus.stale) {

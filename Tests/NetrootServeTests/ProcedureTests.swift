@@ -231,8 +231,8 @@ extension ServerTests {
             try await withServer([try await tree.export(kind)]) { server in
                 let client = try RawClient(port: server.port)
                 let root = try client.mount("/x")
-                #expect(try client.call(0, program: NFS.aclProgram).remaining == 0)
-                var reader = try client.call(1, program: NFS.aclProgram, user: 1000) { buffer in
+                #expect(try client.call(0, program: NFSv3.aclProgram).remaining == 0)
+                var reader = try client.call(1, program: NFSv3.aclProgram, user: 1000) { buffer in
                     buffer.write(handle: root)
                     buffer.writeInteger(UInt32(0xF))
                 }
@@ -254,16 +254,16 @@ extension ServerTests {
                 for path in ["/x", "/x/y/etc", "/x/y/..", "", tree.path, "/x/../x/y"] {
                     #expect(throws: NFSStatus.noEntry) { try client.mount(path) }
                 }
-                var reader = try client.call(5, program: NFS.mountProgram)
+                var reader = try client.call(5, program: NFSv3.mountProgram)
                 #expect(try reader.bool())
                 #expect(try reader.string() == "/x/y")
                 #expect(try !reader.bool())
                 #expect(try !reader.bool())
                 for procedure in [0, 4] as [UInt32] {
-                    #expect(try client.call(procedure, program: NFS.mountProgram).remaining == 0)
+                    #expect(try client.call(procedure, program: NFSv3.mountProgram).remaining == 0)
                 }
-                #expect(try client.call(2, program: NFS.mountProgram).remaining == 4)
-                #expect(try client.call(3, program: NFS.mountProgram) { $0.writeXDR(string: "/x/y") }.remaining == 0)
+                #expect(try client.call(2, program: NFSv3.mountProgram).remaining == 4)
+                #expect(try client.call(3, program: NFSv3.mountProgram) { $0.writeXDR(string: "/x/y") }.remaining == 0)
             }
         }
 
@@ -278,12 +278,12 @@ extension ServerTests {
                     return try reader.uint32()
                 }
                 #expect(try accepted(0, 100_000, 2) == 1)
-                #expect(try accepted(0, NFS.program, 4) == 2)
-                #expect(try accepted(0, NFS.mountProgram, 1) == 2)
-                #expect(try accepted(22, NFS.program, 3) == 3)
-                #expect(try accepted(6, NFS.mountProgram, 3) == 3)
-                #expect(try accepted(2, NFS.aclProgram, 3) == 3)
-                #expect(try accepted(1, NFS.program, 3) == 4)
+                #expect(try accepted(0, NFSv3.program, 4) == 2)
+                #expect(try accepted(0, NFSv3.mountProgram, 1) == 2)
+                #expect(try accepted(22, NFSv3.program, 3) == 3)
+                #expect(try accepted(6, NFSv3.mountProgram, 3) == 3)
+                #expect(try accepted(2, NFSv3.aclProgram, 3) == 3)
+                #expect(try accepted(1, NFSv3.program, 3) == 4)
                 var reader = try client.reply(0, rpcVersion: 3)
                 #expect(try reader.uint32() == 1)
                 #expect(try reader.uint32() == 0)

@@ -73,13 +73,13 @@ extension ServerTests {
                         })
                 }
                 list.append(
-                    RawClient.call(1, program: NFS.aclProgram) { buffer in
+                    RawClient.call(1, program: NFSv3.aclProgram) { buffer in
                         buffer.write(handle: handle)
                         buffer.writeInteger(UInt32(15))
                     })
             }
             for procedure in 0...UInt32(6) {
-                list.append(RawClient.call(procedure, program: NFS.mountProgram) { $0.writeXDR(string: "/x") })
+                list.append(RawClient.call(procedure, program: NFSv3.mountProgram) { $0.writeXDR(string: "/x") })
             }
             return list
         }

@@ -78,7 +78,7 @@ final class RawClient {
 
     /// A reader behind the reply's header, which must be an accepted success.
     func call(
-        _ procedure: UInt32, program: UInt32 = NFS.program, version: UInt32 = 3, user: UInt32 = 0,
+        _ procedure: UInt32, program: UInt32 = NFSv3.program, version: UInt32 = 3, user: UInt32 = 0,
         _ arguments: (inout ByteBuffer) -> Void = { _ in }
     ) throws -> XDRReader {
         var reader = try reply(procedure, program: program, version: version, user: user, arguments)
@@ -90,7 +90,7 @@ final class RawClient {
 
     /// A reader behind xid and REPLY.
     func reply(
-        _ procedure: UInt32, program: UInt32 = NFS.program, version: UInt32 = 3, user: UInt32 = 0,
+        _ procedure: UInt32, program: UInt32 = NFSv3.program, version: UInt32 = 3, user: UInt32 = 0,
         rpcVersion: UInt32 = 2, _ arguments: (inout ByteBuffer) -> Void = { _ in }
     ) throws -> XDRReader {
         transaction += 1
@@ -108,7 +108,7 @@ final class RawClient {
 
     /// The bytes of a call, record mark included.
     static func call(
-        _ procedure: UInt32, program: UInt32 = NFS.program, version: UInt32 = 3, user: UInt32 = 0,
+        _ procedure: UInt32, program: UInt32 = NFSv3.program, version: UInt32 = 3, user: UInt32 = 0,
         rpcVersion: UInt32 = 2, transaction: UInt32 = 7, _ arguments: (inout ByteBuffer) -> Void = { _ in }
     ) -> [UInt8] {
         var buffer = ByteBuffer()
@@ -124,7 +124,7 @@ final class RawClient {
 
     /// The root handle of an export; throws `NFSStatus` where there is one.
     func mount(_ path: String) throws -> [UInt8] {
-        var reader = try call(1, program: NFS.mountProgram) { $0.writeXDR(string: path) }
+        var reader = try call(1, program: NFSv3.mountProgram) { $0.writeXDR(string: path) }
         return try reader.statusThenHandle()
     }
 

@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func tgt() throws {
-        let images = [(TargetConfig.name("debian12", 7), "/srv/n/7/root.squashfs")]
+        let images = [(ISCSI.targetName("debian12", 7), "/srv/n/7/root.squashfs")]
         try expectGolden("tgt-part", try TargetConfig.rendered(images: images, clients: ["10.0.0.0/24"]))
         #expect(try !TargetConfig.rendered(images: images, clients: ["*"]).contains("initiator-address"))
         #expect(throws: SharedConfigError.self) { try TargetConfig.rendered(images: images, clients: ["host"]) }

@@ -1,6 +1,7 @@
 import Foundation
 import NetrootConfig
 import NetrootSystem
+import TestSupport
 import Testing
 
 @testable import NetrootStore

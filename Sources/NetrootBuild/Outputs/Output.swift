@@ -1,4 +1,5 @@
 import NetrootConfig
+import NetrootEntry
 import NetrootStore
 import NetrootSystem
 
@@ -36,10 +37,11 @@ struct Outputs: Sendable {
     static func all(of label: Label, cache: String) -> [any Output] { [Tree(), Squashfs(label: label, cache: cache)] }
 
     /// Those of `FORMAT`, and for each transport that none of them makes an artifact for the first one that does.
-    init(of label: Label, cache: String) {
+    /// - Throws: `UnknownTransportError`.
+    init(of label: Label, transports: Transports, cache: String) throws(UnknownTransportError) {
         let all = Self.all(of: label, cache: cache)
         var formats = Set(label.formats)
-        for transport in label.transports {
+        for transport in try transports.require(label.transports) {
             let serving = all.filter { !Set($0.kinds).isDisjoint(with: transport.serves) }
             guard let first = serving.first, !serving.contains(where: { formats.contains($0.format) }) else { continue }
             formats.insert(first.format)

@@ -7,7 +7,7 @@ struct Customise: Sendable {
     let tree: RootTree
     let shipped: ShippedFiles
     /// What the initramfs is to boot by.
-    let transports: [Transport]
+    let transports: [TransportName]
 
     /// Lays the dracut modules and netroot's files into the root, masks units, and takes out what is the host's.
     func run() throws {
@@ -56,7 +56,7 @@ struct Customise: Sendable {
         for name in try tree.names(in: "etc/dracut.conf.d") where name.hasPrefix("netroot-") {
             try tree.remove("etc/dracut.conf.d/\(name)")
         }
-        let wanted = Set(["netroot.conf"] + transports.map { "netroot-\($0.rawValue).conf" })
+        let wanted = Set(["netroot.conf"] + transports.map { "netroot-\($0).conf" })
         for name in try Files.names(in: shipped.dracutModules) {
             let source = "\(shipped.dracutModules)/\(name)"
             if Files.isDirectory(source), name.first?.isNumber == true {

@@ -1,4 +1,5 @@
 import NetrootConfig
+import NetrootEntry
 import NetrootImage
 import NetrootSystem
 import NetrootTree
@@ -12,7 +13,7 @@ struct KernelPair: Sendable {
     let recipe: String
     let log: String
     /// What the initramfs is to boot by.
-    let transports: [Transport]
+    let transports: [any Transport]
 
     /// The newest kernel that has its modules: the version, and the image's path in the root.
     /// - Throws: `BuildError.noKernel`.
@@ -61,9 +62,9 @@ struct KernelPair: Sendable {
     /// - Throws: `BuildError.transportLacks`.
     func requireTransports() throws {
         for transport in transports {
-            guard let need = try TransportNeeds.of(transport).missing(in: tree) else { continue }
+            guard let need = try transport.needs.missing(in: tree) else { continue }
             throw BuildError.transportLacks(
-                transport: transport.rawValue, what: need.name, package: need.package(try PackageFamily.of(tree)),
+                transport: transport.name.rawValue, what: need.name, package: need.package(try PackageFamily.of(tree)),
                 recipe: recipe)
         }
     }
@@ -117,7 +118,7 @@ struct KernelPair: Sendable {
 
     /// Why an initramfs cannot boot a root of this kernel version by each of the transports; nil where it can.
     static func reasonToReject(
-        _ contents: InitramfsContents, version: String, transports: [Transport], family: PackageFamily? = nil
+        _ contents: InitramfsContents, version: String, transports: [any Transport], family: PackageFamily? = nil
     ) -> String? {
         let versions = contents.kernelVersions
         guard versions == [version] else {
@@ -130,8 +131,8 @@ struct KernelPair: Sendable {
         }
         if !contents.hasKernelModule("overlay") { return "it lacks the kernel module overlay" }
         for transport in transports {
-            if let missing = TransportNeeds.of(transport).missing(in: contents, family: family) {
-                return "for the transport \(transport.rawValue) it lacks \(missing)"
+            if let missing = transport.needs.missing(in: contents, family: family) {
+                return "for the transport \(transport.name) it lacks \(missing)"
             }
         }
         if !contents.hasFile(matching: "*/kernel/drivers/net/*.ko*") {

@@ -1,3 +1,4 @@
+import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import NetrootTree

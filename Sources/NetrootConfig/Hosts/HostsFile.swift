@@ -14,13 +14,18 @@ public struct HostsFile: Sendable, Equatable {
     ///   - path: the file's path, for errors.
     ///   - directory: the absolute directory that `${base}` and relative paths mean; nil takes that of `path`, which
     ///     then has to be absolute.
+    ///   - transports: the names that `TRANSPORTS` may have; the first is what a label has that names none.
     /// - Throws: `ConfigError` with the line of the mistake.
-    public init(text: String, path: String, directory: String? = nil) throws(ConfigError) {
-        try self.init(bytes: Array(text.utf8), path: path, directory: directory)
+    public init(
+        text: String, path: String, directory: String? = nil, transports: [TransportName]
+    ) throws(ConfigError) {
+        try self.init(bytes: Array(text.utf8), path: path, directory: directory, transports: transports)
     }
 
     /// The same from bytes as they were read; other than UTF-8 text is an error.
-    public init(bytes: [UInt8], path: String, directory: String? = nil) throws(ConfigError) {
+    public init(
+        bytes: [UInt8], path: String, directory: String? = nil, transports: [TransportName]
+    ) throws(ConfigError) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? ""
         guard (directory ?? folder).hasPrefix("/") else {
             throw ConfigError(
@@ -32,11 +37,14 @@ public struct HostsFile: Sendable, Equatable {
         let sections = try scanner.sections(of: checkedText(bytes, path: path))
         let defaults = sections.first { $0.isDefault }?.entries ?? [:]
         // Checked by itself, since a label that overrides a bad default would hide it.
-        try HostsValues(file: path, base: base, label: "label", entries: defaults).checkAll()
+        try HostsValues(
+            file: path, base: base, label: "label", knownTransports: transports, entries: defaults
+        ).checkAll()
         var labels: [Label] = []
         for section in sections where !section.isDefault {
             let entries = defaults.merging(section.entries) { _, own in own }
-            let values = HostsValues(file: path, base: base, label: section.name, entries: entries)
+            let values = HostsValues(
+                file: path, base: base, label: section.name, knownTransports: transports, entries: entries)
             let label = try values.label(line: section.line)
             if let other = labels.first(where: { $0.netroot == label.netroot }) {
                 throw ConfigError(

@@ -6,6 +6,8 @@ struct HostsValues {
     let base: String
     /// What `${label}` means.
     let label: String
+    /// The names that `TRANSPORTS` may have; the first is what a label has that names none.
+    let knownTransports: [TransportName]
     let entries: [HostsKey: HostsEntry]
 
     /// The label, with the documented defaults for what no entry says.
@@ -93,30 +95,31 @@ struct HostsValues {
 
     private func formats() throws(ConfigError) -> [Label.Format] {
         guard let value = try text(.format) else { return [.tree] }
-        return try names(.format, "format", in: value, planned: ["initramfs", "uki", "iso"], or: "tree")
+        let known = Label.Format.allCases.map(\.rawValue)
+        return try names(.format, "format", in: value, known: known, planned: ["initramfs", "uki", "iso"])
+            .compactMap { Label.Format(rawValue: $0) }
     }
 
-    private func transports() throws(ConfigError) -> [Transport] {
-        guard let value = try text(.transports) else { return [.nfs] }
-        return try names(.transports, "transport", in: value, planned: [], or: "nfs")
+    private func transports() throws(ConfigError) -> [TransportName] {
+        guard let value = try text(.transports) else { return Array(knownTransports.prefix(1)) }
+        return try names(.transports, "transport", in: value, known: knownTransports.map(\.rawValue), planned: [])
+            .map { TransportName(rawValue: $0) }
     }
 
-    /// Known names, divided by blanks or commas: at least one, none twice.
+    /// Names, divided by blanks or commas: at least one, none twice, in lower case.
     /// - Parameters:
     ///   - noun: what each of them names.
+    ///   - known: the names that there are; the first is what to write when in doubt.
     ///   - planned: names that a later netroot will know.
-    ///   - standard: what to write when in doubt.
-    private func names<Name: RawRepresentable<String> & CaseIterable & Equatable>(
-        _ key: HostsKey, _ noun: String, in value: String, planned: [String], or standard: String
-    ) throws(ConfigError) -> [Name] {
-        let known = Name.allCases.map(\.rawValue)
+    private func names(
+        _ key: HostsKey, _ noun: String, in value: String, known: [String], planned: [String]
+    ) throws(ConfigError) -> [String] {
         let choice = known.count == 2 ? known.joined(separator: " or ") : known.joined(separator: ", ")
-        var names: [Name] = []
+        var names: [String] = []
         for word in value.split(whereSeparator: { $0.isWhitespace || $0 == "," }) {
-            guard let name = Name(rawValue: word.lowercased()) else {
-                if planned.contains(word.lowercased()) {
-                    throw error(key, "'\(word)' is not supported yet", "use \(choice)")
-                }
+            let name = word.lowercased()
+            guard known.contains(name) else {
+                if planned.contains(name) { throw error(key, "'\(word)' is not supported yet", "use \(choice)") }
                 let nearest = nearestName(to: String(word), among: known + planned)
                 throw error(
                     key, "unknown \(noun) '\(word)'", nearest.map { "did you mean '\($0)'?" } ?? "use \(choice)")
@@ -124,7 +127,7 @@ struct HostsValues {
             if names.contains(name) { throw error(key, "'\(word)' is there twice", "remove one") }
             names.append(name)
         }
-        guard !names.isEmpty else { throw error(key, "names no \(noun)", "write \(standard)") }
+        guard !names.isEmpty else { throw error(key, "names no \(noun)", "write \(known.first ?? "one")") }
         return names
     }
 

@@ -22,7 +22,7 @@ public struct Label: Sendable, Equatable {
     /// `FORMAT`: how the root is kept; none twice, at least one.
     public let formats: [Format]
     /// `TRANSPORTS`: how clients may get the root; none twice, at least one.
-    public let transports: [Transport]
+    public let transports: [TransportName]
     /// `COMPRESSION`: how an image's blocks are compressed.
     public let compression: BlockCompression
     /// `BLOCK_SIZE`: the block size of an image in bytes.
@@ -41,26 +41,6 @@ public struct Label: Sendable, Equatable {
     public let vmMemory: Int
     /// `OVERLAY_SIZE`: the `size=` of the overlay's tmpfs (tmpfs(5)): `50%`, `512m`, `2g`; in lower case.
     public let overlaySize: String
-}
-
-/// How a client gets its root.
-public enum Transport: String, Sendable, CaseIterable, Codable {
-    /// NFSv3: files by name, from a tree or an image.
-    case nfs
-    /// Network block device: the blocks of an image.
-    case nbd
-    /// HTTP: the whole image into RAM.
-    case http
-    /// iSCSI: the blocks of an image, as a SCSI disk.
-    case iscsi
-
-    /// The kinds of artifacts that clients can be served a root from by this transport; the preferred one first.
-    public var serves: [ArtifactKind] {
-        switch self {
-        case .nfs: [.tree, .squashfs]
-        case .nbd, .http, .iscsi: [.squashfs]
-        }
-    }
 }
 
 /// The keys of a hosts file, as they are documented; a file may write them in any case.

@@ -1,6 +1,6 @@
 import Glibc
 public import NetrootConfig
-import NetrootEntry
+public import NetrootEntry
 import NetrootImage
 import NetrootServe
 import NetrootSite
@@ -52,11 +52,13 @@ public struct BootCheckRun: Sendable {
     public let timeout: Int
     /// A server that runs already; nil: netroot's own.
     public let running: RunningServer?
+    /// All transports.
+    let transports: Transports
 
     /// Nothing is looked at yet; `run` checks and boots.
     public init(
-        label: Label, way: BootWay = BootWay(), generation: Int? = nil, shipped: ShippedFiles, sshPort: Int,
-        timeout: Int, running: RunningServer? = nil
+        label: Label, way: BootWay, generation: Int? = nil, shipped: ShippedFiles, sshPort: Int,
+        timeout: Int, running: RunningServer? = nil, transports: Transports = .shipped
     ) {
         self.label = label
         self.way = way
@@ -65,26 +67,27 @@ public struct BootCheckRun: Sendable {
         self.sshPort = sshPort
         self.timeout = timeout
         self.running = running
+        self.transports = transports
     }
 
     /// The account that the check makes in the guest's overlay.
     static let user = "netroot-check"
 
     /// Boots and reports; a boot that fails is a report, not an error.
-    /// - Throws: `BootError`, `MissingError`, `StoreError`, `LockedError`, `ServeError`, `CommandError`, `SystemError`,
+    /// - Throws: `RunError`, `MissingError`, `StoreError`, `LockedError`, `ServeError`, `CommandError`, `SystemError`,
     ///   `CancellationError`.
     public func run(note: @escaping @Sendable (String) -> Void) async throws -> BootReport {
-        if label.rw { throw BootError.nothingToCheck(label: label.name) }
+        if label.rw { throw RunError.nothingToCheck(label: label.name) }
         try Tool.require(GuestLogin.tools)
         let boot = NetworkBoot(
-            label: label, way: way, shipped: shipped, sshPort: sshPort,
-            source: running.map { .running($0) } ?? .embedded)
-        let generation = try boot.check(try number())
-        let hold = try generation.hold()
+            label: label, way: way, shipped: shipped, sshPort: sshPort, server: way.transport.servers[0],
+            running: running, transports: transports)
+        let subject = try boot.check(try number())
+        let hold = try subject.generation.hold()
         defer { withExtendedLifetime(hold) {} }
         let session = try await BootSession.begin(label, verb: "test", exports: [], note: note)
         do {
-            let report = try await run(boot, generation, session, note: note)
+            let report = try await run(boot, subject, session, note: note)
             try await Task { try await session.end() }.value
             return report
         } catch {
@@ -101,18 +104,18 @@ public struct BootCheckRun: Sendable {
     }
 
     private func run(
-        _ boot: NetworkBoot, _ generation: Generation, _ session: BootSession,
+        _ boot: NetworkBoot, _ subject: NetworkBoot.Subject, _ session: BootSession,
         note: @escaping @Sendable (String) -> Void
     ) async throws -> BootReport {
         let login = GuestLogin(key: session.directory + "/key", port: sshPort)
         let archive = session.directory + "/check.cpio"
         let size = try sideLoad(publicKey: try await login.makeKey(), hostname: boot.hostname).write(toFile: archive)
-        let form = way.actualForm(of: generation)
+        let generation = subject.generation
         note(
-            "\(label.name): generation \(generation.number), \(way.transport.rawValue) \(form.rawValue), "
+            "\(label.name): generation \(generation.number), \(way.transport.name) \(subject.artifact.rawValue), "
                 + "\(way.firmware.rawValue) \(way.actualLoader.rawValue), side-load \(size) bytes")
         try noteInstalled(generation, note: note)
-        let served = try await boot.serve(generation, in: session, note: note)
+        let served = try await boot.serve(subject, in: session, note: note)
         do {
             let files = try await boot.makeBootFiles(in: session, generation, served: served, appending: [archive])
             let machine = try boot.machine(
@@ -123,7 +126,7 @@ public struct BootCheckRun: Sendable {
                 runningPort: running?.port, note: note)
             let outcome = try await watch.run()
             try await served.stop()
-            return report(outcome, generation: generation, tftpBytes: files.bytes, console: machine.consoleLog)
+            return report(outcome, subject, tftpBytes: files.bytes, console: machine.consoleLog)
         } catch {
             await served.stop(after: error, note: note)
             throw error
@@ -132,11 +135,11 @@ public struct BootCheckRun: Sendable {
 
     private func noteInstalled(_ generation: Generation, note: (String) -> Void) throws {
         let installed = try Installed(label).generation(way.transport)
-        if installed == nil { note("not installed yet; netroot install\(way.transport.rawValue) \(label.name)") }
+        if installed == nil { note("not installed yet; netroot install \(label.name) \(way.transport.name)") }
         if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
             note(
                 "generation \(current) is current, \(generation.number) is tested; "
-                    + "netroot install\(way.transport.rawValue) \(label.name)")
+                    + "netroot install \(label.name) \(way.transport.name)")
         }
     }
 
@@ -148,7 +151,7 @@ public struct BootCheckRun: Sendable {
             nameserver=\(Machine.nameserver)
             gateway=\(Machine.hostAddress)
             user=\(Self.user)
-            transport=\(way.transport.rawValue)
+            transport=\(way.transport.name)
 
             """
         let unit = "etc/systemd/system/netroot-check.service"
@@ -168,8 +171,9 @@ public struct BootCheckRun: Sendable {
     }
 
     private func report(
-        _ outcome: BootWatch.Outcome, generation: Generation, tftpBytes: Int64, console: String
+        _ outcome: BootWatch.Outcome, _ subject: NetworkBoot.Subject, tftpBytes: Int64, console: String
     ) -> BootReport {
+        let generation = subject.generation
         var checks = outcome.state.checks
         if outcome.state.firstBootDone, let tree = generation.path(of: .tree) {
             let marker = tree + "/var/lib/netroot-check.marker"
@@ -184,13 +188,13 @@ public struct BootCheckRun: Sendable {
         if let root = outcome.rootBytes { bytes["root"] = root }
         if let http = outcome.httpBytes {
             if way.actualLoader == .ipxe { bytes["http"] = http.boot }
-            if way.transport == .http { bytes["root"] = http.image }
+            if way.transport.overHTTP != nil { bytes["root"] = http.image }
         }
         var seconds = outcome.state.seconds.filter { Self.timed.contains($0.key) }
         if let server = outcome.serverSeconds { seconds["server"] = server }
         return BootReport(
-            label: label.name, generation: generation.number, transport: way.transport.rawValue,
-            form: way.actualForm(of: generation).rawValue, firmware: way.firmware.rawValue,
+            label: label.name, generation: generation.number, transport: way.transport.name.rawValue,
+            form: subject.artifact.rawValue, firmware: way.firmware.rawValue,
             loader: way.actualLoader.rawValue, passed: passed, checks: checks,
             seconds: seconds, bytes: bytes,
             console: passed ? nil : console)

@@ -1,5 +1,5 @@
 public import NetrootConfig
-import NetrootEntry
+public import NetrootEntry
 import NetrootSite
 import NetrootStore
 public import NetrootSystem
@@ -35,6 +35,8 @@ public struct BootMatrix: Sendable {
     public let generation: Int?
     /// Which of the ways are tested; all by default.
     public var include: @Sendable (BootWay) -> Bool = { _ in true }
+    /// All transports.
+    let transports: Transports
     /// The data that netroot ships.
     public let shipped: ShippedFiles
     /// The port on 127.0.0.1 that leads to the guest's ssh.
@@ -43,7 +45,11 @@ public struct BootMatrix: Sendable {
     public let timeout: Int
 
     /// Nothing is looked at yet; `run` checks and boots.
-    public init(label: Label, generation: Int?, shipped: ShippedFiles, sshPort: Int, timeout: Int) {
+    public init(
+        label: Label, generation: Int?, shipped: ShippedFiles, sshPort: Int, timeout: Int,
+        transports: Transports = .shipped
+    ) {
+        self.transports = transports
         self.label = label
         self.generation = generation
         self.shipped = shipped
@@ -52,16 +58,16 @@ public struct BootMatrix: Sendable {
     }
 
     /// Runs every check; one that cannot be made is a row that failed, not the end.
-    /// - Throws: `StoreError`, `SystemError`, `BootError.nothingToCheck`, `CancellationError`.
+    /// - Throws: `StoreError`, `SystemError`, `RunError.nothingToCheck`, `CancellationError`.
     public func run(note: @escaping @Sendable (String) -> Void) async throws -> [Row] {
-        if label.rw { throw BootError.nothingToCheck(label: label.name) }
+        if label.rw { throw RunError.nothingToCheck(label: label.name) }
         let store = LabelStore(label: label)
         let tested = try generation.map { try store.generation($0) } ?? store.current()
         var rows: [Row] = []
-        for way in BootWay.all(of: label, tested) where include(way) {
+        for way in try BootWay.all(of: label, tested, transports: transports) where include(way) {
             let check = BootCheckRun(
                 label: label, way: way, generation: tested.number, shipped: shipped, sshPort: sshPort,
-                timeout: timeout)
+                timeout: timeout, transports: transports)
             let start = ContinuousClock.now
             var report: BootReport?
             var reason: String?
@@ -72,7 +78,7 @@ public struct BootMatrix: Sendable {
             }
             rows.append(
                 Row(
-                    transport: way.transport.rawValue, form: way.actualForm(of: tested).rawValue,
+                    transport: way.transport.name.rawValue, form: way.form?.rawValue ?? "-",
                     firmware: way.firmware.rawValue, passed: report?.passed ?? false,
                     duration: (ContinuousClock.now - start) / .seconds(1), report: report, error: reason))
             if let row = rows.last { note(row.passed ? "passed" : "FAILED: \(row.failures.first ?? "")") }

@@ -158,7 +158,7 @@ struct BootWatch: Sendable {
     private func watchDaemon(_ daemon: Daemon, _ feed: Feed) async throws {
         while true {
             if let ending = try daemon.ending() {
-                feed.yield(.serverGone("\(BootError.serverEnded(daemon, ending, "during the boot"))"))
+                feed.yield(.serverGone("\(RunError.serverEnded(daemon, ending, "during the boot"))"))
                 return
             }
             try await Task.sleep(for: .milliseconds(500))

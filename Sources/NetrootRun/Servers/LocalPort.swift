@@ -6,7 +6,7 @@ import NetrootSystem
 /// TCP ports of this host.
 enum LocalPort {
     /// Throws where something listens on the port of 127.0.0.1.
-    /// - Throws: `BootError.portInUse`, `SystemError`.
+    /// - Throws: `RunError.portInUse`, `SystemError`.
     static func requireFree(_ port: Int, option: String) throws {
         let descriptor = try SystemError.check("open", "a socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         defer { close(descriptor) }
@@ -20,7 +20,7 @@ enum LocalPort {
         }
         if result == 0 { return }
         guard errno == EADDRINUSE else { throw SystemError("use", "port \(port)", code: errno) }
-        throw BootError.portInUse(port: port, option: option)
+        throw RunError.portInUse(port: port, option: option)
     }
 
     /// A port of 127.0.0.1 on which nothing listens at this moment.

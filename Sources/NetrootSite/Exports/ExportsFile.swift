@@ -35,6 +35,12 @@ public struct ExportsFile: Sendable, Equatable {
         self.unprivilegedPorts = unprivilegedPorts
     }
 
+    /// The options of one client, for exports(5) and exportfs(8).
+    public static func options(rw: Bool, unprivilegedPorts: Bool) -> String {
+        ([rw ? "rw" : "ro", "sync", "no_root_squash", "no_subtree_check"] + (unprivilegedPorts ? ["insecure"] : []))
+            .joined(separator: ",")
+    }
+
     /// The name for `/etc/exports.d`, which reads only names that end in `.exports`.
     public var fileName: String { "netroot-\(label).exports" }
 
@@ -43,16 +49,14 @@ public struct ExportsFile: Sendable, Equatable {
     /// - Throws: `ExportsFileError` for a relative path, and for a client that would read as something else.
     public func rendered() throws(ExportsFileError) -> String {
         guard !clients.isEmpty else { throw .badClient("") }
-        var options = [rw ? "rw" : "ro", "sync", "no_root_squash", "no_subtree_check"]
-        if unprivilegedPorts { options.append("insecure") }
-        let suffix = "(" + options.joined(separator: ",") + ")"
+        let suffix = "(" + Self.options(rw: rw, unprivilegedPorts: unprivilegedPorts) + ")"
         for client in clients {
             let allowed = client.utf8.allSatisfy { byte in
                 byte > 0x20 && byte != 0x7F && !"()\"'\\#,".utf8.contains(byte)
             }
             guard !client.isEmpty, !client.hasPrefix("-"), allowed else { throw .badClient(client) }
         }
-        var text = "# Label \(label). Written by netroot installnfs, which will write it again.\n"
+        var text = "# Label \(label). Written by netroot install, which will write it again.\n"
         for directory in directories {
             guard directory.hasPrefix("/") else { throw .relativePath(directory) }
             text += Self.escaped(directory) + " " + clients.map { $0 + suffix }.joined(separator: " ") + "\n"

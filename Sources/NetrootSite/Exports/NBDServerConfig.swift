@@ -30,9 +30,6 @@ public struct NBDServerConfig: Sendable, Equatable {
         self.authFile = authFile
     }
 
-    /// The name of a generation's export: as long as it is asked for, its image stays the same.
-    public static func exportName(_ label: String, _ generation: Int) -> String { "\(label)-\(generation)" }
-
     /// The file's text (GLib's key files: a value ends with the line).
     /// - Throws: `SharedConfigError.badValue`.
     public func rendered() throws(SharedConfigError) -> String {

@@ -4,12 +4,6 @@ public import NetrootEntry
 public enum TargetConfig {
     static let file = "tgt's configuration"
 
-    /// The name of a generation's target (RFC 7143, 4.2.7.5): lower case, of a domain that nobody can have (RFC 2606).
-    public static func name(_ label: String, _ generation: Int) -> String {
-        "iqn.2026-11.invalid.netroot:" + label.lowercased().map { $0 == "_" ? "-" : "\($0)" }.joined()
-            + "-\(generation)"
-    }
-
     /// A part for `/etc/tgt/conf.d`.
     /// - Parameters:
     ///   - images: targets' names and images' paths.

@@ -6,93 +6,24 @@ import NetrootSite
 import NetrootStore
 import NetrootSystem
 
-extension Transport: ExpressibleByArgument {}
 extension Firmware: ExpressibleByArgument {}
 extension BootLoader: ExpressibleByArgument {}
 
 /// As the value of `--form`: what NFS can serve.
 extension ArtifactKind: ExpressibleByArgument {
     public init?(argument: String) {
-        guard let kind = ArtifactKind(rawValue: argument), Transport.nfs.serves.contains(kind) else { return nil }
+        guard let kind = ArtifactKind(rawValue: argument), NFS().serves.contains(kind) else { return nil }
         self = kind
     }
 
-    public static var allValueStrings: [String] { Transport.nfs.serves.map(\.rawValue) }
-}
+    public static var allValueStrings: [String] { NFS().serves.map(\.rawValue) }
 
-/// The options of every start verb.
-struct StartArguments: ParsableArguments {
-    @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "The port on 127.0.0.1 that leads to the guest's ssh.")
-    var sshPort = 2222
-    @Option(name: .long, help: "The machine's firmware: bios or uefi.")
-    var firmware = Firmware.bios
-    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")
-    var loader: BootLoader?
-    @Flag(name: .long, help: "Keep the console off this terminal; its log is kept in any case.")
-    var headless = false
-
-    func validate() throws { try checkPorts(["--ssh-port": sshPort]) }
-
-    func run(_ transport: Transport, form: ArtifactKind? = nil, server: NFSServerKind = .netroot) async throws {
-        let start = Start(
-            label: try options.load(),
-            way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
-            shipped: try ShippedFiles.locate(), sshPort: sshPort, server: server, headless: headless)
-        let progress = Progress()
-        try await Interruption.cancelling { try await start.run { progress.note($0) } }
+    /// Throws where no server of a transport serves artifacts of this kind.
+    func check(for transport: any Transport) throws {
+        guard !transport.serves.contains(self) else { return }
+        let serves = transport.serves.map(\.rawValue).joined(separator: " or ")
+        throw OptionError(problem: "--form \(rawValue) is not for \(transport.name)", hint: "it serves \(serves)")
     }
-}
-
-struct StartNFSCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "startnfs", abstract: "Boot a QEMU machine by PXE from the label's NFS root.",
-        discussion: """
-            The console is on this terminal; Ctrl-C ends the machine, and everything that was started with it.
-
-            Examples:
-              netroot startnfs debian12
-              netroot startnfs debian12 --firmware uefi
-              ssh -p 2222 root@localhost
-            """)
-
-    @OptionGroup var arguments: StartArguments
-    @Option(name: .long, help: "Who serves the root: netroot, or the kernel's nfsd.")
-    var server = NFSServerKind.netroot
-    @Option(name: .long, help: "What is served where the generation has both: tree or squashfs (tree).")
-    var form: ArtifactKind?
-
-    func run() async throws { try await arguments.run(.nfs, form: form, server: server) }
-}
-
-struct StartNBDCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "startnbd", abstract: "Boot a QEMU machine by PXE from the label's image over NBD.",
-        discussion: "Example:\n  netroot startnbd debian12 --firmware uefi")
-
-    @OptionGroup var arguments: StartArguments
-
-    func run() async throws { try await arguments.run(.nbd) }
-}
-
-struct StartISCSICommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "startiscsi", abstract: "Boot a QEMU machine by PXE from the label's image over iSCSI.",
-        discussion: "Example:\n  netroot startiscsi debian12 --firmware uefi")
-
-    @OptionGroup var arguments: StartArguments
-
-    func run() async throws { try await arguments.run(.iscsi) }
-}
-
-struct StartHTTPCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "starthttp", abstract: "Boot a QEMU machine by PXE that fetches the label's image into its RAM.",
-        discussion: "Example:\n  netroot starthttp debian12 --firmware uefi")
-
-    @OptionGroup var arguments: StartArguments
-
-    func run() async throws { try await arguments.run(.http) }
 }
 
 struct TestCommand: AsyncParsableCommand {
@@ -111,8 +42,8 @@ struct TestCommand: AsyncParsableCommand {
 
     @OptionGroup var options: LabelOptions
     @OptionGroup var output: JSONOption
-    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http or iscsi (nfs).")
-    var transport: Transport?
+    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http or iscsi (the label's first).")
+    var transport: TransportName?
     @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (tree).")
     var form: ArtifactKind?
     @Option(name: .long, help: "The machine's firmware: bios or uefi (bios).")
@@ -143,11 +74,10 @@ struct TestCommand: AsyncParsableCommand {
         guard nfsPort != nil || (mountPort == nil && nfsPath == nil) else {
             throw ValidationError("--mount-port and --nfs-path want --nfs-port")
         }
-        guard nfsPort == nil || ((transport ?? .nfs) == .nfs && !all) else {
+        guard nfsPort == nil || ([nil, NFS().name].contains(transport) && !all) else {
             throw ValidationError("--nfs-port is for --transport nfs")
         }
         guard loader == nil || !all else { throw ValidationError("--loader is not for --all") }
-        guard form != .tree || (transport ?? .nfs) == .nfs else { throw ValidationError("--form tree is for nfs") }
         guard junit == nil || all else { throw ValidationError("--junit wants --all") }
     }
 
@@ -156,9 +86,12 @@ struct TestCommand: AsyncParsableCommand {
         let shipped = try ShippedFiles.locate()
         let progress = Progress()
         guard !all else { return try await runAll(label, shipped, progress) }
+        let name = transport ?? (nfsPort == nil ? label.transports[0] : NFS().name)
+        let transport = try Transports.shipped.require(name)
+        try form?.check(for: transport)
         let check = BootCheckRun(
             label: label,
-            way: BootWay(transport: transport ?? .nfs, form: form, firmware: firmware ?? .bios, loader: loader),
+            way: BootWay(transport: transport, form: form, firmware: firmware ?? .bios, loader: loader),
             generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout,
             running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) })
         let report = try await Interruption.cancelling { try await check.run { progress.note($0) } }
@@ -173,7 +106,7 @@ struct TestCommand: AsyncParsableCommand {
             label: label, generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout)
         let (transport, form, firmware) = (transport, form, firmware)
         matrix.include = { way in
-            (transport ?? way.transport) == way.transport && (form ?? way.form) == way.form
+            (transport ?? way.transport.name) == way.transport.name && (form ?? way.form) == way.form
                 && (firmware ?? way.firmware) == way.firmware
         }
         let ready = matrix

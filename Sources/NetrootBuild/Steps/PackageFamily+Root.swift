@@ -1,17 +1,7 @@
-import NetrootSystem
+import NetrootConfig
 import NetrootTree
 
-/// Whose packages a root is made of: which database lists them, and what they are called.
-enum PackageFamily: Sendable, Hashable {
-    /// Debian and its derivatives.
-    case dpkg
-    /// Fedora, CentOS Stream and their kin.
-    case rpm
-    /// SUSE's: the same database as `rpm`, other names.
-    case suse
-    /// Arch Linux and its derivatives.
-    case pacman
-
+extension PackageFamily {
     /// The family of a root by the database of packages in it; nil where it has none.
     /// - Throws: `RootPathError`, `SystemError`.
     static func of(_ tree: RootTree) throws -> PackageFamily? {
@@ -24,15 +14,5 @@ enum PackageFamily: Sendable, Hashable {
             ["ID=", "ID_LIKE="].contains { line.hasPrefix($0) } && line.contains("suse")
         }
         return isSUSE ? .suse : .rpm
-    }
-
-    /// The package that brings a kernel.
-    var kernelPackage: String {
-        switch self {
-        case .dpkg: "linux-image-*"
-        case .rpm: "kernel-core"
-        case .suse: "kernel-default"
-        case .pacman: "linux"
-        }
     }
 }

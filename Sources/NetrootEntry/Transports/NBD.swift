@@ -1,0 +1,60 @@
+public import NetrootConfig
+
+/// Network block device: the blocks of an image.
+public struct NBD: Transport {
+    public init() {}
+
+    public let name = TransportName(rawValue: "nbd")
+    public let needs = TransportNeeds(
+        programs: [
+            .init("nbd-client", "nbd-client", [.rpm: "nbd", .suse: "nbd", .pacman: "nbd"]),
+            .init("perl", "perl-base", [.rpm: "perl-interpreter", .pacman: "perl"]),
+        ],
+        dracutModules: [.init("nbd", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+        kernelModules: ["nbd", "squashfs"],
+        ours: [
+            "*/netroot-nbd.sh", "*/netroot-nbd-keep", "*/hooks/netroot/*nbd-port.sh",
+            "*/hooks/pre-mount/*nbd-keep.sh",
+        ])
+    public let servers = [TransportServer("nbd-server", serves: [.squashfs])]
+    public let standardPort: Int? = NBDRoot.standardPort
+
+    /// The name of a generation's export: as long as it is asked for, its image stays the same.
+    public static func exportName(_ label: String, _ generation: Int) -> String { "\(label)-\(generation)" }
+
+    public func root(of offer: RootOffer) -> any BootRoot {
+        NBDRoot(
+            server: offer.address, export: Self.exportName(offer.label, offer.generation),
+            port: offer.port ?? NBDRoot.standardPort)
+    }
+}
+
+/// A squashfs image as a network block device.
+public struct NBDRoot: BootRoot, Equatable {
+    /// The port that IANA gave NBD.
+    public static let standardPort = 10809
+
+    /// The server's IPv4 address or host name, as the client reaches it.
+    public let server: String
+    /// The export's name.
+    public let export: String
+    /// The TCP port. dracut's `root=nbd:` has room for a port or an export's name, not for both: another port than the
+    /// standard one goes into an argument of netroot's dracut module.
+    public let port: Int
+
+    /// The values as they are named; nothing is checked yet.
+    public init(server: String, export: String, port: Int = standardPort) {
+        self.server = server
+        self.export = export
+        self.port = port
+    }
+
+    /// `root=nbd:…` (dracut.cmdline(7)).
+    public func arguments(for client: RootClient) throws(KernelCommandLineError) -> [String] {
+        try KernelCommandLine.check(port: port)
+        let server = try KernelCommandLine.checked(server, "the server")
+        let export = try KernelCommandLine.checked(export, "the export")
+        return ["root=nbd:\(server):\(export):squashfs:ro"]
+            + (port == Self.standardPort ? [] : ["rd.netroot.nbdport=\(port)"])
+    }
+}

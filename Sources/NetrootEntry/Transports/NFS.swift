@@ -1,0 +1,62 @@
+public import NetrootConfig
+
+/// NFSv3: files by name, from a tree or out of an image.
+public struct NFS: Transport {
+    /// netroot's own server: NFS and MOUNT on one port, read-only.
+    public static let own = TransportServer("netroot", serves: [.tree, .squashfs])
+    /// The kernel's nfsd, with rpcbind.
+    public static let kernel = TransportServer("kernel", serves: [.tree], canWrite: true)
+
+    public init() {}
+
+    public let name = TransportName(rawValue: "nfs")
+    /// The entry of the label's own name is the one by NFS.
+    public let entrySuffix = ""
+    public let needs = TransportNeeds(
+        programs: [
+            .init("mount.nfs", "nfs-common", [.rpm: "nfs-utils", .suse: "nfs-client", .pacman: "nfs-utils"])
+        ],
+        dracutModules: [.init("nfs", "dracut-network", [.suse: "dracut", .pacman: "dracut"])],
+        kernelModules: ["nfs", "nfsv3"])
+    public let servers = [own, kernel]
+    public let standardPort: Int? = 2049
+
+    public func root(of offer: RootOffer) -> any BootRoot {
+        NFSRoot(server: offer.address, path: offer.path, port: offer.server == Self.own ? offer.port : nil)
+    }
+}
+
+/// Where a client mounts its root from.
+public struct NFSRoot: BootRoot, Equatable {
+    /// The server's IPv4 address or host name, as the client reaches it.
+    public let server: String
+    /// The exported directory: absolute, without comma, colon or blank, which `root=` cannot hold.
+    public let path: String
+    /// One TCP port for NFS and MOUNT, as netroot's own server has it; nil: the kernel nfsd's, through rpcbind.
+    public let port: Int?
+    /// The TCP port of MOUNT where it is another one, as nfs-ganesha has it; nil: the same as `port`.
+    public let mountPort: Int?
+
+    /// The values as they are named; nothing is checked yet.
+    public init(server: String, path: String, port: Int? = nil, mountPort: Int? = nil) {
+        self.server = server
+        self.path = path
+        self.port = port
+        self.mountPort = mountPort
+    }
+
+    /// `root=nfs:…` (dracut.cmdline(7), nfs(5)).
+    public func arguments(for client: RootClient) throws(KernelCommandLineError) -> [String] {
+        guard path.hasPrefix("/") else { throw .badValue("the root's path", path) }
+        for port in [port, mountPort].compactMap({ $0 }) { try KernelCommandLine.check(port: port) }
+        var options = ["vers=3", "proto=tcp", "mountproto=tcp"]
+        if let port { options += ["port=\(port)", "mountport=\(mountPort ?? port)"] }
+        // There is no lock manager before the root is there, and a read-only root needs none.
+        options.append("nolock")
+        // A generation never changes, so the client need not ask again whether it did: 1,725 GETATTRs a boot become none.
+        if !client.rw { options += ["nocto", "actimeo=86400"] }
+        let server = try KernelCommandLine.checked(server, "the server")
+        let path = try KernelCommandLine.checked(path, "the root's path")
+        return ["root=nfs:\(server):\(path):\(options.joined(separator: ","))"]
+    }
+}

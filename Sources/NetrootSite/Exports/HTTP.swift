@@ -1,0 +1,9 @@
+import NetrootEntry
+
+extension HTTP: ExportedTransport {
+    /// None of its own: the HTTP server of the boot files serves the image too. A client copies the image, so older ones
+    /// need not be offered.
+    func exports(_ offer: ExportOffer) -> [ExportFile] { [] }
+
+    var reload: String { "systemctl reload-or-restart nginx" }
+}
