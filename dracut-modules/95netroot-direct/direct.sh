@@ -1,14 +1,14 @@
 #!/bin/sh
-# dracut hook (pre-udev): a root=nfs:, root=nbd: or root=live:http:// with one static ip= and a plain interface is mounted
-# here and now: drivers by modalias, address, mount. udev's coldplug, the search for duplicate addresses and rpcbind are
-# left out, which is most of the initramfs's time. In every other case, and with rd.netroot.direct=0, nothing happens:
-# dracut goes its own way.
+# dracut hook (pre-udev): mounts a root=nfs:, root=nbd: or root=live:http:// with one static ip= and a plain interface
+# at once: drivers by modalias, address, mount. It leaves out udev's coldplug, the search for duplicate addresses and
+# rpcbind, which take most of the initramfs's time. In every other case, and with rd.netroot.direct=0, it does nothing,
+# and dracut goes its own way.
 # Sourced by dracut's init.
 # shellcheck disable=SC1091,SC2154
 
 . /lib/rootovl-lib.sh
 
-# Is it that simple? Sets what ip_to_var sets.
+# direct_applies: whether the short way can be taken. Sets what ip_to_var sets.
 direct_applies() {
     [ -z "$DRACUT_SYSTEMD" ] && getargbool 1 rd.netroot.direct || return 1
     case $netroot in
@@ -41,15 +41,15 @@ direct_applies() {
     [ -n "$ip" ] && [ -n "$mask" ] && [ -z "$macaddr" ] || return 1
     case $dev in
         ??:??:??:??:??:?? | ??-??-??-??-??-??) ;;
-        # A name is only the kernel's own if udev is not to give another.
+        # Only if udev renames no interface is the name the kernel's own.
         eth*) if getargbool 1 net.ifnames; then return 1; fi ;;
         '') dev=$(getarg BOOTIF=) || return 1 ;;
         *) return 1 ;;
     esac
 }
 
-# What every bus can name gets its driver; the initramfs holds NICs, their buses, and no others.
-# Twice: virtio's and Hyper-V's devices come with their bus's driver.
+# Loads the driver of every device that has a modalias. The initramfs has drivers of NICs and their buses only.
+# This is done twice, because the devices of virtio and Hyper-V appear with the driver of their bus.
 direct_load_drivers() {
     for _ in 1 2; do
         set --
@@ -66,7 +66,7 @@ direct_load_drivers() {
     unset direct_file direct_alias
 }
 
-# The interface's name, once its driver has made it: at most 15 s.
+# Waits at most 15 s for the driver to make the interface, and sets its name.
 direct_interface() {
     direct_wait=0
     while [ "$direct_wait" -lt 150 ]; do
@@ -94,7 +94,7 @@ direct_mount() {
         rootovl_say "direct: no carrier on $netif: dracut's own way is tried"
         return 1
     fi
-    # srv, the second field, is a boot server's address here as in the kernel's own ip=, never a peer.
+    # srv, the second field, is the address of a boot server, as in the kernel's own ip=, and never a peer.
     ip addr add "$ip/$mask" brd + dev "$netif" || return 1
     [ -z "$gw" ] || ip route replace default via "$gw" dev "$netif"
     [ -z "$hostname" ] || echo "$hostname" > /proc/sys/kernel/hostname
@@ -114,20 +114,20 @@ direct_mount() {
 }
 
 if direct_applies && direct_mount; then
-    # What dracut's own way would leave behind, and its later hooks look for.
+    # dracut's later hooks look for these files, which dracut's own way would make.
     : > "/tmp/net.$netif.did-setup"
     : > "/tmp/net.$netif.up"
-    # PXELINUX's BOOTIF= makes dracut wait for the card by its address as well.
+    # With PXELINUX's BOOTIF= dracut also waits for the card by its address.
     if direct_word=$(getarg BOOTIF=); then
         : > "/tmp/net.$(fix_bootif "$direct_word").did-setup"
     fi
-    # The root of these is a device in dracut's eyes, which it waits for.
+    # For dracut the root of these transports is a device, and it waits for that device.
     case $netroot in
         nbd:*) ln -sf nbd0 /dev/root ;;
         livenet:*) ln -sf null /dev/root ;;
     esac
     rm -f /lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh /var/lib/dracut/hooks/pre-udev/*nfs-start-rpc.sh
-    # dracut's init would now start udev, let it look at every device and wait: there is nothing left to find.
+    # dracut's init would now start udev, let it look at every device, and wait, although nothing is left to find.
     # shellcheck disable=SC2034  # dracut's init reads it
     systemdutildir=/usr/lib/netroot
     udevadm() { :; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# dracut hook (netroot), before the handler of a network root; sourced by dracut's netroot.
+# dracut hook (netroot), runs before the handler of a network root. Sourced by dracut's netroot.
 # shellcheck disable=SC1091,SC2154  # netroot is dracut's
 case $netroot in
     livenet:*)
@@ -7,11 +7,11 @@ case $netroot in
         . /lib/netroot-http.sh
         http_bytes=$(http_image_bytes "${netroot#livenet:}")
         http_check_ram "$http_bytes"
-        # livenet fetches into the initramfs's own filesystem, which knows no bound. In blocks of 512 bytes; a signal
-        # would end curl without a word.
+        # livenet fetches into the initramfs's own filesystem, which has no size limit. ulimit counts blocks of 512
+        # bytes. XFSZ is ignored, because the signal would end curl without a message.
         trap '' XFSZ
         ulimit -f "$(($(http_room "$http_bytes" "$(http_available /proc/meminfo)") * 2))"
-        # http-failed.sh counts from here.
+        # http-failed.sh looks for this file.
         read -r http_up _ < /proc/uptime && echo "${http_up%.*}" > /tmp/netroot-http.began
         ;;
 esac

@@ -1,8 +1,8 @@
 #!/bin/bash
-# dracut module netroot-http: what dracut's livenet lacks: a look at the RAM before the fetch, an end with the reason
-# where the image does not come, our overlay in place of its own, and the short way. See ../README.md.
+# dracut module netroot-http: adds to dracut's livenet a check of the RAM before the fetch, an end with the reason if
+# the image does not come, our overlay in place of its own, and the short way. See ../README.md.
 
-# Never by itself: netroot-http.conf names it.
+# Never included by itself: netroot-http.conf names it.
 check() {
     require_binaries curl || return 1
     return 255
@@ -13,7 +13,7 @@ depends() {
 }
 
 installkernel() {
-    # All of it is needed on the machine that boots, whatever the machine that builds has loaded.
+    # The machine that boots needs all of them, whatever the machine that builds has loaded.
     hostonly='' instmods loop squashfs
 }
 
@@ -25,7 +25,7 @@ install() {
     inst_hook netroot 10 "$moddir/http-ram.sh"
     inst_hook initqueue/settled 20 "$moddir/http-failed.sh"
     inst_hook mount 00 "$moddir/http-mount.sh"
-    # livenet brings bash, which would be /bin/sh: every script of the initramfs would be slower.
+    # livenet brings bash. As /bin/sh it would make every script of the initramfs slower.
     if dracut_module_included dash; then
         ln -sf dash "$initdir/bin/sh"
     fi

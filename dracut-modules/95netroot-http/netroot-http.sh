@@ -1,11 +1,11 @@
 #!/bin/sh
-# Functions for a root=live:http://, of the short way (netroot-direct) and of the hooks on dracut's own way; no side
-# effects when sourced. Needs rootovl-lib.sh and dracut-lib.sh.
+# Functions for a root=live:http://, used by the short way (netroot-direct) and by the hooks on dracut's own way.
+# Sourcing has no side effects. Needs rootovl-lib.sh and dracut-lib.sh.
 
-# What a system needs beside its image until it is up, in MiB: its processes and the upper.
+# The MiB that a system needs beside its image until it is up, for its processes and the upper.
 http_margin=128
 
-# http_size_of_headers: the last Content-Length of HTTP headers on standard input, in bytes; nothing where there is none.
+# http_size_of_headers: prints the last Content-Length of the HTTP headers on standard input, in bytes, or nothing.
 http_size_of_headers() (
     size=
     while read -r name value || [ -n "$name" ]; do
@@ -23,7 +23,8 @@ http_size_of_headers() (
     echo "$size"
 )
 
-# http_image_bytes URL: rd.netroot.image= of the kernel command line, else what the server says; nothing where neither knows.
+# http_image_bytes URL: prints rd.netroot.image= of the kernel command line, or else the size that the server reports,
+# or nothing.
 http_image_bytes() {
     if http_argument=$(getarg rd.netroot.image=); then
         case $http_argument in
@@ -35,7 +36,7 @@ http_image_bytes() {
     fi
 }
 
-# http_available: MemAvailable in MiB, from a file like /proc/meminfo.
+# http_available FILE: prints MemAvailable in MiB, from a file like /proc/meminfo.
 http_available() (
     while read -r name value _; do
         if [ "$name" = MemAvailable: ]; then
@@ -45,7 +46,7 @@ http_available() (
     done < "$1"
 )
 
-# http_too_small BYTES MIB: why an image of so many bytes does not fit into so much free RAM; fails where it fits.
+# http_too_small BYTES MIB: prints why an image of so many bytes does not fit into so much free RAM; fails if it fits.
 http_too_small() (
     image=$((($1 + 1048575) / 1048576))
     [ "$((image + http_margin))" -gt "$2" ] || exit 1
@@ -53,7 +54,7 @@ http_too_small() (
         "and $2 MiB are free; give this machine more memory, or boot it by nfs or nbd"
 )
 
-# http_check_ram BYTES: dies where the image does not fit.
+# http_check_ram BYTES: dies if the image does not fit.
 http_check_ram() {
     [ -n "$1" ] || return 0
     if http_why=$(http_too_small "$1" "$(http_available /proc/meminfo)"); then
@@ -61,8 +62,9 @@ http_check_ram() {
     fi
 }
 
-# http_room BYTES MIB: how much a fetch may take, in KiB: the image, or where nobody knows its size, all of so much free
-# RAM that the system can spare. So an image that is larger than was said ends the fetch, and not the machine.
+# http_room BYTES MIB: prints the KiB that a fetch may take: the size of the image, or if nobody knows it, the part of
+# the free RAM that the system can spare. An image that is larger than announced therefore ends the fetch and not the
+# machine.
 http_room() {
     if [ -n "$1" ]; then
         echo "$(($1 / 1024 + 1024))"
@@ -73,7 +75,7 @@ http_room() {
     fi
 }
 
-# http_failed LOG: has curl given up?
+# http_failed LOG: whether curl has given up.
 http_failed() (
     while read -r line || [ -n "$line" ]; do
         case $line in
@@ -83,7 +85,7 @@ http_failed() (
     exit 1
 )
 
-# http_reason URL LOG: why it did not come, in one line, from curl's words.
+# http_reason URL LOG: prints in one line why the image did not come, from curl's messages.
 http_reason() {
     http_said=
     while read -r http_line || [ -n "$http_line" ]; do
@@ -92,18 +94,18 @@ http_reason() {
         esac
     done < "$2"
     case $http_said in
-        # Writing failed: the room above was too small for it.
-        '(23)'*) http_said="$http_said (it is larger than was said, or than the free RAM)" ;;
+        # Writing failed: the room above was too small.
+        '(23)'*) http_said="$http_said (it is larger than announced, or than the free RAM)" ;;
     esac
     echo "the image $1 cannot be fetched: ${http_said:-no answer}"
 }
 
-# http_check_size FILE BYTES URL
+# http_check_size FILE BYTES URL: dies if the file has another size.
 http_check_size() {
     [ -n "$2" ] || return 0
     http_got=$(stat -c %s "$1")
     [ "$http_got" = "$2" ] \
-        || rootovl_die "the image $3 has $http_got bytes, and $2 were expected: is it of another generation?"
+        || rootovl_die "the image $3 has $http_got bytes, and $2 were expected: is it the image of another generation?"
 }
 
 # http_mount URL NEWROOT: fetches and mounts, or dies with the reason.
@@ -120,6 +122,6 @@ http_mount() {
         --output /run/netroot/ram/root.squashfs "$1" || rootovl_die "$(http_reason "$1" /run/netroot/curl.log)"
     http_check_size /run/netroot/ram/root.squashfs "$http_bytes" "$1"
     mount -t squashfs -o loop,ro /run/netroot/ram/root.squashfs "$2" \
-        || rootovl_die "the image $1 cannot be mounted: it is no whole squashfs image"
+        || rootovl_die "the image $1 cannot be mounted: it is not a complete squashfs image"
     mount -o remount,ro /run/netroot/ram
 }

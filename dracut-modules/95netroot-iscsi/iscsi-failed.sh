@@ -1,6 +1,7 @@
 #!/bin/sh
-# dracut hook (initqueue/settled): dracut's iscsiroot has been run and there is still no root: once more, for the reason,
-# and an end. dracut itself would wait for three minutes. Sourced by dracut's init.
+# dracut hook (initqueue/settled): if dracut's iscsiroot has run and there is still no root, asks the server once more
+# to learn the reason, and stops the machine with it. dracut itself would wait for three minutes. Sourced by dracut's
+# init.
 # shellcheck disable=SC1091,SC2154  # netroot is dracut's, iscsi_* are parse_iscsi_root's
 if [ -e /tmp/netroot-iscsi.began ]; then
     read -r iscsi_began < /tmp/netroot-iscsi.began
@@ -12,7 +13,7 @@ if [ -e /tmp/netroot-iscsi.began ]; then
         parse_iscsi_root "$netroot" || rootovl_die "the root $netroot is not iscsi:SERVER::PORT:LUN:TARGET"
         set -- /sys/class/iscsi_session/*
         if [ -e "$1" ]; then
-            rootovl_die "the target $iscsi_target_name of $iscsi_target_ip is attached, but ${root#block:} did not come of it"
+            rootovl_die "the target $iscsi_target_name of $iscsi_target_ip is attached, but ${root#block:} did not appear"
         fi
         iscsi_why=$(iscsiadm -m discovery -t st -p "$iscsi_target_ip:${iscsi_target_port:-3260}" 2>&1) || :
         rootovl_die "the target $iscsi_target_name of $iscsi_target_ip, port ${iscsi_target_port:-3260}, cannot be attached;" \

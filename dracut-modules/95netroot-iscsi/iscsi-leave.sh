@@ -1,6 +1,6 @@
 #!/bin/sh
-# dracut hook (pre-pivot): the kernel holds the session; the running system's own iscsid takes it over, and wants this
-# one's socket. Sourced by dracut's init.
+# dracut hook (pre-pivot): stops the iscsid of the initramfs. The kernel holds the session. The iscsid of the running
+# system takes it over and needs the socket of this one. Sourced by dracut's init.
 # shellcheck disable=SC2154  # netroot is dracut's
 case $netroot in
     iscsi:*)

@@ -1,16 +1,17 @@
 #!/bin/sh
-# dracut hook (netroot), before the handler of a network root; sourced by dracut's netroot.
+# dracut hook (netroot), runs before the handler of a network root. Sourced by dracut's netroot.
 # shellcheck disable=SC2154  # netroot is dracut's, iscsi_* are parse_iscsi_root's
 case $netroot in
     iscsi:*)
         mkdir -p /run/netroot
-        # dracut's iscsiroot logs in to the target at the address that we name, but has a record of it only under the
-        # address that the target gave, which is another one behind NAT or a forwarded port: "No records found".
+        # dracut's iscsiroot logs in to the target at the address that we name, but it has a record only for the address
+        # that the target gave. Behind NAT or a forwarded port this is another address, and the result is "No records
+        # found".
         if parse_iscsi_root "$netroot" && [ -n "$iscsi_target_ip" ] && [ -n "$iscsi_target_name" ]; then
             iscsiadm -m node -o new -T "$iscsi_target_name" -p "$iscsi_target_ip:${iscsi_target_port:-3260},1" \
                 > /run/netroot/iscsi.log 2>&1
         fi
-        # iscsi-failed.sh counts from here.
+        # iscsi-failed.sh counts the seconds from here.
         read -r iscsi_up _ < /proc/uptime && echo "${iscsi_up%.*}" > /tmp/netroot-iscsi.began
         ;;
 esac

@@ -1,8 +1,8 @@
 #!/bin/bash
-# dracut module netroot-iscsi: what dracut's iscsi module lacks: a target whose portal has another address than the one
-# that we reach it by, and an end with the reason. See ../README.md.
+# dracut module netroot-iscsi: adds to dracut's iscsi module support for a target whose portal has another address than
+# the one by which we reach it, and an end with the reason. See ../README.md.
 
-# Never by itself: netroot-iscsi.conf names it.
+# Never included by itself: netroot-iscsi.conf names it.
 check() {
     require_binaries iscsiadm iscsid || return 1
     return 255
@@ -13,7 +13,7 @@ depends() {
 }
 
 installkernel() {
-    # All of it is needed on the machine that boots, whatever the machine that builds has loaded.
+    # The machine that boots needs all of them, whatever the machine that builds has loaded.
     hostonly='' instmods iscsi_tcp sd_mod crc32c crc32c_generic squashfs
 }
 

@@ -1,8 +1,8 @@
 #!/bin/bash
-# dracut module netroot-nbd: what dracut's nbd module lacks: a port beside the export's name, an end with the reason
-# where the server or the export is missing, and the short way. See ../README.md.
+# dracut module netroot-nbd: adds to dracut's nbd module a port beside the export's name, an end with the reason if the
+# server or the export is missing, the short way, and a connection that is made again. See ../README.md.
 
-# Never by itself: netroot-nbd.conf names it.
+# Never included by itself: netroot-nbd.conf names it.
 check() {
     require_binaries nbd-client perl || return 1
     return 255
@@ -13,7 +13,7 @@ depends() {
 }
 
 installkernel() {
-    # All of it is needed on the machine that boots, whatever the machine that builds has loaded.
+    # The machine that boots needs all of them, whatever the machine that builds has loaded.
     hostonly='' instmods nbd squashfs
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# dracut hook (initqueue/settled): dracut's nbdroot has been run and there is still no root: once more, for the reason,
-# and an end. dracut itself would wait for three minutes and then say "Could not boot". Sourced by dracut's init.
+# dracut hook (initqueue/settled): if dracut's nbdroot has run and there is still no root, connects once more to learn
+# the reason, and stops the machine with it. dracut itself would wait for three minutes and then say "Could not boot".
+# Sourced by dracut's init.
 # shellcheck disable=SC1091,SC2154  # netroot is dracut's
 if [ -e /tmp/netroot-nbd.began ]; then
     read -r nbd_began < /tmp/netroot-nbd.began
@@ -10,7 +11,7 @@ if [ -e /tmp/netroot-nbd.began ]; then
         type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
         . /lib/netroot-nbd.sh
         if nbd-client -check /dev/nbd0 > /dev/null; then
-            rootovl_die "the export behind /dev/nbd0 is no filesystem that the initramfs knows"
+            rootovl_die "the export behind /dev/nbd0 has no filesystem that the initramfs knows"
         fi
         nbd_to_var "$netroot" || rootovl_die "the root $netroot is not nbd:SERVER:EXPORT"
         nbd_port

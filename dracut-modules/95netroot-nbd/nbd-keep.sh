@@ -1,5 +1,5 @@
 #!/bin/sh
-# dracut hook (pre-mount), on both ways: from now on somebody looks after the connection. Sourced by dracut's init.
+# dracut hook (pre-mount), on both ways: starts the process that keeps the connection alive. Sourced by dracut's init.
 # shellcheck disable=SC1091,SC2154  # netroot is dracut's
 case $netroot in
     nbd:*)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# dracut hook (netroot), before the handler of a network root; sourced by dracut's netroot.
+# dracut hook (netroot), runs before the handler of a network root. Sourced by dracut's netroot.
 # shellcheck disable=SC1091,SC2154  # netroot is dracut's
 case $netroot in
     nbd:*)
@@ -7,12 +7,13 @@ case $netroot in
         . /lib/netroot-nbd.sh
         if nbd_to_var "$netroot"; then
             nbd_port
-            # dracut's nbdroot puts what it takes for a name, unquoted, behind -name: so nbd-client gets the port too.
+            # dracut's nbdroot puts the name behind -name without quotes, so a port behind the name reaches nbd-client
+            # too.
             if [ -n "$nbd_number" ]; then
                 netroot="nbd:$nbd_server:$nbd_export $nbd_number${netroot#nbd:"$nbd_server":"$nbd_export"}"
             fi
         fi
-        # nbd-failed.sh counts from here.
+        # nbd-failed.sh counts the seconds from here.
         read -r nbd_up _ < /proc/uptime && echo "${nbd_up%.*}" > /tmp/netroot-nbd.began
         ;;
 esac

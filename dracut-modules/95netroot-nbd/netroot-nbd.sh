@@ -1,9 +1,10 @@
 #!/bin/sh
-# Functions for a root=nbd:, of the short way (netroot-direct) and of the hooks on dracut's own way; no side effects when
-# sourced. Needs rootovl-lib.sh and dracut-lib.sh.
+# Functions for a root=nbd:, used by the short way (netroot-direct) and by the hooks on dracut's own way. Sourcing has
+# no side effects. Needs rootovl-lib.sh and dracut-lib.sh.
 
-# nbd_to_var NETROOT: nbd:SERVER:EXPORT[:FSTYPE[:FLAGS[:OPTIONS]]] into nbd_server, nbd_export, nbd_type. SERVER is a
-# name or IPv4; fails for what has another form (IPv6 in brackets, no export). A number as EXPORT is dracut's port.
+# nbd_to_var NETROOT: splits nbd:SERVER:EXPORT[:FSTYPE[:FLAGS[:OPTIONS]]] into nbd_server, nbd_export, nbd_type. SERVER
+# is a name or an IPv4 address. Fails for any other form (IPv6 in brackets, no export). A number as EXPORT is dracut's
+# port.
 nbd_to_var() {
     nbd_server='' nbd_export='' nbd_type=''
     case $1 in
@@ -25,7 +26,8 @@ nbd_to_var() {
     [ -n "$nbd_export" ]
 }
 
-# nbd_port: rd.netroot.nbdport=, which dracut's own syntax has no place for beside an export's name.
+# nbd_port: sets nbd_number from rd.netroot.nbdport=. dracut's own syntax has no place for a port beside an export's
+# name.
 nbd_port() {
     nbd_number=$(getarg rd.netroot.nbdport=) || nbd_number=
     case $nbd_number in
@@ -33,8 +35,8 @@ nbd_port() {
     esac
 }
 
-# nbd_attach DEVICE: connects it within 20 s. What nbd-client says is in /run/netroot/nbd.log: a file, because a client
-# that stays as a process would keep a pipe open.
+# nbd_attach DEVICE: connects the device within 20 s. The output of nbd-client goes to /run/netroot/nbd.log. It is a
+# file, because a client that stays as a process would keep a pipe open.
 nbd_attach() {
     case $nbd_export in
         *[!0-9]*) set -- -name "$nbd_export" "$nbd_server" ${nbd_number:+"$nbd_number"} "$1" ;;
@@ -43,7 +45,8 @@ nbd_attach() {
     timeout 20 nbd-client -persist -systemd-mark "$@" > /run/netroot/nbd.log 2>&1
 }
 
-# nbd_keep NUMBER: a process that connects /dev/nbdNUMBER again when the server was away, and outlives the initramfs.
+# nbd_keep NUMBER: starts a process that connects /dev/nbdNUMBER again when the server was away. It outlives the
+# initramfs.
 nbd_keep() {
     case $nbd_export in
         *[!0-9]*) set -- "$nbd_server" "${nbd_number:-10809}" "$nbd_export" "$1" ;;
@@ -53,12 +56,12 @@ nbd_keep() {
         || rootovl_say "WARNING: nbd-server must not be restarted under this machine: $nbd_why"
 }
 
-# nbd_reason LOG: why there is no root, in one line, from nbd-client's words.
+# nbd_reason LOG: prints in one line why there is no root, from nbd-client's messages.
 nbd_reason() {
     nbd_said=
     while read -r nbd_line || [ -n "$nbd_line" ]; do
         case $nbd_line in
-            # "Negotiation: .." has no line end, nor has a progress before it.
+            # "Negotiation: .." and the progress before it have no line end.
             *Error:*) nbd_said=${nbd_line##*Error: } ;;
             *E:*) nbd_said=${nbd_line##*E: } ;;
         esac
@@ -74,12 +77,12 @@ nbd_mount() {
     modprobe -abq nbd squashfs
     [ -b /dev/nbd0 ] || rootovl_die "there is no /dev/nbd0 (is the module nbd in the initramfs?)"
     nbd_try=1
-    # The server may be starting.
+    # The server may still be starting.
     until nbd_attach /dev/nbd0; do
         [ "$nbd_try" -lt 3 ] || rootovl_die "$(nbd_reason /run/netroot/nbd.log)"
         nbd_try=$((nbd_try + 1))
         sleep 2
     done
     mount -t "$nbd_type" -o ro /dev/nbd0 "$2" \
-        || rootovl_die "the export $nbd_export of $nbd_server cannot be mounted: it is no whole $nbd_type image"
+        || rootovl_die "the export $nbd_export of $nbd_server cannot be mounted: it is not a complete $nbd_type image"
 }

@@ -2,7 +2,7 @@
 # dracut module netroot-rootovl: a read-only root under a tmpfs overlay. See ../README.md.
 # Works with dracut 059 (Debian 12) and 106 (Debian 13), with and without systemd in the initramfs.
 
-# Never by itself: netroot.conf names it.
+# Never included by itself: netroot.conf names it.
 check() {
     return 255
 }
@@ -12,7 +12,7 @@ depends() {
 }
 
 installkernel() {
-    # All of it is needed on the machine that boots, whatever the machine that builds has loaded.
+    # The machine that boots needs it, whatever the machine that builds has loaded.
     hostonly='' instmods overlay
 }
 

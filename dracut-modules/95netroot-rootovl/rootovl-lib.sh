@@ -1,13 +1,14 @@
 #!/bin/sh
-# Functions of dracut's hook rootovl.sh: no side effects when sourced, so that they can be tested anywhere.
+# Functions of dracut's hook rootovl.sh. Sourcing has no side effects, so they can be tested anywhere.
 
-# Every word on the console begins with "rootovl: ". /dev/kmsg reaches all consoles, and dmesg.
+# Every message on the console begins with "rootovl: ". /dev/kmsg reaches all consoles, and dmesg.
 rootovl_say() {
     echo "<29>rootovl: $*" > /dev/kmsg
 }
 
-# The reason on the console, as the last thing that happens: no shell that hides it unless rd.shell asks for one,
-# no loop that scrolls it away. panic=SECONDS on the kernel command line reboots, as it does after a kernel panic.
+# Prints the reason on the console as the last thing that happens. There is no shell that hides it, unless rd.shell asks
+# for one, and no loop that scrolls it away. With panic=SECONDS on the kernel command line it reboots, as after a kernel
+# panic.
 rootovl_die() {
     echo "<24>rootovl: FATAL: $*" > /dev/kmsg
     echo "<24>rootovl: this machine stops here" > /dev/kmsg
@@ -22,7 +23,7 @@ rootovl_die() {
     while :; do sleep 3600; done
 }
 
-# rootovl_fstype MOUNTPOINT: the type of what is mounted there last, from /proc/self/mountinfo; fails where nothing is.
+# rootovl_fstype MOUNTPOINT: prints the type of the last mount there, from /proc/self/mountinfo. Fails if there is none.
 rootovl_fstype() (
     found=
     while read -r _ _ _ _ point rest; do
@@ -33,7 +34,7 @@ rootovl_fstype() (
     [ -n "$found" ] && echo "$found"
 )
 
-# rootovl_kernel_has FILESYSTEM
+# rootovl_kernel_has FILESYSTEM: whether the kernel has it.
 rootovl_kernel_has() (
     while read -r first second; do
         [ "${second:-$first}" != "$1" ] || exit 0
@@ -41,8 +42,8 @@ rootovl_kernel_has() (
     exit 1
 )
 
-# rootovl_resolve ROOT PATH: PATH with every symlink resolved as a process in a chroot to ROOT would see it, as a path
-# that begins with / and is to be read after ROOT. Never leaves ROOT; what does not exist is taken as it is.
+# rootovl_resolve ROOT PATH: prints PATH with every symlink resolved as a process in a chroot to ROOT would see it. The
+# result begins with / and is relative to ROOT. It never leaves ROOT. A part that does not exist is kept as it is.
 rootovl_resolve() (
     root=$1 rest=$2 done='' links=0
     while [ -n "$rest" ]; do
@@ -71,9 +72,10 @@ rootovl_resolve() (
     printf '%s\n' "${done:-/}"
 )
 
-# rootovl_copy FROM ROOT PATH: what is in the directory FROM, dotfiles included, goes into PATH of ROOT with mode, owner,
-# times and symlinks. A directory laid over a symlink goes into the symlink's target; a directory that exists keeps its
-# own mode and owner; a file replaces a file or a symlink, never a directory. Says what is wrong on stderr.
+# rootovl_copy FROM ROOT PATH: copies the contents of the directory FROM, including dotfiles, into PATH of ROOT, with
+# mode, owner, times and symlinks. A directory laid over a symlink goes into the symlink's target. A directory that
+# exists keeps its own mode and owner. A file replaces a file or a symlink, but never a directory. Reports errors on
+# stderr.
 rootovl_copy() (
     from=$1 root=$2 path=$3
     into=$(rootovl_resolve "$root" "$path") || { echo "$path: too many symlinks" >&2; exit 1; }
@@ -101,8 +103,8 @@ rootovl_copy() (
     done
 )
 
-# rootovl_delete LIST ROOT: deletes what the file LIST names, one path a line, relative to ROOT. Symlinks on the way are
-# resolved within ROOT; a symlink at the end is deleted itself. What is not there is no error.
+# rootovl_delete LIST ROOT: deletes the paths in the file LIST, one on each line, relative to ROOT. Symlinks on the way
+# are resolved within ROOT. A symlink at the end is itself deleted. A path that does not exist is ignored.
 rootovl_delete() (
     root=$2
     while IFS= read -r line || [ -n "$line" ]; do
@@ -137,7 +139,7 @@ rootovl_delete() (
     done < "$1"
 )
 
-# rootovl_lay FROM ROOT: first what FROM/.rootovldel names is deleted, then FROM is copied over ROOT.
+# rootovl_lay FROM ROOT: deletes what FROM/.rootovldel names, then copies FROM over ROOT.
 rootovl_lay() {
     if [ -f "$1/.rootovldel" ]; then
         rootovl_delete "$1/.rootovldel" "$2" || return 1
@@ -145,7 +147,7 @@ rootovl_lay() {
     rootovl_copy "$1" "$2" /
 }
 
-# rootovl_has_nameserver FILE
+# rootovl_has_nameserver FILE: whether it names a server.
 rootovl_has_nameserver() (
     [ -s "$1" ] || exit 1
     while read -r word _ || [ -n "$word" ]; do
@@ -154,26 +156,27 @@ rootovl_has_nameserver() (
     exit 1
 )
 
-# rootovl_leave_alone RUN DEVICE MAC: no network manager touches that interface of the running system; RUN is its /run.
-# The MAC address, since udev may give another name; the files' names sort before a site's.
+# rootovl_leave_alone RUN DEVICE MAC: keeps network managers away from this interface of the running system. RUN is its
+# /run. The files match the MAC address, because udev may give another name. Their names sort before a site's.
 rootovl_leave_alone() (
     run=$1 device=$2 mac=$3
     mkdir -p "$run/systemd/network" "$run/NetworkManager/conf.d" "$run/network" \
         "$run/systemd/system/networking.service.d" "$run/systemd/system/ifup@$device.service.d" || exit 1
 
-    # systemd.network(5). Not Unmanaged=yes: systemd-networkd-wait-online of systemd 252 waits 120 s for such a link.
+    # systemd.network(5). Unmanaged=yes is not used: systemd-networkd-wait-online of systemd 252 waits 120 s for such a
+    # link.
     printf '%s\n' '[Match]' "MACAddress=$mac" '[Network]' KeepConfiguration=yes DHCP=no IPv6AcceptRA=no \
         > "$run/systemd/network/00-00-netroot-$device.network" || exit 1
 
-    # NetworkManager.conf(5). A list of the site's in /etc takes the place of the first; a section has no such rival, but
-    # does not stop who connects the device by hand.
+    # NetworkManager.conf(5). A site's own list in /etc replaces the list here. It does not replace the section, but the
+    # section does not prevent connecting the device by hand.
     printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$mac" "[device-netroot-$device]" "match-device=mac:$mac" \
         managed=0 > "$run/NetworkManager/conf.d/90-netroot-$device.conf" || exit 1
-    # Profiles of a NetworkManager in the initramfs: the running system's would wait 60 s for their device (nm-settings(5),
-    # connection.wait-device-timeout).
+    # Remove the profiles of a NetworkManager in the initramfs. The running system's NetworkManager would wait 60 s for
+    # their device (nm-settings(5), connection.wait-device-timeout).
     rm -rf "$run/NetworkManager/system-connections" || exit 1
 
-    # ifupdown takes as up already what is in both files, and must not take it down at shutdown, before NFS.
+    # For ifupdown an interface in both files is up already. It must not take it down at shutdown, before NFS ends.
     echo "$device=$device" >> "$run/network/ifstate" || exit 1
     echo "$device" > "$run/network/ifstate.$device" || exit 1
     excluded=--exclude=lo
@@ -183,9 +186,10 @@ rootovl_leave_alone() (
     printf '%s\n' '[Service]' ExecStop= > "$run/systemd/system/ifup@$device.service.d/90-netroot.conf"
 )
 
-# rootovl_leave_alone_root ROOT DEVICE MAC: the same for what is read from the root itself; in a root without them nothing.
+# rootovl_leave_alone_root ROOT DEVICE MAC: the same for managers that read the root itself, if the root has their
+# directories.
 rootovl_leave_alone_root() (
-    # After the site's own list, to which it adds.
+    # The name sorts after the site's own list, to which this file adds.
     directory=$(rootovl_resolve "$1" /etc/NetworkManager) || exit 1
     if [ -d "$1$directory" ]; then
         directory=$(rootovl_resolve "$1" "$directory/conf.d") && mkdir -p "$1$directory" || exit 1

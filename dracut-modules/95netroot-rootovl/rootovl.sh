@@ -1,5 +1,5 @@
 #!/bin/sh
-# dracut hook (pre-pivot): the read-only root becomes the lower of an overlay whose upper is a tmpfs. See ../README.md.
+# dracut hook (pre-pivot): makes the read-only root the lower of an overlay whose upper is a tmpfs. See ../README.md.
 # Sourced by dracut's init, or by its dracut-pre-pivot.service.
 # shellcheck disable=SC1091,SC2015,SC2154
 
@@ -10,7 +10,7 @@ rootovl_stamp() {
     read -r rootovl_up _ < /proc/uptime && echo "$rootovl_up" > "/run/netroot/uptime-$1"
 }
 
-# lower at /run/netroot/image, upper's tmpfs at /run/netroot/tmpfs, merged at $NEWROOT.
+# The lower is at /run/netroot/image, the tmpfs of the upper at /run/netroot/tmpfs, and the merged root at $NEWROOT.
 rootovl_merge() {
     rootovl_type=$(rootovl_fstype "$NEWROOT") || rootovl_die "no root filesystem is mounted at $NEWROOT"
     [ "$rootovl_type" != overlay ] || rootovl_die "$NEWROOT is an overlay already (another overlay module in the initramfs?)"
@@ -37,10 +37,10 @@ rootovl_merge() {
         rootovl "$NEWROOT" || rootovl_die "the overlay cannot be mounted at $NEWROOT"
 }
 
-# Nothing is believed: a root that is read-only or not merged never gets started.
+# Checks the overlay, so that a root which is read-only or not merged is never started.
 rootovl_verify() {
     rootovl_type=$(rootovl_fstype "$NEWROOT") || rootovl_type=nothing
-    [ "$rootovl_type" = overlay ] || rootovl_die "$NEWROOT holds $rootovl_type and no overlay"
+    [ "$rootovl_type" = overlay ] || rootovl_die "$NEWROOT holds $rootovl_type and not an overlay"
     echo written 2> /dev/null > "$NEWROOT/.rootovl-write-test" \
         || rootovl_die "the overlay at $NEWROOT cannot be written"
     [ -s /run/netroot/tmpfs/upper/.rootovl-write-test ] \
@@ -49,7 +49,7 @@ rootovl_verify() {
     [ ! -e /run/netroot/image/.rootovl-write-test ] || rootovl_die "a write to the overlay arrived in its lower"
 }
 
-# rootovlcfg=a,b: /etc/rootovl/a, then /etc/rootovl/b of the image over the root.
+# rootovlcfg=a,b: lays /etc/rootovl/a, then /etc/rootovl/b of the image over the root.
 rootovl_configure() {
     for rootovl_name in $(getargs rootovlcfg= | tr , ' '); do
         case $rootovl_name in
@@ -65,7 +65,7 @@ rootovl_configure() {
     done
 }
 
-# What archives appended to the initramfs brought.
+# Lays the files of archives that were appended to the initramfs over the root.
 rootovl_side_load() {
     [ -d /netroot/overlay ] || return 0
     rootovl_why=$(rootovl_lay /netroot/overlay "$NEWROOT" 2>&1) || rootovl_die "side-load: $rootovl_why"
@@ -91,32 +91,33 @@ rootovl_hostname() {
     echo "127.0.1.1 $rootovl_name" >> "$NEWROOT$rootovl_hosts"
 }
 
-# nameserver=, ip= and DHCP end up in the initramfs's /etc/resolv.conf; an image that has servers of its own keeps them.
+# The servers of nameserver=, ip= and DHCP are in the initramfs's /etc/resolv.conf. An image that has its own servers
+# keeps them.
 rootovl_resolver() {
     rootovl_has_nameserver /etc/resolv.conf || return 0
     if [ -L "$NEWROOT/etc/resolv.conf" ]; then
-        rootovl_say "/etc/resolv.conf of the image is a symlink, and is left to whoever made it"
+        rootovl_say "/etc/resolv.conf of the image is a symlink, so it is left unchanged"
     elif ! rootovl_has_nameserver "$NEWROOT/etc/resolv.conf"; then
         cp /etc/resolv.conf "$NEWROOT/etc/resolv.conf"
     fi
 }
 
-# rootovl_interface overlay|direct: the interface that carries the root keeps its address for ever, and no network
-# manager may touch it. Into the root itself only where that is gone at the next boot.
+# rootovl_interface overlay|direct: the interface that carries the root keeps its address forever, and no network
+# manager may touch it. With overlay it also writes into the root, because such writes are gone at the next boot.
 rootovl_interface() {
     ip -o addr show scope global | while read -r _ rootovl_dev _ rootovl_addr rootovl_rest; do
         rootovl_dev=${rootovl_dev%%@*}
         case $rootovl_rest in
             *' dynamic '*)
                 if ip addr change "$rootovl_addr" dev "$rootovl_dev" valid_lft forever preferred_lft forever; then
-                    rootovl_say "$rootovl_addr of $rootovl_dev comes from DHCP; nobody renews the lease: kept for ever"
+                    rootovl_say "$rootovl_addr of $rootovl_dev comes from DHCP; nobody renews the lease, so the address is kept forever"
                 else
                     rootovl_say "WARNING: $rootovl_addr of $rootovl_dev comes from DHCP and will expire"
                 fi
                 ;;
         esac
 
-        # Once an interface, however many addresses it has.
+        # Once for each interface, however many addresses it has.
         [ ! -e "/run/NetworkManager/conf.d/90-netroot-$rootovl_dev.conf" ] || continue
         read -r rootovl_mac < "/sys/class/net/$rootovl_dev/address" \
             || rootovl_die "the interface $rootovl_dev has no address in /sys"
@@ -130,7 +131,7 @@ rootovl_interface() {
     done
 }
 
-# init, as dracut will look for it: dracut itself would end in a shell.
+# Looks for init as dracut will. Without init dracut itself would end in a shell.
 rootovl_find_init() {
     rootovl_init=$(getarg init=) || rootovl_init=
     : "${rootovl_init:=/sbin/init}"
@@ -153,7 +154,8 @@ rootovl_show_layers() {
 mkdir -p /run/netroot
 rootovl_stamp root
 if getargbool 0 rootovl; then
-    # dracut 106's module overlayfs lays an overlay of its own over a live root, and so over ours, right after this hook.
+    # dracut 106's module overlayfs lays an overlay of its own over a live root, and so over ours, right after this
+    # hook.
     rm -f "$hookdir"/pre-pivot/*mount-overlayfs.sh
     rootovl_merge
     rootovl_verify
