@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import NetrootConfig
 import NetrootSystem
 
 @main
@@ -42,7 +43,9 @@ struct Netroot: AsyncParsableCommand {
         // A reader that went away, as in `netroot … | head`, must not end netroot before it has undone things.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot(verbFirst(Array(CommandLine.arguments.dropFirst())))
+            let arguments = verbFirst(Array(CommandLine.arguments.dropFirst()))
+            try checkFirst(of: arguments)
+            var command = try parsed(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -78,6 +81,53 @@ struct Netroot: AsyncParsableCommand {
         guard let verb = rest.popFirst() else { return arguments }
         guard verb != "help" else { return ShortForms.expanded([verb] + rest) }
         return ShortForms.expanded([verb]) + options + rest
+    }
+
+    /// What may stand where a verb is expected, besides verbs: ArgumentParser's own, and the options of every verb.
+    private static let options = [
+        "--hosts", "-v", "--verbose", "-h", "--help", "--help-hidden", "--version", "--generate-completion-script",
+        "--experimental-dump-help",
+    ]
+
+    /// Throws for a first word that is neither a verb nor an option, with the nearest that there is. Options of a verb are
+    /// ArgumentParser's to check.
+    static func checkFirst(of arguments: [String]) throws {
+        // Three dashes are ArgumentParser's own requests for completions.
+        guard let word = arguments.first, !word.hasPrefix("---") else { return }
+        if word.hasPrefix("-") {
+            let name = String(word.prefix { $0 != "=" })
+            guard !options.contains(name) else { return }
+            throw OptionError(problem: "unknown option '\(name)' before the verb", hint: hint(name, among: options))
+        }
+        let verbs = configuration.subcommands.compactMap { verb in verb.configuration.commandName } + ["help"]
+        guard !verbs.contains(word) else { return }
+        throw OptionError(problem: "unknown verb '\(word)'", hint: hint(word, among: verbs + ShortForms.all))
+    }
+
+    /// The command; where the arguments are wrong, and an option among them is unknown, the error is about that option:
+    /// ArgumentParser may name a missing argument first.
+    private static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
+        do {
+            return try parseAsRoot(arguments)
+        } catch {
+            let verb = configuration.subcommands.first { verb in verb.configuration.commandName == arguments.first }
+            guard exitCode(for: error) == .validationFailure, let verb else { throw error }
+            let known = helpMessage(for: verb).split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-")) }
+                .filter { $0.hasPrefix("--") }.map(String.init)
+            for word in arguments.dropFirst().prefix(while: { $0 != "--" }) where word.hasPrefix("--") {
+                let name = String(word.prefix { $0 != "=" })
+                guard !known.contains(name), name != "--\(ShortFormOption.name)" else { continue }
+                throw OptionError(
+                    problem: "\(arguments[0]): unknown option '\(name)'",
+                    hint: nearestName(to: name, among: known).map { "did you mean '\($0)'?" }
+                        ?? "netroot \(arguments[0]) --help lists what there is")
+            }
+            throw error
+        }
+    }
+
+    private static func hint(_ word: String, among known: [String]) -> String {
+        nearestName(to: word, among: known).map { "did you mean '\($0)'?" } ?? "netroot --help lists what there is"
     }
 
     private static func fail(_ message: String, _ status: ExitStatus) -> Never {

@@ -6,6 +6,7 @@ import NetrootSystem
 
 /// Options of every verb.
 struct CommonOptions: ParsableArguments {
+    /// Every verb takes it, also those that read no hosts file, so that a wrapper can give it always.
     @Option(name: .long, help: "The hosts file (default: $NETROOT_HOSTS, ./hosts.conf, /etc/netroot/hosts.conf).")
     var hosts: String?
 

@@ -17,6 +17,7 @@ struct PackCommand: AsyncParsableCommand {
               netroot pack tree tree.squashfs --compression xz --block-size 128k --no-cache
             """)
 
+    @OptionGroup var common: CommonOptions
     @Argument(help: "The root of the tree.", completion: .directory)
     var tree: String
     @Argument(help: "The image; replaced when the new one is whole.", completion: .file())

@@ -19,6 +19,7 @@ struct RecipeCommand: AsyncParsableCommand {
               netroot recipe site.def --build-arg SUITE=trixie --json
             """)
 
+    @OptionGroup var common: CommonOptions
     @Argument(help: "The definition file.", completion: .file())
     var file: String
     @OptionGroup var arguments: BuildArgumentOptions

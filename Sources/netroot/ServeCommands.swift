@@ -43,6 +43,7 @@ struct ProbeCommand: ParsableCommand {
               netroot probe 127.0.0.1:2049:/srv/netroots/debian12/generations/7/root
             """)
 
+    @OptionGroup var common: CommonOptions
     @Argument(help: "HOST:PORT:/PATH")
     var export: String
     @Option(name: .long, help: "A directory that the export is compared with, by a sample of files.")

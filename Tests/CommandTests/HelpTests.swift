@@ -46,13 +46,30 @@ import Testing
         #expect(named.sorted() == Self.verbs)
     }
 
+    @Test(arguments: [
+        ("instal debian12", ["unknown verb 'instal'", "did you mean 'install'?"]),
+        ("strat", ["unknown verb 'strat'", "did you mean 'start'?"]),
+        ("installnsf a", ["unknown verb 'installnsf'", "did you mean 'installnfs'?"]),
+        ("frobnicate", ["unknown verb 'frobnicate'", "netroot --help"]),
+        ("--hots x list", ["unknown option '--hots'", "did you mean '--hosts'?"]),
+    ])
+    func aMistypedVerbGetsTheNearest(line: String, words: [String]) async throws {
+        expectError(try await run([Place.netroot] + line.split(separator: " ").map(String.init)), .usage, words)
+    }
+
+    @Test(arguments: verbs) func aMistypedOptionGetsTheNearest(verb: String) async throws {
+        expectError(
+            try await run([Place.netroot, verb, "--hotss", "x"]), .usage,
+            ["\(verb): unknown option '--hotss'", "did you mean '--hosts'?"])
+    }
+
     @Test func theVersionIsPrinted() async throws {
         let outcome = try await run([Place.netroot, "--version"])
         expectSuccess(outcome)
         #expect(outcome.output == "0.1.0\n")
     }
 
-    @Test(arguments: [["build"], ["frobnicate"], ["gc", "a"], ["gc", "a", "--keep", "-1"], ["list", "--bogus"]])
+    @Test(arguments: [["build"], ["gc", "a"], ["gc", "a", "--keep", "-1"], ["list", "a"]])
     func aWrongCommandLineExitsWithUsage(arguments: [String]) async throws {
         let outcome = try await run([Place.netroot] + arguments, folder: "/")
         #expect(outcome.status == 64)
