@@ -44,10 +44,8 @@ public struct Build: Sendable {
     /// - Throws: `ConfigError`, `BuildError`, `PackError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Generation {
-        let bytes = try readRecipe()
-        let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
-        let agents = try agents(of: recipe)
-        try preflight(agents)
+        let (recipe, bytes) = try readRecipe()
+        let agents = try preflight(recipe)
         for note in Self.notes(on: recipe) { progress.note(note) }
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "build")
@@ -55,13 +53,27 @@ public struct Build: Sendable {
         for path in try await store.removeLeftovers(CommandRunner()) {
             progress.note("removed \(path), left by a build that was killed")
         }
-        let draft = try store.begin()
-        do {
-            return try await build(recipe, of: bytes, by: agents, in: draft, store: store, progress: progress)
-        } catch {
-            let failure = error
-            // Not cancelled with the build: a draft must go even after Ctrl-C.
-            throw await Task { await end(draft, after: failure, store: store, progress: progress) }.value
+        let started = JSON.timestamp()
+        return try await store.withDraft(keepingInterruptedLog: true, note: progress.note) { draft in
+            let runner = CommandRunner(log: draft.log, echo: echo)
+            do {
+                let (source, laid) = try await digests(recipe, bytes)
+                let bootstrap = try await stages(recipe, by: agents, in: draft, runner: runner, progress: progress)
+                let inRoot = RootCommand(root: draft.root, shipped: shipped)
+                let pair = KernelPair(
+                    tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner, recipe: recipe.path,
+                    log: store.failedLog, transports: try transports.require(label.transports))
+                return try await Completion(
+                    store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs, version: version,
+                    started: started, progress: progress
+                ).run(
+                    Completion.Provenance(
+                        formats: label.formats.map(\.rawValue), transports: label.transports,
+                        readWrite: label.rw, origin: Manifest.Origin(verb: "build"), recipe: source,
+                        bootstrap: bootstrap, shipped: laid))
+            } catch {
+                throw try await explained(error, draft: draft, after: progress)
+            }
         }
     }
 
@@ -82,8 +94,7 @@ public struct Build: Sendable {
     /// is given build arguments: their values are not recorded.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
-        let bytes = try readRecipe()
-        let recipe = try Recipe(bytes: bytes, path: label.recipe, arguments: arguments)
+        let (recipe, bytes) = try readRecipe()
         try recipe.checkBuildable()
         let store = LabelStore(label: label)
         guard let number = try store.currentNumber(),
@@ -109,61 +120,21 @@ public struct Build: Sendable {
         return try await agent.isUnchanged(since: manifest.bootstrap) ? current : nil
     }
 
-    /// The steps, top to bottom.
-    private func build(
-        _ recipe: Recipe, of bytes: [UInt8], by agents: [any Bootstrap], in draft: Draft, store: LabelStore,
-        progress: Progress
-    ) async throws -> Generation {
-        let started = JSON.timestamp()
-        let runner = CommandRunner(log: draft.log, echo: echo)
-        let tree = RootTree(directory: draft.root)
-        let inRoot = RootCommand(root: draft.root, shipped: shipped)
-        // The recipe's scripts may hold passwords.
-        try Files.makeDirectory(draft.scratch, mode: 0o700)
-        // Digested as it was read: somebody may edit it while the build runs.
-        let used = recipe.usedArguments
-        let source = Manifest.RecipeFile(
-            path: recipe.path, sha256: try await Digest.sha256(of: bytes), arguments: used.isEmpty ? nil : used)
-        let laid = try await Digest.shipped(shipped)
-        let bootstrap = try await stages(recipe, by: agents, in: draft, runner: runner, progress: progress)
-        let pair = KernelPair(
-            tree: tree, inRoot: inRoot, runner: runner, recipe: recipe.path, log: failedLog,
-            transports: try transports.require(label.transports))
-        let kernel = try await progress.step("initramfs") {
-            try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
-        }
-        let listing = try FileListing(directory: draft.root)
-        let outputs = try outputs
-        let artifacts = try await outputs.make(
-            draft, rootBytes: Int64(clamping: listing.bytes), progress: progress)
-        return try await progress.step("publish") {
-            let packages = try await PackageList.read(inRoot, runner: CommandRunner())
-            _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", draft.scratch]))
-            try await outputs.removeTree(draft)
-            let manifest = Manifest(
-                label: label.name, generation: draft.number, formats: label.formats.map(\.rawValue),
-                artifacts: artifacts, transports: label.transports, readWrite: label.rw,
-                origin: Manifest.Origin(verb: "build"),
-                recipe: source, bootstrap: bootstrap, privileged: Manifest.Privileged(countedIn: listing),
-                shipped: laid,
-                kernelVersion: kernel, packages: packages, netroot: version,
-                started: started, finished: JSON.timestamp(),
-                steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
-            return try await store.publish(draft, manifest: manifest)
-        }
-    }
-
-    private func readRecipe() throws -> [UInt8] {
+    private func readRecipe() throws -> (recipe: Recipe, bytes: [UInt8]) {
         guard Files.exists(label.recipe) else {
             throw BuildError.recipeMissing(path: label.recipe, label: label.name)
         }
-        return try Files.read(label.recipe, limit: 4 << 20)
+        let bytes = try Files.read(label.recipe, limit: 4 << 20)
+        return (try Recipe(bytes: bytes, path: label.recipe, arguments: arguments), bytes)
     }
 
-    /// The agents of the stages that are built, in their order.
-    private func agents(of recipe: Recipe) throws -> [any Bootstrap] {
-        try recipe.checkBuildable()
-        return try recipe.needed.map { try $0.bootstrap(hosts: hosts, building: label) }
+    /// What the manifest says of the recipe, as it was read (somebody may edit it while the build runs), and the digest of
+    /// what netroot lays into every root.
+    private func digests(_ recipe: Recipe, _ bytes: [UInt8]) async throws -> (Manifest.RecipeFile, shipped: String) {
+        let used = recipe.usedArguments
+        let source = Manifest.RecipeFile(
+            path: recipe.path, sha256: try await Digest.sha256(of: bytes), arguments: used.isEmpty ? nil : used)
+        return (source, try await Digest.shipped(shipped))
     }
 
     /// What every build needs, whatever the agent.
@@ -171,7 +142,11 @@ public struct Build: Sendable {
         Tool("unshare", package: "util-linux"), Tool("setpriv", package: "util-linux"), Tool("zstd", package: "zstd"),
     ]
 
-    private func preflight(_ agents: [any Bootstrap]) throws {
+    /// What can be found wrong before anything is changed.
+    /// - Returns: the agents of the stages that are built, in their order.
+    private func preflight(_ recipe: Recipe) throws -> [any Bootstrap] {
+        try recipe.checkBuildable()
+        let agents = try recipe.needed.map { try $0.bootstrap(hosts: hosts, building: label) }
         try Tool.require((agents.flatMap(\.tools) + Self.tools).removingDuplicates())
         try PrivilegeError.requireRoot("netroot build")
         for agent in agents { try agent.check(allows) }
@@ -181,6 +156,7 @@ public struct Build: Sendable {
         guard free >= Self.neededMiB else {
             throw BuildError.tooLittleSpace(path: place, freeMiB: free, neededMiB: Self.neededMiB)
         }
+        return agents
     }
 
     /// What the recipe's reader should know before the build.
@@ -204,6 +180,8 @@ public struct Build: Sendable {
     private func stages(
         _ recipe: Recipe, by agents: [any Bootstrap], in draft: Draft, runner: CommandRunner, progress: Progress
     ) async throws -> Manifest.Bootstrap {
+        // The recipe's scripts may hold passwords.
+        try Files.makeDirectory(draft.scratch, mode: 0o700)
         var earlier: [String: RootTree] = [:]
         var unsigned: [String] = []
         func make(_ stage: Recipe.Stage, by agent: any Bootstrap, in folder: String, name: String?, _ last: Customise?)
@@ -240,30 +218,20 @@ public struct Build: Sendable {
 
     private var failedLog: String { LabelStore(label: label).failedLog }
 
-    /// Drops the draft and keeps its log.
-    /// - Returns: the error in words that hold after the draft is gone.
-    private func end(
-        _ draft: Draft, after error: any Error, store: LabelStore, progress: Progress
-    ) async -> any Error {
-        do {
-            let explained = try await diskFull(error, draft: draft, after: progress)
-            let kept = try await store.abandon(draft, keepingLog: true, CommandRunner())
-            if let kept { progress.note("log: \(kept)") }
-            return (explained as? CommandError)?.loggedIn(kept) ?? explained
-        } catch let second {
-            progress.note("\(draft.directory) is left for the next build to remove: \(second)")
-            return error
-        }
-    }
-
-    /// A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
-    private func diskFull(_ error: any Error, draft: Draft, after progress: Progress) async throws -> any Error {
+    /// The error in words that hold after the draft is gone.
+    private func explained(
+        _ error: any Error, draft: Draft, after progress: Progress
+    ) async throws -> any Error {
+        let log = Files.exists(draft.log) ? failedLog : nil
+        if let log { progress.note("log: \(log)") }
         if error is CancellationError { return error }
+        // A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
         let refused = (error as? SystemError)?.isDiskFull ?? false
         let free = try Files.freeBytes(at: draft.directory)
         var isFull = refused || free < 4 << 20
         if !isFull, Files.exists(draft.log) { isFull = try await Self.saysDiskFull(draft.log) }
-        return isFull ? BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build") : error
+        if isFull { return BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build") }
+        return (error as? CommandError)?.loggedIn(log) ?? error
     }
 
     private static func saysDiskFull(_ log: String) async throws -> Bool {

@@ -81,86 +81,66 @@ public struct Shell: Sendable {
 
     private func copyAndEdit(_ base: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
         let started = JSON.timestamp()
-        let draft = try store.begin()
-        do {
+        return try await store.withDraft(note: progress.note) { draft in
             let runner = CommandRunner(log: draft.log, echo: echo)
-            try await progress.step("copy generation \(base.number)") {
-                try await copyRoot(of: base, into: draft, runner, progress: progress)
-            }
-            let before = try await BootFingerprint.of(draft.root)
-            let termination = try await enter(draft.root)
-            guard termination == .exited(0) else {
-                try await store.abandon(draft, CommandRunner())
-                return .dropped(termination)
-            }
-            let inRoot = RootCommand(root: draft.root, shipped: shipped)
-            let kernel = try await bootFiles(
-                of: base, root: draft.root, vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, before: before,
-                runner: runner, log: store.failedLog, progress: progress)
-            let outputs = outputs(of: base)
-            let listing = try FileListing(directory: draft.root)
-            let artifacts = try await outputs.make(
-                draft, rootBytes: Int64(clamping: listing.bytes), progress: progress)
-            return try await progress.step("publish") {
-                var manifest = base.manifest
-                manifest.artifacts = artifacts
-                manifest.generation = draft.number
-                manifest.origin = Manifest.Origin(
-                    verb: "shell", base: base.number, command: command.isEmpty ? nil : command)
-                manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
-                manifest.privileged = Manifest.Privileged(countedIn: listing)
-                manifest.kernelVersion = kernel
-                try await outputs.removeTree(draft)
-                manifest.netroot = version
-                manifest.started = started
-                manifest.finished = JSON.timestamp()
-                manifest.steps = progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) }
-                return .published(try await store.publish(draft, manifest: manifest))
-            }
-        } catch {
-            let failure = error
-            let keepsLog = !(error is CancellationError)
-            // Not cancelled with the shell.
-            throw await Task {
-                do {
-                    let kept = try await store.abandon(draft, keepingLog: keepsLog, CommandRunner())
-                    return (failure as? CommandError)?.loggedIn(kept) ?? failure
-                } catch let second {
-                    progress.note("\(draft.directory) is left for the next run to remove: \(second)")
-                    return failure
+            do {
+                try await progress.step("copy generation \(base.number)") {
+                    try await copyRoot(of: base, into: draft, runner, progress: progress)
                 }
-            }.value
+                let before = try await BootFingerprint.of(draft.root)
+                let termination = try await enter(draft.root)
+                guard termination == .exited(0) else { return .dropped(termination) }
+                let isUnchanged = try await BootFingerprint.of(draft.root) == before
+                let completion = Completion(
+                    store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
+                    pair: try pair(of: base, root: draft.root, runner: runner, log: store.failedLog),
+                    outputs: outputs(of: base), version: version, started: started, progress: progress)
+                return .published(
+                    try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
+            } catch let error as CommandError {
+                throw error.loggedIn(store.failedLog)
+            }
         }
     }
 
+    /// A root that was edited is still its base's, but for what made it.
+    private func provenance(_ base: Manifest) -> Completion.Provenance {
+        Completion.Provenance(
+            formats: base.formats, transports: base.transports, readWrite: base.readWrite,
+            origin: Manifest.Origin(
+                verb: "shell", base: base.generation, command: command.isEmpty ? nil : command),
+            recipe: base.recipe, bootstrap: base.bootstrap, shipped: base.shipped)
+    }
+
+    /// Edits the root itself; kernel and initramfs are made anew where what they are made from has changed.
     private func edit(_ current: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
         let root = try current.requirePath(of: .tree)
         let runner = CommandRunner(log: current.log, echo: echo)
         let before = try await BootFingerprint.of(root)
         let termination = try await enter(root)
-        var manifest = current.manifest
-        let inRoot = RootCommand(root: root, shipped: shipped)
-        manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
-        let tree = Manifest.Artifact(.tree, bytes: Int64(clamping: try FileListing(directory: root).bytes))
-        manifest.artifacts = manifest.artifacts.map { $0.kind == .tree ? tree : $0 }
-        guard try await BootFingerprint.of(root) != before else {
-            try store.rewrite(manifest, of: current)
-            return .edited(current, termination, rebuilt: false)
-        }
+        let isUnchanged = try await BootFingerprint.of(root) == before
         let vmlinuz = current.vmlinuz + ".new"
         let initramfs = current.initramfs + ".new"
-        let version = try await bootFiles(
-            of: current, root: root, vmlinuz: vmlinuz, initramfs: initramfs, before: before, runner: runner,
-            log: current.log, progress: progress)
-        manifest.kernelVersion = version
-        manifest.artifacts = [
-            try await Manifest.Artifact(.kernel, digesting: vmlinuz),
-            try await Manifest.Artifact(.initramfs, digesting: initramfs), tree,
-        ]
-        try Files.move(vmlinuz, to: current.vmlinuz)
-        try Files.move(initramfs, to: current.initramfs)
+        var manifest = current.manifest
+        if !isUnchanged {
+            manifest.kernelVersion = try await progress.step("initramfs") {
+                try await pair(of: current, root: root, runner: runner, log: current.log).make(
+                    vmlinuz: vmlinuz, initramfs: initramfs)
+            }
+            manifest.replace(try await Manifest.Artifact(.kernel, digesting: vmlinuz))
+            manifest.replace(try await Manifest.Artifact(.initramfs, digesting: initramfs))
+        }
+        let inRoot = RootCommand(root: root, shipped: shipped)
+        manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
+        let listing = try FileListing(directory: root)
+        manifest.replace(Manifest.Artifact(.tree, bytes: Int64(clamping: listing.bytes)))
+        manifest.privileged = Manifest.Privileged(countedIn: listing)
+        if !isUnchanged {
+            try Files.move(vmlinuz, to: current.vmlinuz)
+            try Files.move(initramfs, to: current.initramfs)
+        }
         try store.rewrite(manifest, of: current)
-        return .edited(current, termination, rebuilt: true)
+        return .edited(current, termination, rebuilt: !isUnchanged)
     }
 
     private func outputs(of base: Generation) -> Outputs { Outputs(of: base, label: label, cache: cache) }
@@ -180,20 +160,10 @@ public struct Shell: Sendable {
         if report.devices > 0 { progress.note("left out \(report.devices) device nodes: only root can make them") }
     }
 
-    /// Kernel and initramfs: the base's where nothing that they are made from changed, else made anew.
-    private func bootFiles(
-        of base: Generation, root: String, vmlinuz: String, initramfs: String, before: BootFingerprint,
-        runner: CommandRunner, log: String, progress: Progress
-    ) async throws -> String {
-        if try await BootFingerprint.of(root) == before {
-            try await runner.run(Command(["cp", "-p", "--reflink=auto", "--", base.vmlinuz, vmlinuz]))
-            try await runner.run(Command(["cp", "-p", "--reflink=auto", "--", base.initramfs, initramfs]))
-            return base.manifest.kernelVersion
-        }
-        let pair = KernelPair(
+    private func pair(of base: Generation, root: String, runner: CommandRunner, log: String) throws -> KernelPair {
+        KernelPair(
             tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,
             recipe: base.manifest.recipe.path, log: log, transports: try transports.require(base.manifest.transports))
-        return try await progress.step("initramfs") { try await pair.make(vmlinuz: vmlinuz, initramfs: initramfs) }
     }
 
     private func enter(_ root: String) async throws -> Termination {
@@ -202,6 +172,13 @@ public struct Shell: Sendable {
         if let terminal = getenv("TERM") { environment["TERM"] = String(cString: terminal) }
         return try await CommandRunner().interact(
             RootCommand(root: root, shipped: shipped).command(argv, environment: environment))
+    }
+}
+
+extension Manifest {
+    /// Puts an artifact in the place of the one of its kind.
+    fileprivate mutating func replace(_ artifact: Artifact) {
+        artifacts = artifacts.map { $0.kind == artifact.kind ? artifact : $0 }
     }
 }
 

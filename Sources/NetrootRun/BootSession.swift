@@ -63,8 +63,7 @@ struct BootSession: Sendable {
     /// The same after an error, which stays the one that is told; what cannot be undone now, the next run undoes.
     func end(after error: any Error, note: @Sendable (String) -> Void) async {
         do {
-            // Not cancelled with the run.
-            try await Task { try await end() }.value
+            try await uncancelled { try await end() }
         } catch let second {
             note("not undone, the next run will: \(second)")
         }

@@ -38,7 +38,7 @@ public struct Serving: Sendable {
             while true { try await Task.sleep(for: .seconds(86400)) }
         } catch is CancellationError {
             let statistics = server.statistics
-            try await Task { try await server.stop() }.value
+            try await uncancelled { try await server.stop() }
             say("served \(statistics.totalOperations) operations, \(statistics.bytesRead) bytes read")
             withExtendedLifetime(held) {}
         }

@@ -35,17 +35,13 @@ public struct BootLoaders: Sendable {
     /// GRUB as one EFI file that reads `grub/grub.cfg` of the TFTP server it came from (grub-mkimage(1)).
     /// - Throws: `CommandError`, `SystemError`.
     public func grubImage() async throws -> [UInt8] {
-        let directory = try Files.makeTemporaryDirectory()
-        let path = directory + "/grubx64.efi"
-        // Without a device before it, the prefix is on the server that the firmware loaded GRUB from.
-        let argv = ["grub-mkimage", "-O", "x86_64-efi", "-d", grubModules, "-p", "/grub", "-o", path] + Self.grubParts
-        let made: Result<[UInt8], any Error>
-        do {
+        try await Files.withTemporaryDirectory { directory in
+            let path = directory + "/grubx64.efi"
+            // Without a device before it, the prefix is on the server that the firmware loaded GRUB from.
+            let argv =
+                ["grub-mkimage", "-O", "x86_64-efi", "-d", grubModules, "-p", "/grub", "-o", path] + Self.grubParts
             _ = try await CommandRunner().capture(Command(argv))
-            made = .success(try Files.read(path))
-        } catch { made = .failure(error) }
-        // Not cancelled with the caller.
-        _ = try await Task { try await CommandRunner().capture(Command(["rm", "-rf", "--", directory])) }.value
-        return try made.get()
+            return try Files.read(path)
+        }
     }
 }

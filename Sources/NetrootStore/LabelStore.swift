@@ -96,9 +96,36 @@ public struct LabelStore: Sendable, Equatable {
         return leftovers
     }
 
+    /// Begins the next generation in a directory that no other command takes for a generation, and drops what `body` has not
+    /// published, also after a cancellation. Where `body` throws, the log of the draft goes to `failedLog`.
+    /// - Parameters:
+    ///   - keepingInterruptedLog: whether the log is kept after a cancellation, too.
+    ///   - note: told what could not be removed.
+    /// - Throws: `SystemError`, what `body` throws.
+    public func withDraft<R>(
+        keepingInterruptedLog: Bool = false, note: (String) -> Void, _ body: (Draft) async throws -> R
+    ) async throws -> R {
+        let draft = try begin()
+        let result: Result<R, any Error>
+        let keepsLog: Bool
+        do {
+            result = .success(try await body(draft))
+            keepsLog = false
+        } catch {
+            result = .failure(error)
+            keepsLog = keepingInterruptedLog || !(error is CancellationError)
+        }
+        do {
+            try await uncancelled { try await abandon(draft, keepingLog: keepsLog, CommandRunner()) }
+        } catch {
+            note("\(draft.directory) is left for the next build to remove: \(error)")
+        }
+        return try result.get()
+    }
+
     /// Begins the next generation in a directory that no other command takes for a generation.
     /// - Throws: `SystemError`.
-    public func begin() throws -> Draft {
+    func begin() throws -> Draft {
         let last = Files.exists(lastNumberFile) ? try Files.text(lastNumberFile) : ""
         let recorded = Int(last.filter { !$0.isWhitespace }) ?? 0
         let number = max(recorded, try numbers().last ?? 0) + 1
@@ -110,16 +137,13 @@ public struct LabelStore: Sendable, Equatable {
     /// Where the log of the last build that failed is kept.
     public var failedLog: String { directory + "/failed-build.log" }
 
-    /// Drops a draft.
+    /// Drops what is left of a draft: nothing is, where it was published.
     /// - Parameter keepingLog: whether its log goes to `failedLog`; with the draft it would be gone.
-    /// - Returns: where the log is; nil where there is none.
     /// - Throws: `CommandError`, `SystemError`.
-    @discardableResult
-    public func abandon(_ draft: Draft, keepingLog: Bool = false, _ runner: CommandRunner) async throws -> String? {
-        let keeps = keepingLog && Files.exists(draft.log)
-        if keeps { try Files.move(draft.log, to: failedLog) }
+    private func abandon(_ draft: Draft, keepingLog: Bool, _ runner: CommandRunner) async throws {
+        guard Files.exists(draft.directory) else { return }
+        if keepingLog, Files.exists(draft.log) { try Files.move(draft.log, to: failedLog) }
         try await remove(draft.directory, runner)
-        return keeps ? failedLog : nil
     }
 
     /// Writes the manifest, flushes everything to the disk, names the generation, and points `current` at it.

@@ -125,7 +125,7 @@ public enum Files {
 
     /// A new directory that only this user can read, for files that are gone soon; in `$TMPDIR`, or `/tmp`.
     /// - Throws: `SystemError`.
-    public static func makeTemporaryDirectory() throws -> String {
+    static func makeTemporaryDirectory() throws -> String {
         let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array((place + "/netroot-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError("make a directory in", place, code: errno) }

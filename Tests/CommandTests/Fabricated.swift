@@ -2,6 +2,7 @@ import NetrootConfig
 import NetrootStore
 import NetrootSystem
 import TestSupport
+import Testing
 
 /// Generations without a build, for the verbs that only read them.
 enum Fabricated {
@@ -17,7 +18,17 @@ enum Fabricated {
         // No lock: a process that another test forks at this moment would hold it a little longer.
         let store = LabelStore(label: label)
         try Files.makeDirectory(store.generationsDirectory)
-        let draft = try store.begin()
+        return try await store.withDraft(note: note) { draft in
+            try await publish(draft, of: label, in: store, verb, kernel, transports, hasImage)
+        }
+    }
+
+    private static func note(_ text: String) { Issue.record("\(text)") }
+
+    private static func publish(
+        _ draft: Draft, of label: Label, in store: LabelStore, _ verb: String, _ kernel: String,
+        _ transports: [TransportName], _ hasImage: Bool
+    ) async throws -> Generation {
         let zeros = String(repeating: "0", count: 64)
         var artifacts = [ArtifactKind.kernel, .initramfs].map { Manifest.Artifact($0, bytes: 1, sha256: zeros) }
         if label.formats.contains(.tree) {

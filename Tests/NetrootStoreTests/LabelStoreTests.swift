@@ -64,6 +64,40 @@ import Testing
         #expect(!Files.exists(draft.directory))
     }
 
+    private struct Failure: Error {}
+
+    private static func note(_ text: String) { Issue.record("\(text)") }
+
+    /// However the work ends: with an error, cancelled, or without a generation. Of those the error alone leaves its log.
+    @Test func aDraftThatIsNotPublishedIsDropped() async throws {
+        defer { remove() }
+        try await publish()
+        let before = try Files.names(in: store.generationsDirectory)
+        func fill(_ draft: Draft) throws {
+            try Files.makeDirectory(draft.root + "/etc")
+            try Files.replace(draft.log, with: Array("words\n".utf8))
+        }
+        try await store.withDraft(note: Self.note) { try fill($0) }
+        #expect(try Files.names(in: store.generationsDirectory) == before && !Files.exists(store.failedLog))
+        let cancelled = Task { [store] in
+            try await store.withDraft(note: Self.note) { draft in
+                try fill(draft)
+                withUnsafeCurrentTask { $0?.cancel() }
+                try Task.checkCancellation()
+            }
+        }
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        #expect(try Files.names(in: store.generationsDirectory) == before && !Files.exists(store.failedLog))
+        await #expect(throws: Failure.self) {
+            try await store.withDraft(note: Self.note) { draft in
+                try fill(draft)
+                throw Failure()
+            }
+        }
+        #expect(try Files.names(in: store.generationsDirectory) == before)
+        #expect(try Files.text(store.failedLog) == "words\n" && store.current().number == 1)
+    }
+
     @Test func aNumberIsNeverUsedTwice() async throws {
         defer { remove() }
         try await publish()

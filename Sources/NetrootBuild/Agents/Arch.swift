@@ -120,20 +120,12 @@ struct Arch: Bootstrap {
             throw MissingError(things: [Self.keys[0]], packages: ["archlinux-keyring"])
         }
         // Elsewhere, since the name of gpg-agent's socket has at most 107 bytes.
-        let short = try Files.makeTemporaryDirectory()
-        let remove = Command(["rm", "-rf", "--", short])
-        do {
+        try await Files.withTemporaryDirectory { short in
             for step in [["--init"], ["--populate", "archlinux"]] {
                 try await runner.run(Command(["pacman-key", "--gpgdir", short] + step).contained)
             }
             try await runner.run(Command(["cp", "-R", "--", short, keys]))
-        } catch {
-            let failure = error
-            // Not cancelled with the build.
-            try await Task { try await CommandRunner().run(remove) }.value
-            throw failure
         }
-        try await runner.run(remove)
     }
 
     /// What pacman expects of an empty root, as pacstrap makes it.

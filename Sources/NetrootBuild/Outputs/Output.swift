@@ -57,6 +57,9 @@ struct Outputs: Sendable {
     /// The kinds that they make.
     private var kinds: Set<ArtifactKind> { Set(chosen.flatMap(\.kinds)) }
 
+    /// Whether the draft's tree is one of the artifacts.
+    var keepTree: Bool { kinds.contains(.tree) }
+
     /// Whether one of them can be made by root alone.
     var needRoot: Bool { chosen.contains(where: \.needsRoot) }
 
@@ -80,12 +83,6 @@ struct Outputs: Sendable {
         return artifacts
     }
 
-    /// Takes the tree out of a draft, unless it is one of the artifacts.
-    /// - Throws: `CommandError`.
-    func removeTree(_ draft: Draft) async throws {
-        guard !kinds.contains(.tree) else { return }
-        _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", draft.root]))
-    }
 }
 
 extension Manifest.Artifact {

@@ -88,7 +88,7 @@ public struct BootCheckRun: Sendable {
         let session = try await BootSession.begin(label, verb: "test", exports: [], note: note)
         do {
             let report = try await run(boot, subject, session, note: note)
-            try await Task { try await session.end() }.value
+            try await uncancelled { try await session.end() }
             return report
         } catch {
             await session.end(after: error, note: note)

@@ -25,7 +25,7 @@ struct ServedRoot: Sendable {
     /// The same after an error, which stays the one that is told.
     func stop(after error: any Error, note: @Sendable (String) -> Void) async {
         do {
-            try await Task { try await stop() }.value
+            try await uncancelled { try await stop() }
         } catch let second {
             note("the NFS server did not stop: \(second)")
         }
