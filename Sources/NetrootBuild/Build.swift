@@ -40,8 +40,9 @@ public struct Build: Sendable {
 
     /// Builds and publishes the next generation of the label.
     ///
-    /// Cancelling the task, or killing the process, at any point leaves `current` as it was.
-    /// - Throws: `ConfigError`, `BuildError`, `PackError`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
+    /// The steps, top to bottom: preflight; bootstrap and customise, stage by stage; initramfs, outputs and publish, which are
+    /// `Completion`'s. Cancelling the task, or killing the process, at any point leaves `current` as it was.
+    /// - Throws: `ConfigError`, `BuildError`, `BuildFailure`, `MissingError`, `PrivilegeError`, `LockedError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
     public func run(progress: Progress) async throws -> Generation {
         let (recipe, bytes) = try readRecipe()
@@ -61,8 +62,8 @@ public struct Build: Sendable {
                 let bootstrap = try await stages(recipe, by: agents, in: draft, runner: runner, progress: progress)
                 let inRoot = RootCommand(root: draft.root, shipped: shipped)
                 let pair = KernelPair(
-                    tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner, recipe: recipe.path,
-                    log: store.failedLog, transports: try transports.require(label.transports))
+                    tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner,
+                    transports: try transports.require(label.transports))
                 return try await Completion(
                     store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs, version: version,
                     started: started, progress: progress
@@ -116,8 +117,12 @@ public struct Build: Sendable {
             case .debootstrap, .dnf, .zypper, .arch, .scratch: break
             }
         }
-        let agent = try recipe.built.bootstrap(hosts: hosts, building: label)
-        return try await agent.isUnchanged(since: manifest.bootstrap) ? current : nil
+        let agent = try recipe.built.makeAgent(hosts: hosts, building: label)
+        do {
+            return try await agent.isUnchanged(since: manifest.bootstrap) ? current : nil
+        } catch {
+            throw BuildFailure.of(error, recipePath: recipe.path, line: agent.line)
+        }
     }
 
     private func readRecipe() throws -> (recipe: Recipe, bytes: [UInt8]) {
@@ -144,12 +149,16 @@ public struct Build: Sendable {
 
     /// What can be found wrong before anything is changed.
     /// - Returns: the agents of the stages that are built, in their order.
-    private func preflight(_ recipe: Recipe) throws -> [any Bootstrap] {
+    private func preflight(_ recipe: Recipe) throws -> [any Agent] {
         try recipe.checkBuildable()
-        let agents = try recipe.needed.map { try $0.bootstrap(hosts: hosts, building: label) }
+        let agents = try recipe.needed.map { try $0.makeAgent(hosts: hosts, building: label) }
         try Tool.require((agents.flatMap(\.tools) + Self.tools).removingDuplicates())
         try PrivilegeError.requireRoot("netroot build")
-        for agent in agents { try agent.check(allows) }
+        for agent in agents {
+            do { try agent.check(allows) } catch {
+                throw BuildFailure.of(error, recipePath: recipe.path, line: agent.line)
+            }
+        }
         try outputs.preflight()
         let place = Files.nearestDirectory(label.netroot)
         let free = try Files.freeBytes(at: place) >> 20
@@ -178,18 +187,18 @@ public struct Build: Sendable {
     /// Makes the roots of the stages, the last of them the draft's.
     /// - Returns: what the manifest says of the last one's bootstrap.
     private func stages(
-        _ recipe: Recipe, by agents: [any Bootstrap], in draft: Draft, runner: CommandRunner, progress: Progress
+        _ recipe: Recipe, by agents: [any Agent], in draft: Draft, runner: CommandRunner, progress: Progress
     ) async throws -> Manifest.Bootstrap {
         // The recipe's scripts may hold passwords.
         try Files.makeDirectory(draft.scratch, mode: 0o700)
         var earlier: [String: RootTree] = [:]
         var unsigned: [String] = []
-        func make(_ stage: Recipe.Stage, by agent: any Bootstrap, in folder: String, name: String?, _ last: Customise?)
+        func make(_ stage: Recipe.Stage, by agent: any Agent, in folder: String, name: String?, _ last: Customise?)
             async throws -> Manifest.Bootstrap
         {
-            let place = BootstrapPlace(
-                root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipe: recipe.path,
-                log: failedLog, shipped: shipped, runner: runner, allows: allows, customise: last, progress: progress)
+            let place = AgentPlace(
+                root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipePath: recipe.path,
+                shipped: shipped, runner: runner, allows: allows, customise: last, progress: progress)
             let made = try await StageBuild(
                 stage: stage, agent: agent, place: place, earlier: earlier, name: name
             ).run()
@@ -218,20 +227,24 @@ public struct Build: Sendable {
 
     private var failedLog: String { LabelStore(label: label).failedLog }
 
-    /// The error in words that hold after the draft is gone.
+    /// The error with recipe, step and log, in words that hold after the draft is gone.
     private func explained(
         _ error: any Error, draft: Draft, after progress: Progress
     ) async throws -> any Error {
         let log = Files.exists(draft.log) ? failedLog : nil
-        if let log { progress.note("log: \(log)") }
-        if error is CancellationError { return error }
-        // A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
-        let refused = (error as? SystemError)?.isDiskFull ?? false
-        let free = try Files.freeBytes(at: draft.directory)
-        var isFull = refused || free < 4 << 20
-        if !isFull, Files.exists(draft.log) { isFull = try await Self.saysDiskFull(draft.log) }
+        let isFull = try await isDiskFull(error, draft)
+        if let log, isFull || error is CancellationError { progress.note("log: \(log)") }
         if isFull { return BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build") }
-        return (error as? CommandError)?.loggedIn(log) ?? error
+        return BuildFailure.of(error, recipePath: label.recipe, step: progress.failed, log: log)
+    }
+
+    /// A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.
+    private func isDiskFull(_ error: any Error, _ draft: Draft) async throws -> Bool {
+        if error is CancellationError { return false }
+        let reason = (error as? BuildFailure)?.reason ?? error
+        if let refused = reason as? SystemError, refused.isDiskFull { return true }
+        if try Files.freeBytes(at: draft.directory) < 4 << 20 { return true }
+        return Files.exists(draft.log) ? try await Self.saysDiskFull(draft.log) : false
     }
 
     private static func saysDiskFull(_ log: String) async throws -> Bool {

@@ -1,7 +1,7 @@
 public import NetrootSystem
 import NetrootTree
 
-/// Why a build cannot go on.
+/// Why a build cannot go on: the bare reason, and the next step. Recipe, step and log are added by `BuildFailure`.
 public enum BuildError: ReportableError, Equatable {
     /// The recipe is not there.
     case recipeMissing(path: String, label: String)
@@ -10,37 +10,39 @@ public enum BuildError: ReportableError, Equatable {
     /// The disk filled up during a step.
     case diskFull(path: String, step: String)
     /// The mirror has no such package.
-    case unknownPackage(name: String, recipe: String)
+    case unknownPackage(name: String)
     /// The mirror could not be reached.
-    case noNetwork(detail: String, log: String)
+    case noNetwork(detail: String)
     /// A section of the recipe failed; `lines` is the end of what it printed.
-    case sectionFailed(section: String, place: String, termination: Termination, lines: [String], log: String)
+    case sectionFailed(section: String, line: Int, termination: Termination, lines: [String])
+    /// A keyword of the recipe's header names what cannot be taken.
+    case wrongHeader(problem: String, hint: String)
     /// A file named in `%files` is not there.
-    case fileMissing(source: String, place: String, stage: String?)
+    case fileMissing(source: String, line: Int, stage: String?)
     /// A file named in `%files` cannot be copied; `reason` in cp's own words, with paths of the root.
-    case copyFailed(source: String, place: String, reason: String, log: String)
+    case copyFailed(source: String, line: Int, reason: String)
     /// A repository or package that nobody signed, or whose signature is not trusted; `reason` in the tool's own words.
-    case unsigned(reason: String, recipe: String, log: String)
+    case unsigned(reason: String)
     /// No key is named to check a repository's packages with.
-    case noKey(repository: String, recipe: String)
+    case noKey(repository: String)
     /// A key cannot be fetched, or is none; `reason` in the tool's own words.
-    case keyUnreachable(url: String, reason: String, recipe: String)
+    case keyUnreachable(url: String, reason: String)
     /// A key has a fingerprint that the recipe does not give.
-    case wrongKey(url: String, found: String, recipe: String)
+    case wrongKey(url: String, found: String)
     /// The script of a package failed.
-    case scriptletFailed(package: String, scriptlet: String, reason: String, recipe: String, log: String)
+    case scriptletFailed(package: String, scriptlet: String, reason: String)
     /// The root has no kernel.
-    case noKernel(package: String, recipe: String)
+    case noKernel(package: String)
     /// The root has no dracut.
-    case noDracut(recipe: String)
+    case noDracut
     /// The root has not what a transport of the label needs.
-    case transportLacks(transport: String, what: String, package: String, recipe: String)
+    case transportLacks(transport: String, what: String, package: String)
     /// The bootstrap tool failed; `reason` in its own words.
-    case bootstrapFailed(reason: String, recipe: String, log: String)
+    case bootstrapFailed(reason: String)
     /// dracut failed.
-    case dracutFailed(lines: [String], log: String)
+    case dracutFailed(lines: [String])
     /// The initramfs does not hold what a client needs.
-    case badInitramfs(reason: String, log: String)
+    case badInitramfs(reason: String)
     /// It cannot be done in a user namespace.
     case needsRoot(what: String)
     /// An image cannot be edited in place.
@@ -49,7 +51,7 @@ public enum BuildError: ReportableError, Equatable {
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .fileMissing, .needsRoot, .liveImage, .noKey: .usage
+        case .recipeMissing, .wrongHeader, .fileMissing, .needsRoot, .liveImage, .noKey: .usage
         case .noNetwork, .keyUnreachable: .unavailable
         default: .failed
         }
@@ -64,53 +66,64 @@ public enum BuildError: ReportableError, Equatable {
             return "\(path) has \(free) MiB free, a build needs \(needed) MiB; free space, or set NETROOT elsewhere"
         case .diskFull(let path, let step):
             return "disk full at \(path) during \(step); free space, or set NETROOT elsewhere"
-        case .unknownPackage(let name, let recipe):
-            return "\(recipe): the mirror has no package '\(name)'; mend Include, or MirrorURL"
-        case .noNetwork(let detail, let log):
-            return "the mirror cannot be reached: \(detail)\ncheck the network, or MirrorURL; log: \(log)"
-        case .bootstrapFailed(let reason, let recipe, let log):
-            return "\(recipe): packages cannot be installed: \(reason)\nlog: \(log)"
-        case .sectionFailed(let section, let place, let termination, let lines, let log):
-            let shown = lines.suffix(5).map { "  " + $0 }.joined(separator: "\n")
-            return "\(place): \(section) failed with \(termination)\n\(shown)\nlog: \(log)"
-        case .fileMissing(let source, let place, nil):
-            return "\(place): %files: \(source) does not exist; paths are relative to the recipe"
-        case .fileMissing(let source, let place, let stage?):
-            return "\(place): %files from \(stage): \(source) does not exist in that stage"
-        case .copyFailed(let source, let place, let reason, let log):
-            return "\(place): %files: \(source) cannot be copied into the root: \(reason)\n"
-                + "change the destination, or what is in its place; log: \(log)"
-        case .unsigned(let reason, let recipe, let log):
-            return "\(recipe): not signed by a key that is trusted: \(reason)\n"
-                + "mend the repository or its key, or build with --allow-unsigned; log: \(log)"
-        case .noKey(let repository, let recipe):
-            return "\(recipe): no key to check the packages of \(repository) with; name it in the header, "
+        case .unknownPackage(let name):
+            return "the mirror has no package '\(name)'; correct Include, or MirrorURL"
+        case .noNetwork(let detail):
+            return "the mirror cannot be reached: \(detail)\ncheck the network, or MirrorURL"
+        case .bootstrapFailed(let reason):
+            return "packages cannot be installed: \(reason)"
+        case .sectionFailed(let section, _, let termination, let lines):
+            let shown = lines.suffix(5).map { "\n  \($0)" }.joined()
+            return "\(section) failed with \(termination)\(shown)"
+        case .wrongHeader(let problem, let hint):
+            return "\(problem); \(hint)"
+        case .fileMissing(let source, _, nil):
+            return "%files: \(source) does not exist; paths are relative to the recipe"
+        case .fileMissing(let source, _, let stage?):
+            return "%files from \(stage): \(source) does not exist in that stage"
+        case .copyFailed(let source, _, let reason):
+            return "%files: \(source) cannot be copied into the root: \(reason)\n"
+                + "change the destination, or what is in its place"
+        case .unsigned(let reason):
+            return "not signed by a key that is trusted: \(reason)\n"
+                + "correct the repository or its key, or build with --allow-unsigned"
+        case .noKey(let repository):
+            return "no key to check the packages of \(repository) with; name it in the header, "
                 + "Setopt: gpgkey=URL, or build with --allow-unsigned"
-        case .keyUnreachable(let url, let reason, let recipe):
-            return "\(recipe): the key \(url) cannot be had: \(reason)\nmend Setopt: gpgkey="
-        case .wrongKey(let url, let found, let recipe):
-            return "\(recipe): the key \(url) has the fingerprint \(found), which Fingerprints: does not give\n"
-                + "make sure that the key is the distribution's, then mend Fingerprints:"
-        case .scriptletFailed(let package, let scriptlet, let reason, let recipe, let log):
-            return "\(recipe): \(scriptlet) of the package \(package) failed: \(reason)\nlog: \(log)"
-        case .noKernel(let package, let recipe):
-            return
-                "\(recipe): the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
+        case .keyUnreachable(let url, let reason):
+            return "the key \(url) cannot be fetched: \(reason)\ncorrect Setopt: gpgkey="
+        case .wrongKey(let url, let found):
+            return "the key \(url) has the fingerprint \(found), which Fingerprints: does not give\n"
+                + "make sure that the key is the distribution's, then correct Fingerprints:"
+        case .scriptletFailed(let package, let scriptlet, let reason):
+            return "\(scriptlet) of the package \(package) failed: \(reason)"
+        case .noKernel(let package):
+            return "the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
                 + "add \(package) to Include"
-        case .noDracut(let recipe):
-            return "\(recipe): the root has no dracut; add dracut and dracut-network to Include"
-        case .transportLacks(let transport, let what, let package, let recipe):
-            return "\(recipe): the transport \(transport) needs \(what), and the root has none; "
+        case .noDracut:
+            return "the root has no dracut; add dracut and dracut-network to Include"
+        case .transportLacks(let transport, let what, let package):
+            return "the transport \(transport) needs \(what), and the root has none; "
                 + "add \(package) to Include, or take \(transport) out of TRANSPORTS"
-        case .dracutFailed(let lines, let log):
-            return "dracut failed: \(lines.last ?? "it printed nothing")\nlog: \(log)"
-        case .badInitramfs(let reason, let log):
-            return "the initramfs is not fit to boot: \(reason)\nlog: \(log)"
+        case .dracutFailed(let lines):
+            return "dracut failed: \(lines.last ?? "it printed nothing")"
+        case .badInitramfs(let reason):
+            return "the initramfs is not fit to boot: \(reason)"
         case .needsRoot(let what):
             return "\(what)\nset FORMAT = squashfs, which needs no root, or run it with sudo"
         case .liveImage(let label, let generation):
             return
                 "generation \(generation) of \(label) has an image, which cannot be edited in place; leave out --live"
+        }
+    }
+}
+
+extension BuildError {
+    /// The line of the recipe that the reason is about; nil where it is about none.
+    var line: Int? {
+        switch self {
+        case .sectionFailed(_, let line, _, _), .fileMissing(_, let line, _), .copyFailed(_, let line, _): line
+        default: nil
         }
     }
 }

@@ -93,14 +93,22 @@ public struct Shell: Sendable {
                 let isUnchanged = try await BootFingerprint.of(draft.root) == before
                 let completion = Completion(
                     store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
-                    pair: try pair(of: base, root: draft.root, runner: runner, log: store.failedLog),
+                    pair: try pair(of: base, root: draft.root, runner: runner),
                     outputs: outputs(of: base), version: version, started: started, progress: progress)
                 return .published(
                     try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
-            } catch let error as CommandError {
-                throw error.loggedIn(store.failedLog)
+            } catch {
+                throw failure(error, of: base, log: Files.exists(draft.log) ? store.failedLog : nil, progress)
             }
         }
+    }
+
+    /// What an edited root lacks is told with its recipe; what else failed has nothing to do with that.
+    private func failure(
+        _ error: any Error, of base: Generation, log: String?, _ progress: Progress
+    ) -> any Error {
+        BuildFailure.of(
+            error, recipePath: error is BuildError ? base.manifest.recipe.path : nil, step: progress.failed, log: log)
     }
 
     /// A root that was edited is still its base's, but for what made it.
@@ -123,9 +131,13 @@ public struct Shell: Sendable {
         let initramfs = current.initramfs + ".new"
         var manifest = current.manifest
         if !isUnchanged {
-            manifest.kernelVersion = try await progress.step("initramfs") {
-                try await pair(of: current, root: root, runner: runner, log: current.log).make(
-                    vmlinuz: vmlinuz, initramfs: initramfs)
+            do {
+                manifest.kernelVersion = try await progress.step("initramfs") {
+                    try await pair(of: current, root: root, runner: runner).make(
+                        vmlinuz: vmlinuz, initramfs: initramfs)
+                }
+            } catch {
+                throw failure(error, of: current, log: current.log, progress)
             }
             manifest.replace(try await Manifest.Artifact(.kernel, digesting: vmlinuz))
             manifest.replace(try await Manifest.Artifact(.initramfs, digesting: initramfs))
@@ -160,10 +172,10 @@ public struct Shell: Sendable {
         if report.devices > 0 { progress.note("left out \(report.devices) device nodes: only root can make them") }
     }
 
-    private func pair(of base: Generation, root: String, runner: CommandRunner, log: String) throws -> KernelPair {
+    private func pair(of base: Generation, root: String, runner: CommandRunner) throws -> KernelPair {
         KernelPair(
             tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,
-            recipe: base.manifest.recipe.path, log: log, transports: try transports.require(base.manifest.transports))
+            transports: try transports.require(base.manifest.transports))
     }
 
     private func enter(_ root: String) async throws -> Termination {

@@ -82,7 +82,7 @@ enum RecipeReport {
 
     /// Whose signatures an RPM stage's packages must have; nil for other agents, and for a recipe that is refused anyhow.
     private static func signatures(of stage: Recipe.Stage) -> String? {
-        let source: BootstrapAgent.RPMSource
+        let source: AgentHeader.RPMSource
         do throws(ConfigError) {
             switch try stage.agent() {
             case .dnf(let header): source = header.source

@@ -183,7 +183,7 @@ extension Builds {
                 ["a.def:2", "saved.tar holds several images; name one", "FILE:@0"])
             expectError(
                 try await tree("Bootstrap: docker-archive\nFrom: saved.tar:c:3").outcome, .failed,
-                ["a.def:2", "there is no image", "saved.tar:c:3", "mend From:"])
+                ["a.def:2", "there is no image", "saved.tar:c:3", "correct From:"])
         }
 
         @Test func imagesThatAreNotThere() async throws {

@@ -167,7 +167,7 @@ extension Builds {
             try scratch.write("a.def", "Bootstrap: docker\nFrom: \(registry.name)/node:2\n")
             expectError(
                 try await build(), .failed,
-                ["a.def:2", "there is no image \(registry.name)/node:2", "manifest unknown", "mend From:"])
+                ["a.def:2", "there is no image \(registry.name)/node:2", "manifest unknown", "correct From:"])
             try await registry.end()
             expectError(
                 try await build(), .unavailable,

@@ -125,9 +125,10 @@ extension Builds {
                 ["the key \(other.key) has the fingerprint \(try other.fingerprint())", "Fingerprints:"])
             try scratch.write("a.def", header.replacing(small.key, with: "file:///nowhere.asc"))
             expectError(
-                try await build(), .unavailable, ["the key file:///nowhere.asc cannot be had: ", "Setopt: gpgkey="])
+                try await build(), .unavailable, ["the key file:///nowhere.asc cannot be fetched: ", "Setopt: gpgkey="])
             try scratch.write("a.def", header.replacing(small.key, with: small.url + "/repodata/repomd.xml"))
-            expectError(try await build(), .unavailable, ["repomd.xml cannot be had: gpg: no valid OpenPGP data found"])
+            expectError(
+                try await build(), .unavailable, ["repomd.xml cannot be fetched: gpg: no valid OpenPGP data found"])
             try expectNothingLeft()
         }
 

@@ -41,7 +41,7 @@ import Testing
         let error = CommandError.failed(
             argv: ["skopeo"], termination: .exited(1),
             lastLines: ["Copying", "time=\"2026-11-21T09:14:04Z\" level=fatal msg=\"\(message)\""], log: "log")
-        let explained = ContainerError.explained(error, image: "x.example.org/a:1", place: "r.def:2", log: "kept.log")
+        let explained = ContainerError.explained(error, image: "x.example.org/a:1")
         let reportable = try #require(explained as? ContainerError)
         #expect(reportable.exitStatus == status)
         #expect(reportable.description.contains(expected), "\(reportable)")
@@ -50,6 +50,6 @@ import Testing
 
     @Test func aReasonThatIsNone() {
         let error = CommandError.failed(argv: ["skopeo"], termination: .signaled(9), lastLines: ["x"], log: nil)
-        #expect(ContainerError.explained(error, image: "a", place: "p", log: "l") as? CommandError == error)
+        #expect(ContainerError.explained(error, image: "a") as? CommandError == error)
     }
 }

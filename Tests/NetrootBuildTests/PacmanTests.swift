@@ -109,11 +109,11 @@ import Testing
 
     @Test(arguments: reasons.indices) func theReasonIsSaid(index: Int) throws {
         let row = Self.reasons[index]
-        let error = try #require(Pacman.reason(row.output, recipe: "r.def", log: "log"))
+        let error = try #require(Pacman.reason(row.output))
         for word in row.words { #expect(error.description.contains(word), "\(error)") }
     }
 
-    @Test func noErrorIsNoReason() { #expect(Pacman.reason(["warning: x"], recipe: "r", log: "l") == nil) }
+    @Test func noErrorIsNoReason() { #expect(Pacman.reason(["warning: x"]) == nil) }
 
     @Test func aScriptThatFailsIsFoundInTheOutput() throws {
         let start = "installing base...\nwarning: x\n"

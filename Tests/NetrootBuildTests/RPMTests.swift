@@ -9,21 +9,21 @@ import Testing
 @testable import NetrootBuild
 
 @Suite struct RPMTests {
-    private func place(_ allows: Allowances = Allowances()) -> BootstrapPlace {
-        BootstrapPlace(
-            root: "/r", scratch: "/s", cache: "/c", recipe: "a.def", log: "/log",
+    private func place(_ allows: Allowances = Allowances()) -> AgentPlace {
+        AgentPlace(
+            root: "/r", scratch: "/s", cache: "/c", recipePath: "a.def",
             shipped: ShippedFiles(directory: "/share"),
             runner: CommandRunner(), allows: allows, customise: nil, progress: Progress())
     }
 
-    private func agent(_ header: String) throws -> BootstrapAgent {
+    private func agent(_ header: String) throws -> AgentHeader {
         try Recipe(bytes: Array(header.utf8), path: "a.def").built.agent()
     }
 
     private func dnf(_ lines: String) throws -> DNF {
         guard case .dnf(let header) = try agent("Bootstrap: dnf\nMirrorURL: https://u:secret@a/9/$basearch\n" + lines)
         else { throw ConfigError(file: "", problem: "no dnf") }
-        return DNF(header: header, recipe: "a.def")
+        return DNF(header: header)
     }
 
     @Test func theConfigurationOfDNF() throws {
@@ -83,7 +83,7 @@ import Testing
                 "Bootstrap: zypper\nMirrorURL: http://a/15\nOSVersion: 15.6\nInclude: kernel-default\n")
         else { throw ConfigError(file: "", problem: "no zypper") }
         let rpm = RPM(source: header.source, place: place())
-        let command = Zypper(header: header, recipe: "a.def").command(rpm, cache: "/c/zypper/x")
+        let command = Zypper(header: header).command(rpm, cache: "/c/zypper/x")
         let start = try #require(command.argv.firstIndex(of: "zypper"))
         #expect(
             Array(command.argv[start...]) == [
@@ -110,7 +110,7 @@ import Testing
     @Test func nothingIsTakenWithoutAKey() throws {
         let agent = try dnf("")
         let error = #expect(throws: BuildError.self) { try agent.check(Allowances()) }
-        #expect(error == .noKey(repository: "https://a/9/$basearch", recipe: "a.def"))
+        #expect(error == .noKey(repository: "https://a/9/$basearch"))
         #expect(error?.exitStatus == .usage)
         try agent.check(Allowances(unsigned: true))
         let rpm = RPM(source: agent.header.source, place: place(Allowances(unsigned: true)))
@@ -172,26 +172,26 @@ import Testing
     }
 
     @Test func theReasonIsTheToolsOwn() {
-        func explained(_ output: String) -> BuildError? { RPM.explained(output, recipe: "r", log: "l") }
+        func explained(_ output: String) -> BuildError? { RPM.explained(output) }
         #expect(
             explained("No match for argument: x\nError: Unable to find a match: x")
-                == .unknownPackage(name: "x", recipe: "r"))
+                == .unknownPackage(name: "x"))
         #expect(
             explained("'x' not found in package names.\nNo provider of 'x' found.")
-                == .unknownPackage(name: "x", recipe: "r"))
+                == .unknownPackage(name: "x"))
         #expect(
             explained(
                 "Repository 'base' is invalid.\nError message: Connection refused\nWarning: Skipping repository 'base'\n"
-                    + "No provider of 'x' found.") == .noNetwork(detail: "Error message: Connection refused", log: "l"))
+                    + "No provider of 'x' found.") == .noNetwork(detail: "Error message: Connection refused"))
         #expect(
             explained(" - Signature verification failed for repomd.xml\nWarning: Skipping repository 'base'\n")
-                == .unsigned(reason: "- Signature verification failed for repomd.xml", recipe: "r", log: "l"))
+                == .unsigned(reason: "- Signature verification failed for repomd.xml"))
         #expect(
             explained("Package a.rpm is not signed\nError: GPG check FAILED")
-                == .unsigned(reason: "Package a.rpm is not signed", recipe: "r", log: "l"))
+                == .unsigned(reason: "Package a.rpm is not signed"))
         #expect(
             explained("Error: \n Problem: conflicting requests\n  - nothing provides b needed by a\n")
-                == .bootstrapFailed(reason: "- nothing provides b needed by a", recipe: "r", log: "l"))
+                == .bootstrapFailed(reason: "- nothing provides b needed by a"))
         #expect(explained("some words") == nil)
     }
 

@@ -3,7 +3,7 @@ import Testing
 @testable import NetrootConfig
 
 @Suite struct ArchHeaderTests {
-    private func agent(_ header: String) throws -> BootstrapAgent {
+    private func agent(_ header: String) throws -> AgentHeader {
         try parseRecipe("Bootstrap: Arch\n" + header).built.agent()
     }
 

@@ -3,7 +3,7 @@ import Testing
 @testable import NetrootConfig
 
 @Suite struct ContainerHeaderTests {
-    private func read(_ header: String, path: String = "/site/r.def") throws -> BootstrapAgent.Container {
+    private func read(_ header: String, path: String = "/site/r.def") throws -> AgentHeader.Container {
         let recipe = try Recipe(bytes: Array((header + "\n").utf8), path: path, arguments: [:])
         guard case .container(let container) = try recipe.built.agent() else {
             throw ConfigError(file: path, problem: "another agent")

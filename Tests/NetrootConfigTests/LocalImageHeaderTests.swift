@@ -3,7 +3,7 @@ import Testing
 @testable import NetrootConfig
 
 @Suite struct LocalImageHeaderTests {
-    private func header(_ lines: String, path: String = "/srv/recipes/r.def") throws -> BootstrapAgent.LocalImage {
+    private func header(_ lines: String, path: String = "/srv/recipes/r.def") throws -> AgentHeader.LocalImage {
         let recipe = try Recipe(bytes: Array("Bootstrap: localimage\n\(lines)\n".utf8), path: path)
         guard case .localImage(let header) = try recipe.built.agent() else {
             Issue.record("another agent")

@@ -3,9 +3,9 @@ import Testing
 @testable import NetrootConfig
 
 @Suite struct RPMHeaderTests {
-    private func agent(_ text: String) throws -> BootstrapAgent { try parseRecipe(text).built.agent() }
+    private func agent(_ text: String) throws -> AgentHeader { try parseRecipe(text).built.agent() }
 
-    private func dnf(_ lines: String) throws -> BootstrapAgent.DNF {
+    private func dnf(_ lines: String) throws -> AgentHeader.DNF {
         let agent = try agent("Bootstrap: dnf\nMirrorURL: https://mirror.example.org/$basearch/\n" + lines)
         guard case .dnf(let header) = agent else { throw ConfigError(file: "", problem: "\(agent)") }
         return header
@@ -23,7 +23,7 @@ import Testing
             Include: bash,@core /usr/bin/perl
             Setopt: other2.gpgcheck=0 gpgkey=https://mirror.example.org/key%{OSVERSION} file:///k2
             """)
-        let source: BootstrapAgent.RPMSource
+        let source: AgentHeader.RPMSource
         switch agent {
         case .dnf(let header):
             source = header.source

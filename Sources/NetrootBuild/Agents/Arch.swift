@@ -4,9 +4,9 @@ import NetrootSystem
 import NetrootTree
 
 /// The arch agent: an Arch Linux root by pacman, with a configuration, a keyring and hooks of its own: none of the host's.
-struct Arch: Bootstrap {
+struct Arch: Agent {
     /// The agent's part of the recipe's header.
-    let header: BootstrapAgent.Arch
+    let header: AgentHeader.Arch
 
     var tools: [Tool] {
         var tools = [
@@ -24,7 +24,7 @@ struct Arch: Bootstrap {
 
     /// Fills the root: configuration, keyring, our part, the download into the cache, the installation out of it.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`, `MissingError`, `SystemError`.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         let folder = place.scratch + "/pacman"
         try Files.makeDirectory(folder, mode: 0o700)
         let config = PacmanConfig(
@@ -32,14 +32,13 @@ struct Arch: Bootstrap {
             takesUnsigned: place.allows.unsigned)
         if let line = config.weakened, !place.allows.unsigned {
             throw BuildError.unsigned(
-                reason: "\(header.configuration ?? "pacman.conf"):\(line)", recipe: place.recipe, log: place.log)
+                reason: "\(header.configuration ?? "pacman.conf"):\(line)")
         }
         if let line = config.included {
             throw BuildError.bootstrapFailed(
                 reason:
                     "\(header.configuration ?? "pacman.conf"):\(line) names another file, whose lines would not be looked at; "
-                    + "put them here, the servers of a mirror list as Server = URL",
-                recipe: place.recipe, log: place.log)
+                    + "put them here, the servers of a mirror list as Server = URL")
         }
         // A recipe is trusted, and what it names on this machine; not what a server sends.
         if let line = config.program, let url = header.configuration, url.contains("://"),
@@ -47,13 +46,12 @@ struct Arch: Bootstrap {
         {
             throw BuildError.bootstrapFailed(
                 reason:
-                    "\(url):\(line) would run a program on this machine; save the file, read it, and give ConfURL its path",
-                recipe: place.recipe, log: place.log)
+                    "\(url):\(line) would run a program on this machine; save the file, read it, and give ConfURL its path"
+            )
         }
         guard !config.repositories.isEmpty else {
             throw BuildError.bootstrapFailed(
-                reason: "\(header.configuration ?? "pacman.conf") names no repository",
-                recipe: place.recipe, log: place.log)
+                reason: "\(header.configuration ?? "pacman.conf") names no repository")
         }
         try Files.replace(folder + "/pacman.conf", with: Array(config.text.utf8))
         try await keyring(config, in: place, folder: folder)
@@ -69,10 +67,10 @@ struct Arch: Bootstrap {
     }
 
     /// What names the repositories: `ConfURL`, a path of it as an absolute one, or the mirror.
-    private func source(in place: BootstrapPlace) -> String {
+    private func source(in place: AgentPlace) -> String {
         guard let given = header.configuration else { return header.mirror }
         if given.contains("://") || given.hasPrefix("/") { return given }
-        return (place.recipe.lastIndex(of: "/").map { String(place.recipe[...$0]) } ?? "") + given
+        return (place.recipePath.lastIndex(of: "/").map { String(place.recipePath[...$0]) } ?? "") + given
     }
 
     /// A folder for each source: two repositories may have different packages in files of one name.
@@ -82,7 +80,7 @@ struct Arch: Bootstrap {
     }
 
     /// The text of `ConfURL`, or netroot's own.
-    private func configuration(in place: BootstrapPlace, folder: String) async throws -> String {
+    private func configuration(in place: AgentPlace, folder: String) async throws -> String {
         guard header.configuration != nil else { return PacmanConfig.standard() }
         let given = source(in: place)
         guard given.contains("://") else { return try Files.text(given) }
@@ -94,13 +92,13 @@ struct Arch: Bootstrap {
                     "--output", file, "--", given,
                 ]))
         } catch let error as CommandError {
-            throw BuildError.noNetwork(detail: error.lastLines.last ?? "curl: \(given)", log: place.log)
+            throw BuildError.noNetwork(detail: error.lastLines.last ?? "curl: \(given)")
         }
         return try Files.text(file)
     }
 
     /// A copy of the configuration's own keyring, or one with the distribution's keys; empty where signatures do not count.
-    private func keyring(_ config: PacmanConfig, in place: BootstrapPlace, folder: String) async throws {
+    private func keyring(_ config: PacmanConfig, in place: AgentPlace, folder: String) async throws {
         let keys = folder + "/gnupg"
         if place.allows.unsigned {
             try Files.makeDirectory(keys, mode: 0o700)
@@ -129,7 +127,7 @@ struct Arch: Bootstrap {
     }
 
     /// What pacman expects of an empty root, as pacstrap makes it.
-    private func prepareRoot(_ place: BootstrapPlace) throws {
+    private func prepareRoot(_ place: AgentPlace) throws {
         let tree = RootTree(directory: place.root)
         for path in ["var/lib/pacman", "var/log", "dev", "run", "etc/pacman.d/hooks"] { try tree.makeDirectory(path) }
         try Files.makeDirectory(place.root + "/tmp", mode: 0o1777)
@@ -140,7 +138,7 @@ struct Arch: Bootstrap {
 
 /// pacman(8) on one root.
 struct Pacman: Sendable {
-    let place: BootstrapPlace
+    let place: AgentPlace
     /// Holds `pacman.conf` and `gnupg`.
     let folder: String
     /// Where packages are kept between builds.
@@ -168,11 +166,10 @@ struct Pacman: Sendable {
         if let failure = Self.failedScript(in: output) {
             guard failure.isHook else {
                 throw BuildError.scriptletFailed(
-                    package: failure.step, scriptlet: ".INSTALL", reason: failure.reason, recipe: place.recipe,
-                    log: place.log)
+                    package: failure.step, scriptlet: ".INSTALL", reason: failure.reason)
             }
             throw BuildError.bootstrapFailed(
-                reason: "the hook '\(failure.step)' failed: \(failure.reason)", recipe: place.recipe, log: place.log)
+                reason: "the hook '\(failure.step)' failed: \(failure.reason)")
         }
     }
 
@@ -204,13 +201,13 @@ struct Pacman: Sendable {
             try await place.runner.run(Command(argv).contained)
         } catch let error as CommandError {
             let output = try place.runner.logText(from: start).split(whereSeparator: \.isNewline).map(String.init)
-            throw Self.reason(output, recipe: place.recipe, log: place.log) ?? error
+            throw Self.reason(output) ?? error
         }
         return try place.runner.logText(from: start)
     }
 
     /// The reason in pacman's own words, where it is one that a user can act on.
-    static func reason(_ output: [String], recipe: String, log: String) -> BuildError? {
+    static func reason(_ output: [String]) -> BuildError? {
         // pacman's questions end without a line feed.
         let errors = output.indices.filter { output[$0].contains("error: ") }
         func words(_ index: Int) -> String {
@@ -224,19 +221,19 @@ struct Pacman: Sendable {
         for index in errors {
             let line = words(index)
             if let range = line.firstRange(of: "target not found: ") {
-                return .unknownPackage(name: String(line[range.upperBound...]), recipe: recipe)
+                return .unknownPackage(name: String(line[range.upperBound...]))
             }
             if untrusted.contains(where: line.contains) {
-                return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
+                return .unsigned(reason: String(line.prefix(200)))
             }
             if unreachable.contains(where: line.contains) {
-                return .noNetwork(detail: String(line.prefix(300)), log: log)
+                return .noNetwork(detail: String(line.prefix(300)))
             }
         }
         guard let last = errors.last else { return nil }
         // What could not be satisfied, or which file is there already, is said in the next line.
         let more = output[(last + 1)...].first { !$0.hasPrefix("Errors occurred") }
         let reason = words(last) + (more.map { ": \($0)" } ?? "")
-        return .bootstrapFailed(reason: String(reason.prefix(300)), recipe: recipe, log: log)
+        return .bootstrapFailed(reason: String(reason.prefix(300)))
     }
 }

@@ -11,11 +11,9 @@ import NetrootTree
 /// nodes can be left out, and there is one reader whose opinion on a strange archive counts. umoci itself runs where it sees
 /// nothing of the host (`libexec/unpack-image`): 0.4.7 removes the directory above the root for a whiteout named `.wh...`.
 /// In a user namespace it is run as root of that, not with `--rootless`, so owners and capabilities are those of the image.
-struct Container: Bootstrap {
+struct Container: Agent {
     /// The agent's part of the recipe's header.
-    let header: BootstrapAgent.Container
-    /// The recipe's path, for messages.
-    let recipe: String
+    let header: AgentHeader.Container
 
     var tools: [Tool] {
         [
@@ -24,23 +22,27 @@ struct Container: Bootstrap {
         ]
     }
 
-    private var line: String { "\(recipe):\(header.line)" }
+    var line: Int? { header.line }
 
     func check(_ allows: Allowances) throws {
         guard case .file(let path, _) = header.image else { return }
-        guard Files.exists(path) else { throw ContainerError.fileMissing(path: path, place: line) }
+        guard Files.exists(path) else {
+            throw BuildError.wrongHeader(
+                problem: "From: \(path) does not exist", hint: "paths are relative to the recipe")
+        }
         let isDirectory = Files.isDirectory(path)
         guard isDirectory == (header.source == .oci) else {
-            throw ContainerError.wrongKind(
-                path: path, place: line,
-                advice: isDirectory
-                    ? "is a directory; an OCI image layout is agent oci" : "is a file; an archive is agent oci-archive")
+            throw isDirectory
+                ? BuildError.wrongHeader(
+                    problem: "From: \(path) is a directory", hint: "an OCI image layout is agent oci")
+                : BuildError.wrongHeader(
+                    problem: "From: \(path) is a file", hint: "an archive is agent oci-archive")
         }
     }
 
     /// Fills the root.
     /// - Throws: `ContainerError`, `LayerError`, `MissingError`, `CommandError`, `SystemError`, `CancellationError`.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         let digest = try await digest()
         let reference = reference(digest)
         var image = try await fetch(reference, in: place)
@@ -57,11 +59,11 @@ struct Container: Bootstrap {
         }
         let dropped = check.droppedDevices
         guard dropped == 0 || !place.allows.devices else {
-            throw ContainerError.devices(image: header.from, place: line, count: dropped)
+            throw ContainerError.devices(image: header.from, count: dropped)
         }
         let users = try UserNamespace.users()
         guard Int(check.largestOwner) < users else {
-            throw ContainerError.unknownOwner(image: header.from, place: line, owner: check.largestOwner, users: users)
+            throw ContainerError.unknownOwner(image: header.from, owner: check.largestOwner, users: users)
         }
         try await ImageLayout.write(layers, to: Self.checkedLayout(place))
         try await unpack(in: place)
@@ -103,7 +105,7 @@ struct Container: Bootstrap {
             let printed = try await CommandRunner().capture(Command(argv, workingDirectory: folder).contained)
             return String(printed.filter { !$0.isWhitespace })
         } catch let error as CommandError {
-            throw ContainerError.explained(error, image: header.from, place: line, log: nil)
+            throw ContainerError.explained(error, image: header.from)
         }
     }
 
@@ -129,7 +131,7 @@ struct Container: Bootstrap {
         }
     }
 
-    private func fetch(_ reference: Reference, in place: BootstrapPlace) async throws -> ImageLayout {
+    private func fetch(_ reference: Reference, in place: AgentPlace) async throws -> ImageLayout {
         let cache = place.cache + "/container"
         // What a login was needed for is not for everybody.
         try Files.makeDirectory(cache, mode: 0o700)
@@ -140,7 +142,7 @@ struct Container: Bootstrap {
         do {
             try await place.runner.run(Command(argv).contained)
         } catch let error as CommandError {
-            throw ContainerError.explained(error, image: header.from, place: line, log: place.log)
+            throw ContainerError.explained(error, image: header.from)
         }
         let digest = try Files.text(digestFile, limit: 1 << 10)
         return try ImageLayout(
@@ -148,10 +150,10 @@ struct Container: Bootstrap {
     }
 
     /// Below the build's own folder: nobody else can change it between the check and umoci.
-    private static func checkedLayout(_ place: BootstrapPlace) -> String { place.scratch + "/image" }
+    private static func checkedLayout(_ place: AgentPlace) -> String { place.scratch + "/image" }
 
     private func checked(
-        _ image: ImageLayout, in place: BootstrapPlace
+        _ image: ImageLayout, in place: AgentPlace
     ) async throws -> (layers: [LayerCheck.Layer], check: LayerCheck) {
         let blobs = Self.checkedLayout(place) + "/blobs/sha256"
         try Files.makeDirectory(blobs)
@@ -185,7 +187,7 @@ struct Container: Bootstrap {
         return gone
     }
 
-    private func unpack(in place: BootstrapPlace) async throws {
+    private func unpack(in place: AgentPlace) async throws {
         let cage = place.scratch + "/cage"
         try Files.makeDirectory(cage, mode: 0o700)
         let layout = Self.checkedLayout(place)
@@ -196,7 +198,7 @@ struct Container: Bootstrap {
             guard let said = error.lastLines.last(where: { $0.contains("⨯") }) else { throw error }
             let detail = said.split(separator: "⨯").last.map { $0.drop(while: \.isWhitespace) } ?? ""
             throw ContainerError.unpackFailed(
-                image: header.from, place: line, detail: String(detail.prefix(300)), log: place.log)
+                image: header.from, detail: String(detail.prefix(300)))
         }
         // As large as the root: not kept until the build ends.
         _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", layout]))

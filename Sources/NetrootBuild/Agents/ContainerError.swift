@@ -1,41 +1,37 @@
 public import NetrootSystem
 import NetrootTree
 
-/// Why the image of a container cannot be had, or is not taken.
+/// Why the image of a container cannot be fetched, or is not taken: the bare reason, and the next step.
 public enum ContainerError: ReportableError, Equatable {
-    /// The file or directory that `From:` names is not there.
-    case fileMissing(path: String, place: String)
-    /// A directory where a file is wanted, or the other way round.
-    case wrongKind(path: String, place: String, advice: String)
     /// There is no room for the image in the cache, or beside the root.
-    case diskFull(image: String, place: String, detail: String)
+    case noRoom(image: String, detail: String)
     /// The registry, or the file, has no such image.
-    case notFound(image: String, place: String, detail: String)
+    case notFound(image: String, detail: String)
     /// The file has several images, and `From:` names none of them.
-    case several(image: String, place: String)
+    case several(image: String)
     /// The registry cannot be reached.
-    case unreachable(image: String, place: String, detail: String)
+    case unreachable(image: String, detail: String)
     /// The registry speaks plain HTTP, which nobody has allowed.
-    case plainHTTP(image: String, place: String, registry: String)
+    case plainHTTP(image: String, registry: String)
     /// The registry wants a login.
-    case denied(image: String, place: String, detail: String)
+    case denied(image: String, detail: String)
     /// The image is for another kind of machine.
     case wrongPlatform(image: String, platform: String)
     /// Device nodes are wanted, and a user namespace lets nobody make them.
-    case devices(image: String, place: String, count: Int)
+    case devices(image: String, count: Int)
     /// A file's owner or group has a number that this user has none for.
-    case unknownOwner(image: String, place: String, owner: UInt32, users: Int)
+    case unknownOwner(image: String, owner: UInt32, users: Int)
     /// What the image says of itself does not fit together.
     case damaged(image: String, problem: String)
     /// skopeo cannot copy the image for another reason, in its own words.
-    case fetchFailed(image: String, place: String, detail: String, log: String?)
+    case fetchFailed(image: String, detail: String)
     /// umoci cannot unpack the image, in its own words.
-    case unpackFailed(image: String, place: String, detail: String, log: String)
+    case unpackFailed(image: String, detail: String)
 
-    /// `.usage` where the recipe is to be mended, `.unavailable` without a registry, else `.failed`.
+    /// `.usage` where the recipe or an option has to change, `.unavailable` without a registry, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .fileMissing, .wrongKind, .several, .devices: .usage
+        case .several, .devices: .usage
         case .unreachable, .plainHTTP: .unavailable
         default: .failed
         }
@@ -44,45 +40,41 @@ public enum ContainerError: ReportableError, Equatable {
     /// What, where and what to do next.
     public var description: String {
         switch self {
-        case .fileMissing(let path, let place):
-            return "\(place): From: \(path) does not exist; paths are relative to the recipe"
-        case .wrongKind(let path, let place, let advice):
-            return "\(place): From: \(path) \(advice)"
-        case .diskFull(let image, let place, let detail):
-            return "\(place): disk full while \(image) was fetched: \(detail)\n"
+        case .noRoom(let image, let detail):
+            return "disk full while \(image) was fetched: \(detail)\n"
                 + "free space, or build with --cache DIRECTORY elsewhere"
-        case .notFound(let image, let place, let detail):
-            return "\(place): there is no image \(image): \(detail)\nmend From:"
-        case .several(let image, let place):
-            return "\(place): \(image) holds several images; "
+        case .notFound(let image, let detail):
+            return "there is no image \(image): \(detail)\ncorrect From:"
+        case .several(let image):
+            return "\(image) holds several images; "
                 + "name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
-        case .unreachable(let image, let place, let detail):
-            return "\(place): the registry of \(image) cannot be reached: \(detail)\ncheck the network, or From:"
-        case .plainHTTP(let image, let place, let registry):
-            return "\(place): the registry of \(image) speaks plain HTTP\n"
+        case .unreachable(let image, let detail):
+            return "the registry of \(image) cannot be reached: \(detail)\ncheck the network, or From:"
+        case .plainHTTP(let image, let registry):
+            return "the registry of \(image) speaks plain HTTP\n"
                 + "to allow it: [[registry]] location = \"\(registry)\" insecure = true, in registries.conf(5)"
-        case .denied(let image, let place, let detail):
-            return "\(place): the registry does not give \(image): \(detail)\n"
+        case .denied(let image, let detail):
+            return "the registry does not give \(image): \(detail)\n"
                 + "check its name; where it is not public: skopeo login"
         case .wrongPlatform(let image, let platform):
             return "\(image) is for \(platform), and netroot's machines are linux/amd64; name another image in From:"
-        case .devices(let image, let place, let count):
-            return "\(place): \(image) has \(count) device nodes, which cannot be made without root\n"
+        case .devices(let image, let count):
+            return "\(image) has \(count) device nodes, which cannot be made without root\n"
                 + "leave out --allow-devices, or build as root"
-        case .unknownOwner(let image, let place, let owner, let users):
-            return "\(place): \(image) has files of owner \(owner), and this user has \(users) IDs\n"
+        case .unknownOwner(let image, let owner, let users):
+            return "\(image) has files of owner \(owner), and this user has \(users) IDs\n"
                 + "give him more in /etc/subuid and /etc/subgid, or build as root"
         case .damaged(let image, let problem):
             return "\(image): \(problem); fetch or make the image again"
-        case .fetchFailed(let image, let place, let detail, let log):
-            return "\(place): skopeo cannot copy \(image): \(detail)" + (log.map { "\nlog: \($0)" } ?? "")
-        case .unpackFailed(let image, let place, let detail, let log):
-            return "\(place): umoci cannot unpack \(image): \(detail)\nlog: \(log)"
+        case .fetchFailed(let image, let detail):
+            return "skopeo cannot copy \(image): \(detail)"
+        case .unpackFailed(let image, let detail):
+            return "umoci cannot unpack \(image): \(detail)"
         }
     }
 
     /// The reason of a failed run of skopeo.
-    static func explained(_ error: CommandError, image: String, place: String, log: String?) -> any Error {
+    static func explained(_ error: CommandError, image: String) -> any Error {
         guard let detail = error.lastLines.last(where: { $0.contains("level=fatal") }).map(message) else {
             return error
         }
@@ -91,23 +83,23 @@ public enum ContainerError: ReportableError, Equatable {
         let short = String((detail.split(separator: ": ").suffix(3).joined(separator: ": ")).prefix(300))
         if has("server gave HTTP response to HTTPS client") {
             let registry = String(image.prefix { $0 != "/" })
-            return plainHTTP(image: image, place: place, registry: registry)
+            return plainHTTP(image: image, registry: registry)
         }
         if has("unauthorized", "authentication required", "denied", "invalid username/password") {
-            return denied(image: image, place: place, detail: short)
+            return denied(image: image, detail: short)
         }
         if has("manifest unknown", "name unknown", "no descriptor found for reference", "NotFound")
             || (has("Tag ") && has("not found"))
         {
-            return notFound(image: image, place: place, detail: short)
+            return notFound(image: image, detail: short)
         }
         if has("more than one image in oci", "multiple images", "expected 1 item") {
-            return several(image: image, place: place)
+            return several(image: image)
         }
         if has("no image found in manifest list", "no image found in image index") {
             return wrongPlatform(image: image, platform: "other platforms only")
         }
-        if has("no space left on device") { return diskFull(image: image, place: place, detail: short) }
+        if has("no space left on device") { return noRoom(image: image, detail: short) }
         if has("manifest.json: file does not exist") {
             return damaged(
                 image: image, problem: "no file of docker save; the archive of an OCI layout is agent oci-archive")
@@ -123,8 +115,8 @@ public enum ContainerError: ReportableError, Equatable {
             "toomanyrequests", "TLS handshake timeout", "server misbehaving", "context deadline exceeded", "x509:",
             "Service Unavailable", "Bad Gateway", "connection reset",
         ]
-        if signs.contains(where: detail.contains) { return unreachable(image: image, place: place, detail: short) }
-        return fetchFailed(image: image, place: place, detail: short, log: log)
+        if signs.contains(where: detail.contains) { return unreachable(image: image, detail: short) }
+        return fetchFailed(image: image, detail: short)
     }
 
     /// The message in a line of skopeo's log: `time="…" level=fatal msg="…"`, with `\"` in it.

@@ -4,27 +4,25 @@ import NetrootSystem
 import NetrootTree
 
 /// The agents `dnf` and `yum`: an RPM root by dnf.
-struct DNF: Bootstrap {
+struct DNF: Agent {
     /// The agent's part of the recipe's header.
-    let header: BootstrapAgent.DNF
-    /// The recipe's path, for messages.
-    let recipe: String
+    let header: AgentHeader.DNF
 
     var tools: [Tool] {
         [Tool("dnf", package: "dnf"), RPM.tool, RPM.lockTool] + RPMKeys.tools(for: header.source)
     }
 
-    func check(_ allows: Allowances) throws { try RPM.check(header.source, recipe: recipe, allows) }
+    func check(_ allows: Allowances) throws { try RPM.check(header.source, allows) }
 
     /// What Apptainer puts before the recipe's own (conveyorPacker_yum.go, 1.4).
     static let always = ["/etc/redhat-release", "coreutils"]
 
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         let rpm = RPM(source: header.source, place: place)
         try rpm.prepare()
-        let keys = try await RPMKeys(source: header.source, directory: rpm.home + "/keys", recipe: place.recipe)
+        let keys = try await RPMKeys(source: header.source, directory: rpm.home + "/keys")
             .fetch(architecture: RPM.architecture())
         let configuration = rpm.home + "/dnf.conf"
         try Files.replace(configuration, with: Array(self.configuration(rpm, keys: keys).utf8), mode: 0o600)

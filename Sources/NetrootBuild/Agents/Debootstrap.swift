@@ -4,9 +4,9 @@ import NetrootSystem
 import NetrootTree
 
 /// The debootstrap agent: a Debian root by mmdebstrap.
-struct Debootstrap: Bootstrap {
+struct Debootstrap: Agent {
     /// The agent's part of the recipe's header.
-    let header: BootstrapAgent.Debootstrap
+    let header: AgentHeader.Debootstrap
 
     var tools: [Tool] { [Tool("mmdebstrap", package: "mmdebstrap")] }
 
@@ -17,7 +17,7 @@ struct Debootstrap: Bootstrap {
 
     /// The mmdebstrap command that fills an empty directory.
     /// - Parameter takesUnsigned: whether repositories that nobody signed are taken.
-    func command(in place: BootstrapPlace, takesUnsigned: Bool = false) -> Command {
+    func command(in place: AgentPlace, takesUnsigned: Bool = false) -> Command {
         var argv = [
             "mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase",
             // Both would throw away the packages that the cache brings.
@@ -47,7 +47,7 @@ struct Debootstrap: Bootstrap {
 
     /// Fills the root. With `--allow-unsigned` too it is tried signed first: what is not can be named then.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`, `SystemError`.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite))
         let start = try place.runner.logSize()
         var unsigned: [String] = []
@@ -56,7 +56,7 @@ struct Debootstrap: Bootstrap {
         } catch let error as CommandError {
             unsigned = Self.unsignedRepositories(in: try place.runner.logText(from: start))
             guard place.allows.unsigned, !unsigned.isEmpty else {
-                throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
+                throw Self.explained(error) ?? error
             }
             _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", place.root]))
             try Files.makeDirectory(place.root)
@@ -64,7 +64,7 @@ struct Debootstrap: Bootstrap {
             do {
                 try await place.runner.run(command(in: place, takesUnsigned: true))
             } catch let error as CommandError {
-                throw Self.explained(error, recipe: place.recipe, log: place.log) ?? error
+                throw Self.explained(error) ?? error
             }
         }
         return Manifest.Bootstrap(
@@ -82,30 +82,30 @@ struct Debootstrap: Bootstrap {
     }
 
     /// The reason in apt's own words, where it is one that a user can act on.
-    static func explained(_ error: CommandError, recipe: String, log: String) -> BuildError? {
+    static func explained(_ error: CommandError) -> BuildError? {
         for line in error.lastLines {
             if let range = line.firstRange(of: "E: Unable to locate package ") {
-                return .unknownPackage(name: String(line[range.upperBound...]), recipe: recipe)
+                return .unknownPackage(name: String(line[range.upperBound...]))
             }
             if line.contains("has no installation candidate"), let name = line.split(separator: "'").dropFirst().first {
-                return .unknownPackage(name: String(name), recipe: recipe)
+                return .unknownPackage(name: String(name))
             }
         }
         // In this order: the first says it in fewest words.
         for sign in [" is not signed.", "couldn't be verified", "NO_PUBKEY", "invalid signature", "EXPKEYSIG"] {
             guard let line = error.lastLines.first(where: { $0.contains(sign) }) else { continue }
-            return .unsigned(reason: String(line.prefix(200)), recipe: recipe, log: log)
+            return .unsigned(reason: String(line.prefix(200)))
         }
         let signs = [
             "Temporary failure resolving", "Could not resolve", "Unable to connect", "Could not connect",
             "Network is unreachable", "Connection timed out", "Connection refused", "Cannot initiate the connection",
         ]
         for line in error.lastLines where signs.contains(where: line.contains) {
-            return .noNetwork(detail: String(line.drop(while: \.isWhitespace)), log: log)
+            return .noNetwork(detail: String(line.drop(while: \.isWhitespace)))
         }
         // mmdebstrap's and apt-get's own last words only say that something failed.
         let empty = ["mmdebstrap failed", "setup failed", "run_chroot failed", "apt-get "]
         let reason = error.lastLines.first { line in line.hasPrefix("E: ") && !empty.contains(where: line.contains) }
-        return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3).prefix(200)), recipe: recipe, log: log) }
+        return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3).prefix(200))) }
     }
 }

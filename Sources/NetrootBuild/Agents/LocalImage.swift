@@ -7,14 +7,14 @@ import NetrootTree
 
 /// The localimage agent: a root that is on this machine already, as a directory, a squashfs image, a SIF file, or the
 /// generation of a label.
-struct LocalImage: Bootstrap {
+struct LocalImage: Agent {
     /// The agent's part of the recipe's header.
-    let header: BootstrapAgent.LocalImage
-    /// The recipe's path, for messages.
-    let recipe: String
+    let header: AgentHeader.LocalImage
     let hosts: HostsFile
     /// The label that is built.
     let building: Label
+
+    var line: Int? { header.line }
 
     var tools: [Tool] { header.fingerprints.isEmpty ? [] : SIFSignature.tools }
 
@@ -27,9 +27,9 @@ struct LocalImage: Bootstrap {
     }
 
     /// Fills the root.
-    /// - Throws: `ConfigError`, `StoreError`, `SIFError`, `SIFSignatureError`, `SquashfsReadError`, `RootFillError`, `CommandError`,
+    /// - Throws: `BuildError`, `StoreError`, `SIFError`, `SIFSignatureError`, `SquashfsReadError`, `RootFillError`, `CommandError`,
     ///   `SystemError`, `CancellationError`.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         let fill = RootFill(directory: place.root, keepsDevices: place.allows.devices)
         switch header.source {
         case .label(let name, let number):
@@ -80,7 +80,7 @@ struct LocalImage: Bootstrap {
     }
 
     private func manifest(
-        _ from: String, _ digest: String?, _ report: RootFill.Report, _ place: BootstrapPlace
+        _ from: String, _ digest: String?, _ report: RootFill.Report, _ place: AgentPlace
     ) -> Manifest.Bootstrap {
         if report.devices > 0 {
             place.progress.note("left out \(report.devices) device nodes; --allow-devices keeps them")
@@ -95,8 +95,8 @@ struct LocalImage: Bootstrap {
 
     // MARK: - What From: names
 
-    private func error(_ problem: String, _ hint: String) -> ConfigError {
-        ConfigError(file: recipe, line: header.line, problem: "From: \(problem)", hint: hint)
+    private func error(_ problem: String, _ hint: String) -> BuildError {
+        .wrongHeader(problem: "From: \(problem)", hint: hint)
     }
 
     private func generation(_ name: String, _ number: Int?) throws -> Generation {
@@ -154,10 +154,8 @@ struct LocalImage: Bootstrap {
     /// Only a SIF file has signatures.
     private func requireSIF() throws {
         guard case .path(let path) = header.source, case .sif = try source(path) else {
-            throw ConfigError(
-                file: recipe, line: header.line,
-                problem: "Fingerprints: only a SIF file is signed, and From: names none",
-                hint: "remove Fingerprints:")
+            throw BuildError.wrongHeader(
+                problem: "Fingerprints: only a SIF file is signed, and From: names none", hint: "remove Fingerprints:")
         }
     }
 

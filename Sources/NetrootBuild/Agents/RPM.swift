@@ -7,8 +7,8 @@ import NetrootTree
 /// What `dnf` and `zypper` share: a place of their own to work in, the database of packages, what rpm says of scriptlets.
 struct RPM: Sendable {
     /// The agents' part of the recipe's header.
-    let source: BootstrapAgent.RPMSource
-    let place: BootstrapPlace
+    let source: AgentHeader.RPMSource
+    let place: AgentPlace
 
     static let tool = Tool("rpm", package: "rpm")
 
@@ -20,17 +20,17 @@ struct RPM: Sendable {
     var empty: String { home + "/empty" }
 
     /// Whether signatures of this repository are checked.
-    func isChecked(_ repository: BootstrapAgent.RPMSource.Repository) -> Bool {
+    func isChecked(_ repository: AgentHeader.RPMSource.Repository) -> Bool {
         repository.isChecked && !place.allows.unsigned
     }
 
     /// Refuses to begin without a key to check with.
     /// - Throws: `BuildError.noKey`.
-    static func check(_ source: BootstrapAgent.RPMSource, recipe: String, _ allows: Allowances) throws {
+    static func check(_ source: AgentHeader.RPMSource, _ allows: Allowances) throws {
         guard source.keys.isEmpty, !allows.unsigned,
             let repository = source.repositories.first(where: \.isChecked)
         else { return }
-        throw BuildError.noKey(repository: withoutCredentials(repository.url), recipe: recipe)
+        throw BuildError.noKey(repository: withoutCredentials(repository.url))
     }
 
     /// Makes the directories, and lays netroot's part into the root: the kernel package's hooks run at the end of the
@@ -87,7 +87,7 @@ struct RPM: Sendable {
             {
                 return
             }
-            throw Self.explained(withoutCredentials(output), recipe: place.recipe, log: place.log) ?? error
+            throw Self.explained(withoutCredentials(output)) ?? error
         }
         try judgeScriptlets(try place.runner.logText(from: start))
     }
@@ -97,8 +97,7 @@ struct RPM: Sendable {
         for failure in Scriptlet.failures(in: output) {
             guard failure.isHarmless else {
                 throw BuildError.scriptletFailed(
-                    package: failure.package, scriptlet: failure.name, reason: failure.reason, recipe: place.recipe,
-                    log: place.log)
+                    package: failure.package, scriptlet: failure.name, reason: failure.reason)
             }
             place.progress.note(
                 "\(failure.name) of \(failure.package) failed (\(failure.reason)): it prepares a boot from disk")
@@ -289,7 +288,7 @@ extension RPM {
     }
 
     /// The reason in the words of dnf or zypper, where it is one that a user can act on.
-    static func explained(_ output: String, recipe: String, log: String) -> BuildError? {
+    static func explained(_ output: String) -> BuildError? {
         let lines = output.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
         // The signs in order: the first says most.
         func first(_ signs: [String]) -> String? {
@@ -298,22 +297,22 @@ extension RPM {
             }
             return nil
         }
-        if let reason = first(untrusted) { return .unsigned(reason: reason, recipe: recipe, log: log) }
+        if let reason = first(untrusted) { return .unsigned(reason: reason) }
         // zypper goes on without a repository, and then misses its packages.
         if first(["Skipping repository", "Failed to download metadata"]) != nil, let reason = first(unreachable) {
-            return .noNetwork(detail: reason, log: log)
+            return .noNetwork(detail: reason)
         }
         for line in lines {
             for (before, after) in [("No match for argument: ", ""), ("No provider of '", "' found.")] {
                 guard let range = line.firstRange(of: before) else { continue }
                 let rest = line[range.upperBound...]
                 let end = after.isEmpty ? rest.endIndex : rest.firstRange(of: after)?.lowerBound ?? rest.endIndex
-                return .unknownPackage(name: String(rest[..<end]), recipe: recipe)
+                return .unknownPackage(name: String(rest[..<end]))
             }
         }
-        if let reason = first(failures) { return .bootstrapFailed(reason: reason, recipe: recipe, log: log) }
-        if let reason = first(unreachable) { return .noNetwork(detail: reason, log: log) }
-        return first(["Error: ", "Problem: "]).map { .bootstrapFailed(reason: $0, recipe: recipe, log: log) }
+        if let reason = first(failures) { return .bootstrapFailed(reason: reason) }
+        if let reason = first(unreachable) { return .noNetwork(detail: reason) }
+        return first(["Error: ", "Problem: "]).map { .bootstrapFailed(reason: $0) }
     }
 
     private static let untrusted = [

@@ -4,14 +4,12 @@ import NetrootTree
 
 /// The keys that may sign, fetched before a package is.
 struct RPMKeys: Sendable {
-    let source: BootstrapAgent.RPMSource
+    let source: AgentHeader.RPMSource
     /// A private directory for them.
     let directory: String
-    /// The recipe's path, for messages.
-    let recipe: String
 
     /// What fetches and reads them.
-    static func tools(for source: BootstrapAgent.RPMSource) -> [Tool] {
+    static func tools(for source: AgentHeader.RPMSource) -> [Tool] {
         (source.keys.isEmpty ? [] : [Tool("curl", package: "curl")])
             + (source.fingerprints.isEmpty ? [] : [Tool("gpg", package: "gpg")])
     }
@@ -32,7 +30,7 @@ struct RPMKeys: Sendable {
                     Command(["curl", "--config", "-"]), input: Array(Self.curlConfiguration(url, to: file).utf8))
             } catch let error as CommandError {
                 throw BuildError.keyUnreachable(
-                    url: RPM.withoutCredentials(url), reason: error.lastLines.last ?? "\(error)", recipe: recipe)
+                    url: RPM.withoutCredentials(url), reason: error.lastLines.last ?? "\(error)")
             }
             if !source.fingerprints.isEmpty { try await check(file, from: RPM.withoutCredentials(url)) }
             files.append(file)
@@ -64,13 +62,13 @@ struct RPMKeys: Sendable {
         do {
             found = Self.fingerprints(inColons: try await CommandRunner().capture(show))
         } catch let error as CommandError {
-            throw BuildError.keyUnreachable(url: url, reason: error.lastLines.last ?? "\(error)", recipe: recipe)
+            throw BuildError.keyUnreachable(url: url, reason: error.lastLines.last ?? "\(error)")
         }
         guard !found.isEmpty else {
-            throw BuildError.keyUnreachable(url: url, reason: "no key is in it", recipe: recipe)
+            throw BuildError.keyUnreachable(url: url, reason: "no key is in it")
         }
         for fingerprint in found where !source.fingerprints.contains(fingerprint) {
-            throw BuildError.wrongKey(url: url, found: fingerprint, recipe: recipe)
+            throw BuildError.wrongKey(url: url, found: fingerprint)
         }
     }
 

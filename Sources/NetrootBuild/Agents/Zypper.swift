@@ -4,17 +4,15 @@ import NetrootSystem
 import NetrootTree
 
 /// The agent `zypper`: an RPM root by zypper.
-struct Zypper: Bootstrap {
+struct Zypper: Agent {
     /// The agent's part of the recipe's header.
-    let header: BootstrapAgent.Zypper
-    /// The recipe's path, for messages.
-    let recipe: String
+    let header: AgentHeader.Zypper
 
     var tools: [Tool] {
         [Tool("zypper", package: "zypper"), RPM.tool, RPM.lockTool] + RPMKeys.tools(for: header.source)
     }
 
-    func check(_ allows: Allowances) throws { try RPM.check(header.source, recipe: recipe, allows) }
+    func check(_ allows: Allowances) throws { try RPM.check(header.source, allows) }
 
     /// What Apptainer puts before the recipe's own (conveyorPacker_zypper.go, 1.4).
     static let always = ["aaa_base"]
@@ -24,10 +22,10 @@ struct Zypper: Bootstrap {
 
     /// Fills the root.
     /// - Throws: `BuildError` where the reason is known, else `CommandError`.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap {
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         let rpm = RPM(source: header.source, place: place)
         try rpm.prepare()
-        let keys = try await RPMKeys(source: header.source, directory: rpm.home + "/keys", recipe: place.recipe)
+        let keys = try await RPMKeys(source: header.source, directory: rpm.home + "/keys")
             .fetch(architecture: RPM.architecture())
         for key in keys {
             try await place.runner.run(rpm.command(["rpm", "--root", place.root, "--import", key]))
@@ -48,7 +46,7 @@ struct Zypper: Bootstrap {
     }
 
     /// The file of a repository.
-    static func configuration(_ repository: BootstrapAgent.RPMSource.Repository, isChecked: Bool) -> String {
+    static func configuration(_ repository: AgentHeader.RPMSource.Repository, isChecked: Bool) -> String {
         let lines = [
             "[\(repository.id)]", "name=\(repository.id)", "enabled=1", "autorefresh=1", "type=rpm-md",
             "keeppackages=1", "baseurl=\(repository.url)", "gpgcheck=\(isChecked ? 1 : 0)",

@@ -9,9 +9,6 @@ struct KernelPair: Sendable {
     let tree: RootTree
     let inRoot: RootCommand
     let runner: CommandRunner
-    /// The recipe's path, for messages.
-    let recipe: String
-    let log: String
     /// What the initramfs is to boot by.
     let transports: [any Transport]
 
@@ -26,7 +23,7 @@ struct KernelPair: Sendable {
             .map { (version: $0, path: "lib/modules/\($0)/vmlinuz") }
         let usable = (images + besideModules).filter { modules.contains($0.version) }
         guard let newest = usable.max(by: { Self.isOlder($0.version, $1.version) }) else {
-            throw BuildError.noKernel(package: try PackageFamily.of(tree)?.kernelPackage ?? "a kernel", recipe: recipe)
+            throw BuildError.noKernel(package: try PackageFamily.of(tree)?.kernelPackage ?? "a kernel")
         }
         return newest
     }
@@ -55,7 +52,7 @@ struct KernelPair: Sendable {
     /// - Throws: `BuildError.noDracut`.
     func requireDracut() throws {
         let paths = ["usr/bin/dracut", "usr/sbin/dracut"]
-        guard try paths.contains(where: { try tree.contains($0) }) else { throw BuildError.noDracut(recipe: recipe) }
+        guard try paths.contains(where: { try tree.contains($0) }) else { throw BuildError.noDracut }
     }
 
     /// Checks that the root has what the transports need, in words that dracut does not have.
@@ -64,8 +61,7 @@ struct KernelPair: Sendable {
         for transport in transports {
             guard let need = try transport.needs.missing(in: tree) else { continue }
             throw BuildError.transportLacks(
-                transport: transport.name.rawValue, what: need.name, package: need.package(try PackageFamily.of(tree)),
-                recipe: recipe)
+                transport: transport.name.rawValue, what: need.name, package: need.package(try PackageFamily.of(tree)))
         }
     }
 
@@ -81,11 +77,11 @@ struct KernelPair: Sendable {
             try await runner.run(inRoot.command(["dracut", "--force", "--kver", kernel.version, inside]))
         } catch let error as CommandError {
             guard case .failed(_, _, let lines, _) = error else { throw error }
-            throw BuildError.dracutFailed(lines: lines, log: log)
+            throw BuildError.dracutFailed(lines: lines)
         }
         let made = try tree.resolve(inside)
         guard Files.exists(made) else {
-            throw BuildError.dracutFailed(lines: ["it wrote no \(inside)"], log: log)
+            throw BuildError.dracutFailed(lines: ["it wrote no \(inside)"])
         }
         try await verify(made, version: kernel.version)
         // A root that is served needs no copy of its own.
@@ -104,15 +100,15 @@ struct KernelPair: Sendable {
         do {
             initramfs = try await Initramfs.open(path)
         } catch let error as InitramfsError {
-            throw BuildError.badInitramfs(reason: error.description, log: log)
+            throw BuildError.badInitramfs(reason: error.description)
         } catch let error as NewcError {
-            throw BuildError.badInitramfs(reason: error.description, log: log)
+            throw BuildError.badInitramfs(reason: error.description)
         }
         let family = try PackageFamily.of(tree)
         if let reason = Self.reasonToReject(
             initramfs.contents, version: version, transports: transports, family: family)
         {
-            throw BuildError.badInitramfs(reason: reason, log: log)
+            throw BuildError.badInitramfs(reason: reason)
         }
     }
 

@@ -6,27 +6,26 @@ import NetrootTree
 
 /// The sections of a recipe's stage, carried out on a root.
 struct RecipeSteps: Sendable {
-    let recipe: Recipe.Stage
+    let stage: Recipe.Stage
     let tree: RootTree
     let inRoot: RootCommand
     let runner: CommandRunner
     /// A directory beside the root for scripts and staged files.
     let scratch: String
-    let log: String
 
     private var folder: String {
-        guard let slash = recipe.path.lastIndex(of: "/") else { return "." }
-        return slash == recipe.path.startIndex ? "/" : String(recipe.path[..<slash])
+        guard let slash = stage.path.lastIndex(of: "/") else { return "." }
+        return slash == stage.path.startIndex ? "/" : String(stage.path[..<slash])
     }
 
     /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too, and what
     /// `%post` adds to it through `APPTAINER_ENVIRONMENT`.
     func metadata() throws {
-        if let script = recipe.environment {
+        if let script = stage.environment {
             try tree.write(
                 ".singularity.d/env/90-environment.sh", Array("#!/bin/sh\n".utf8) + script.bytes, mode: 0o755)
         }
-        if try recipe.environment != nil || recipe.post != nil || tree.contains(ImageEnvironment.path) {
+        if try stage.environment != nil || stage.post != nil || tree.contains(ImageEnvironment.path) {
             try tree.write(
                 "etc/profile.d/netroot-environment.sh",
                 """
@@ -38,8 +37,8 @@ struct RecipeSteps: Sendable {
 
                 """)
         }
-        if !recipe.labels.isEmpty { try writeLabels(recipe.labelValues) }
-        if let help = recipe.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
+        if !stage.labels.isEmpty { try writeLabels(stage.labelValues) }
+        if let help = stage.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
     }
 
     private static let labelsFile = ".singularity.d/labels.json"
@@ -63,10 +62,10 @@ struct RecipeSteps: Sendable {
 
     /// With the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
     private func runOnHost(_ section: RecipeSection) async throws {
-        guard let script = recipe.scripts[section] else { return }
-        let path = try stage(script, as: section.rawValue)
+        guard let script = stage.scripts[section] else { return }
+        let path = try staged(script, as: section.rawValue)
         let command = Command(
-            try recipe.interpreter(section) + [path],
+            try stage.interpreter(section) + [path],
             environment: ["APPTAINER_ROOTFS": tree.directory, "SINGULARITY_ROOTFS": tree.directory],
             workingDirectory: folder)
         try await run(section: "%\(section.rawValue)", script: script, command.contained)
@@ -75,11 +74,11 @@ struct RecipeSteps: Sendable {
     /// `%files`: what earlier stages lend, then what comes from the host, as Apptainer has it.
     /// - Parameter stages: the roots of the earlier stages, by name.
     func files(from stages: [String: RootTree] = [:]) async throws {
-        for section in recipe.allFiles {
+        for section in stage.allFiles {
             guard let name = section.stage, let lender = stages[name] else { continue }
             for copy in section.copies { try await lend(copy, from: lender, stage: name) }
         }
-        for copy in recipe.files { try await bring(copy) }
+        for copy in stage.files { try await bring(copy) }
     }
 
     /// Copies as `cp -fLR` does, the destination resolved inside the root.
@@ -126,9 +125,9 @@ struct RecipeSteps: Sendable {
 
     /// `%post`, inside the root.
     func post() async throws {
-        guard let script = recipe.post else { return }
+        guard let script = stage.post else { return }
         try tree.makeDirectory(".singularity.d/env")
-        let path = try stage(script, as: "post")
+        let path = try staged(script, as: "post")
         var command = inRoot
         command.binds.append((source: path, target: "/run/netroot-script"))
         let environment = [
@@ -138,7 +137,7 @@ struct RecipeSteps: Sendable {
         ]
         try await run(
             section: "%post", script: script,
-            command.command(try recipe.interpreter(.post) + ["/run/netroot-script"], environment: environment))
+            command.command(try stage.interpreter(.post) + ["/run/netroot-script"], environment: environment))
         try addLabels()
     }
 
@@ -159,16 +158,16 @@ struct RecipeSteps: Sendable {
 
     /// `%test`, inside the root.
     func test() async throws {
-        guard let script = recipe.test else { return }
-        let path = try stage(script, as: "test")
+        guard let script = stage.test else { return }
+        let path = try staged(script, as: "test")
         var command = inRoot
         command.binds.append((source: path, target: "/run/netroot-script"))
         try await run(
             section: "%test", script: script,
-            command.command(try recipe.interpreter(.test) + ["/run/netroot-script"]))
+            command.command(try stage.interpreter(.test) + ["/run/netroot-script"]))
     }
 
-    private func stage(_ script: Recipe.Script, as name: String) throws -> String {
+    private func staged(_ script: Recipe.Script, as name: String) throws -> String {
         let path = "\(scratch)/\(name).script"
         try Files.replace(path, with: script.bytes, mode: 0o755)
         return path
@@ -180,8 +179,7 @@ struct RecipeSteps: Sendable {
         } catch let error as CommandError {
             guard case .failed(_, let termination, let lines, _) = error else { throw error }
             throw BuildError.sectionFailed(
-                section: section, place: "\(recipe.path):\(script.line)", termination: termination, lines: lines,
-                log: log)
+                section: section, line: script.line, termination: termination, lines: lines)
         }
     }
 
@@ -192,13 +190,12 @@ struct RecipeSteps: Sendable {
         } catch CommandError.failed(_, .exited, let lines, _) where !lines.isEmpty {
             let root = tree.directory + "/"
             throw BuildError.copyFailed(
-                source: copy.source, place: "\(recipe.path):\(copy.line)",
-                reason: lines[lines.count - 1].replacing(root, with: "/"), log: log)
+                source: copy.source, line: copy.line, reason: lines[lines.count - 1].replacing(root, with: "/"))
         }
     }
 
     private func missing(_ copy: Recipe.FileCopy, stage: String?) -> BuildError {
-        .fileMissing(source: copy.source, place: "\(recipe.path):\(copy.line)", stage: stage)
+        .fileMissing(source: copy.source, line: copy.line, stage: stage)
     }
 
     /// A path as a pattern that means itself: only what the recipe writes is a pattern, not the name of its folder.

@@ -6,8 +6,8 @@ import NetrootTree
 /// One stage of a recipe becomes a root.
 struct StageBuild: Sendable {
     let stage: Recipe.Stage
-    let agent: any Bootstrap
-    let place: BootstrapPlace
+    let agent: any Agent
+    let place: AgentPlace
     /// The roots of earlier stages, by name.
     let earlier: [String: RootTree]
     /// What the progress calls the stage; nil for the one that is published.
@@ -19,11 +19,17 @@ struct StageBuild: Sendable {
     /// - Returns: what the manifest says of the bootstrap.
     func run() async throws -> Manifest.Bootstrap {
         let steps = RecipeSteps(
-            recipe: stage, tree: tree, inRoot: RootCommand(root: place.root, shipped: place.shipped),
-            runner: place.runner, scratch: place.scratch, log: place.log)
+            stage: stage, tree: tree, inRoot: RootCommand(root: place.root, shipped: place.shipped),
+            runner: place.runner, scratch: place.scratch)
         if stage.pre != nil { try await step("%pre") { try await steps.pre() } }
         try Files.makeDirectory(place.root)
-        var bootstrap = try await step("bootstrap") { try await agent.run(in: place) }
+        var bootstrap = try await step("bootstrap") {
+            do {
+                return try await agent.run(in: place)
+            } catch {
+                throw BuildFailure.of(error, recipePath: place.recipePath, line: agent.line)
+            }
+        }
         // An agent may have several names.
         bootstrap.agent = stage.agentName ?? bootstrap.agent
         if let customise = place.customise { try await step("customise") { try customise.run() } }

@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// The header keywords of the `arch` agent.
     public struct Arch: Sendable, Equatable {
         /// `MirrorURL`: the mirror, with pacman's `$repo` and `$arch` (pacman.conf(5), `Server`).
@@ -11,10 +11,10 @@ extension BootstrapAgent {
 }
 
 extension RecipeHeader {
-    func arch(_ bootstrap: Entry) throws(ConfigError) -> BootstrapAgent.Arch {
+    func arch(_ bootstrap: Entry) throws(ConfigError) -> AgentHeader.Arch {
         try allow([.mirrorURL, .confURL, .include], agent: "arch")
         let packages = try include()
-        return BootstrapAgent.Arch(
+        return AgentHeader.Arch(
             mirror: try archMirror(), configuration: try pacmanConfiguration(),
             // As in Apptainer Include takes the place of base.
             include: packages.isEmpty ? ["base"] : packages)

@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// The header keywords of the agents that take the image of a container.
     public struct Container: Sendable, Equatable {
         /// Where the image is; the name is the agent's.
@@ -43,14 +43,14 @@ extension BootstrapAgent {
 extension RecipeHeader {
     /// As Apptainer 1.4 reads it (`internal/pkg/build/sources/conveyorPacker_oci.go`): `From:` follows the agent's name and a
     /// colon, `Registry:` and `Namespace:` come before it. `IncludeCmd:` no version since Singularity 3 has read.
-    func container(_ source: BootstrapAgent.Container.Source, _ bootstrap: Entry) throws(ConfigError)
-        -> BootstrapAgent.Container
+    func container(_ source: AgentHeader.Container.Source, _ bootstrap: Entry) throws(ConfigError)
+        -> AgentHeader.Container
     {
         guard source == .docker else {
             try allow([.from, .includeCmd], agent: source.rawValue)
             let example = source == .oci ? "From: image:1.0" : "From: image.tar"
             let from = try from(bootstrap, example: example)
-            return BootstrapAgent.Container(
+            return AgentHeader.Container(
                 source: source, image: try imageFile(from, source), line: (self[.from] ?? bootstrap).line)
         }
         try allow([.from, .registry, .namespace, .includeCmd], agent: "docker")
@@ -65,14 +65,14 @@ extension RecipeHeader {
             throw error(
                 self[.from] ?? bootstrap, "'\(excerpt(reference))' names no image: \(problem.text)", problem.hint)
         }
-        return BootstrapAgent.Container(
+        return AgentHeader.Container(
             source: source, image: .reference(reference), line: (self[.from] ?? bootstrap).line)
     }
 
     /// The path ends at the first colon, whatever follows.
     private func imageFile(
-        _ from: String, _ source: BootstrapAgent.Container.Source
-    ) throws(ConfigError) -> BootstrapAgent.Container.Image {
+        _ from: String, _ source: AgentHeader.Container.Source
+    ) throws(ConfigError) -> AgentHeader.Container.Image {
         guard let entry = self[.from] else { return .file(path: from, name: nil) }
         let colon = from.firstIndex(of: ":")
         let path = colon.map { String(from[..<$0]) } ?? from

@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// The header keywords of the `dnf` agent, and of `yum`, which is the same.
     public struct DNF: Sendable, Equatable {
         /// Repositories, packages, keys.
@@ -15,7 +15,7 @@ extension RecipeHeader {
         "config_file_path", "baseurl", "plugins", "pluginpath", "pluginconfpath",
     ]
 
-    func dnf(_ bootstrap: Entry) throws(ConfigError) -> BootstrapAgent.DNF {
+    func dnf(_ bootstrap: Entry) throws(ConfigError) -> AgentHeader.DNF {
         try allow(
             [.osVersion, .mirrorURL, .updateURL, .otherURL, .include, .setOpt, .fingerprints],
             agent: bootstrap.value.lowercased())
@@ -23,7 +23,7 @@ extension RecipeHeader {
         if let own = options.first(where: { Self.ownOptions.contains($0.base) }) {
             throw optionError("netroot itself sets \(own.base)", "remove it")
         }
-        return BootstrapAgent.DNF(
+        return AgentHeader.DNF(
             source: try rpmSource(bootstrap, options: options),
             options: options.filter { !["gpgcheck", "gpgkey"].contains($0.base) })
     }

@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// The header keywords of the `debootstrap` agent.
     public struct Debootstrap: Sendable, Equatable {
         /// `OSVersion`: the suite, such as `bookworm`.
@@ -11,7 +11,7 @@ extension BootstrapAgent {
 }
 
 extension RecipeHeader {
-    func debootstrap(_ bootstrap: Entry) throws(ConfigError) -> BootstrapAgent.Debootstrap {
+    func debootstrap(_ bootstrap: Entry) throws(ConfigError) -> AgentHeader.Debootstrap {
         try allow([.osVersion, .mirrorURL, .include], agent: "debootstrap")
         guard let version = self[.osVersion], !version.value.isEmpty else {
             throw error(
@@ -24,7 +24,7 @@ extension RecipeHeader {
         else {
             throw error(version, "'\(excerpt(suite))' is no name of a suite", "such as OSVersion: bookworm")
         }
-        return BootstrapAgent.Debootstrap(suite: suite, mirror: try debianMirror(), include: try include())
+        return AgentHeader.Debootstrap(suite: suite, mirror: try debianMirror(), include: try include())
     }
 
     private func debianMirror() throws(ConfigError) -> String? {

@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// The header keywords of the `localimage` agent.
     public struct LocalImage: Sendable, Equatable {
         /// What `From:` names.
@@ -21,16 +21,16 @@ extension BootstrapAgent {
 }
 
 extension RecipeHeader {
-    func localImage(_ bootstrap: Entry) throws(ConfigError) -> BootstrapAgent.LocalImage {
+    func localImage(_ bootstrap: Entry) throws(ConfigError) -> AgentHeader.LocalImage {
         try allow([.from, .fingerprints], agent: "localimage")
         let from = try from(bootstrap, example: "From: image.sif, or From: label:debian12")
         let entry = self[.from] ?? bootstrap
-        return BootstrapAgent.LocalImage(
+        return AgentHeader.LocalImage(
             source: try localSource(from, entry), fingerprints: try fingerprints(), spelling: excerpt(from),
             line: entry.line)
     }
 
-    private func localSource(_ from: String, _ entry: Entry) throws(ConfigError) -> BootstrapAgent.LocalImage.Source {
+    private func localSource(_ from: String, _ entry: Entry) throws(ConfigError) -> AgentHeader.LocalImage.Source {
         if from.lowercased().hasPrefix("label:") {
             let name = from.dropFirst(6).split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
             let label = String(name[0]).trimmingBlanks

@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// What `dnf` and `zypper` both take from the header.
     public struct RPMSource: Sendable, Equatable {
         /// A repository of RPM packages.
@@ -43,8 +43,8 @@ extension BootstrapAgent {
 
 extension RecipeHeader {
     /// What both agents of RPM distributions take; `options` are those of `Setopt:`.
-    func rpmSource(_ bootstrap: Entry, options: [BootstrapAgent.ToolOption]) throws(ConfigError)
-        -> BootstrapAgent.RPMSource
+    func rpmSource(_ bootstrap: Entry, options: [AgentHeader.ToolOption]) throws(ConfigError)
+        -> AgentHeader.RPMSource
     {
         guard let mirror = self[.mirrorURL], !mirror.value.isEmpty else {
             throw error(
@@ -56,7 +56,7 @@ extension RecipeHeader {
         for entry in entries where entry.keyword == .otherURL {
             named.append(("other" + entry.key.dropFirst(8), entry))
         }
-        var repositories: [BootstrapAgent.RPMSource.Repository] = []
+        var repositories: [AgentHeader.RPMSource.Repository] = []
         for (id, entry) in named {
             repositories.append(.init(id: id, url: try repositoryURL(entry), isChecked: try isChecked(id, options)))
         }
@@ -70,15 +70,15 @@ extension RecipeHeader {
                 throw error(entry, "Fingerprints: beside gpgcheck=0", "remove one of the two")
             }
         }
-        return BootstrapAgent.RPMSource(
+        return AgentHeader.RPMSource(
             repositories: repositories, release: try osVersion(), include: try include(), keys: keys,
             fingerprints: fingerprints)
     }
 
     /// `Setopt:`: `NAME=VALUE`, and more of them; a word that begins no option belongs to the value before it.
-    func toolOptions() throws(ConfigError) -> [BootstrapAgent.ToolOption] {
+    func toolOptions() throws(ConfigError) -> [AgentHeader.ToolOption] {
         guard let entry = self[.setOpt] else { return [] }
-        var options: [BootstrapAgent.ToolOption] = []
+        var options: [AgentHeader.ToolOption] = []
         for word in try expanded(entry).blankSeparatedWords {
             let name = word.prefix { $0 != "=" }
             if name.count < word.count, name.first != ".", name.last != ".", !name.isEmpty,
@@ -125,7 +125,7 @@ extension RecipeHeader {
         return value
     }
 
-    private func isChecked(_ id: String, _ options: [BootstrapAgent.ToolOption]) throws(ConfigError) -> Bool {
+    private func isChecked(_ id: String, _ options: [AgentHeader.ToolOption]) throws(ConfigError) -> Bool {
         // As in dnf the last one counts.
         guard let option = options.last(where: { $0.base == "gpgcheck" && $0.concerns(id) }) else { return true }
         switch option.value.lowercased() {
@@ -152,7 +152,7 @@ extension RecipeHeader {
     }
 
     /// A key that is fetched by plain HTTP is anybody's, unless its fingerprint is given.
-    private func keyURLs(_ options: [BootstrapAgent.ToolOption], pinned: Bool) throws(ConfigError) -> [String] {
+    private func keyURLs(_ options: [AgentHeader.ToolOption], pinned: Bool) throws(ConfigError) -> [String] {
         let values = options.filter { $0.base == "gpgkey" }.map(\.value).joined(separator: ",")
         let urls: [String] = values.blankSeparatedWords.flatMap { word in word.split(separator: ",").map(String.init) }
         for url in urls {

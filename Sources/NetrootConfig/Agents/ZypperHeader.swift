@@ -1,4 +1,4 @@
-extension BootstrapAgent {
+extension AgentHeader {
     /// The header keywords of the `zypper` agent.
     public struct Zypper: Sendable, Equatable {
         /// Repositories, packages, keys.
@@ -7,7 +7,7 @@ extension BootstrapAgent {
 }
 
 extension RecipeHeader {
-    func zypper(_ bootstrap: Entry) throws(ConfigError) -> BootstrapAgent.Zypper {
+    func zypper(_ bootstrap: Entry) throws(ConfigError) -> AgentHeader.Zypper {
         let registration: Set<RecipeKeyword> = [.product, .user, .regCode, .productPGP, .registerURL, .modules]
         if let entry = entries.first(where: { registration.contains($0.keyword) }) {
             throw error(
@@ -20,6 +20,6 @@ extension RecipeHeader {
         if let option = options.first(where: { !["gpgcheck", "gpgkey"].contains($0.base) }) {
             throw optionError("zypper has no option '\(excerpt(option.name))'", "there are gpgkey=URL and gpgcheck=0")
         }
-        return BootstrapAgent.Zypper(source: try rpmSource(bootstrap, options: options))
+        return AgentHeader.Zypper(source: try rpmSource(bootstrap, options: options))
     }
 }

@@ -118,7 +118,7 @@ extension Recipe.Stage {
 
     /// The agent that `Bootstrap:` names, with its keywords checked.
     /// - Throws: `ConfigError` where it is none that netroot can build with.
-    public func agent() throws(ConfigError) -> BootstrapAgent { try header.agent() }
+    public func agent() throws(ConfigError) -> AgentHeader { try header.agent() }
 
     /// What a build of this stage cannot do.
     /// - Throws: `ConfigError` with the line of the first part that is not supported.

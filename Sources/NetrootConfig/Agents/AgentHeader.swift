@@ -1,7 +1,7 @@
 /// What fills the root of a recipe's stage, with what it takes from the header.
 ///
 /// One case an agent; `Sources/NetrootConfig/Agents` has a file for each, which reads the header.
-public enum BootstrapAgent: Sendable, Equatable {
+public enum AgentHeader: Sendable, Equatable {
     /// A Debian or a derivative of it, from a package mirror.
     case debootstrap(Debootstrap)
     /// An RPM distribution by dnf; `yum` is the same.
@@ -43,15 +43,15 @@ extension RecipeHeader {
         guard !bootstrap.value.isEmpty else {
             throw error(bootstrap, "Bootstrap: names no agent", "write Bootstrap: debootstrap")
         }
-        guard !BootstrapAgent.known.contains(bootstrap.value.lowercased()) else { return }
-        let nearest = nearestName(to: bootstrap.value, among: BootstrapAgent.known)
+        guard !AgentHeader.known.contains(bootstrap.value.lowercased()) else { return }
+        let nearest = nearestName(to: bootstrap.value, among: AgentHeader.known)
         throw error(
             bootstrap, "unknown agent '\(excerpt(bootstrap.value))'",
             nearest.map { "did you mean '\($0)'?" } ?? "use debootstrap")
     }
 
     /// The agent that `Bootstrap:` names, with its keywords checked.
-    func agent() throws(ConfigError) -> BootstrapAgent {
+    func agent() throws(ConfigError) -> AgentHeader {
         guard let bootstrap = self[.bootstrap] else {
             throw ConfigError(
                 file: path, problem: "the recipe has no Bootstrap: keyword", hint: "begin with Bootstrap: debootstrap")
@@ -67,7 +67,7 @@ extension RecipeHeader {
             try allow([], agent: "scratch")
             return .scratch
         case let name:
-            if let source = BootstrapAgent.Container.Source(rawValue: name) {
+            if let source = AgentHeader.Container.Source(rawValue: name) {
                 return .container(try container(source, bootstrap))
             }
             throw error(bootstrap, "agent '\(name)' is not supported", "see the agents in docs/formats.md")

@@ -4,9 +4,12 @@ import NetrootSystem
 import NetrootTree
 
 /// What fills an empty root.
-protocol Bootstrap: Sendable {
+protocol Agent: Sendable {
     /// The host's programs that it needs; checked before anything is changed.
     var tools: [Tool] { get }
+
+    /// The line of the recipe that names where the root comes from; nil where no single line does.
+    var line: Int? { get }
 
     /// What can be said before anything is changed: a file that is not there, a label without a generation, no key.
     func check(_ allows: Allowances) throws
@@ -15,27 +18,28 @@ protocol Bootstrap: Sendable {
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool
 
     /// Fills the root.
+    ///
+    /// Errors are the bare reason and the next step: the build adds recipe, line, step and log (`BuildFailure`).
     /// - Returns: what the manifest says of it.
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap
 }
 
-extension Bootstrap {
+extension Agent {
+    var line: Int? { nil }
     func check(_ allows: Allowances) throws {}
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool { true }
 }
 
 /// Where a root is filled, and by whose leave.
-struct BootstrapPlace: Sendable {
+struct AgentPlace: Sendable {
     /// The root's directory; it exists and is empty.
     let root: String
     /// A private directory beside the root, removed at the end of the build.
     let scratch: String
     /// The directory of all caches; an agent has a folder of its own name in it.
     let cache: String
-    /// The recipe's path, for messages.
-    let recipe: String
-    /// Where the log will be, for messages.
-    let log: String
+    /// The recipe's path: what it names is relative to its folder.
+    let recipePath: String
     let shipped: ShippedFiles
     let runner: CommandRunner
     let allows: Allowances
@@ -59,28 +63,28 @@ public struct Allowances: Sendable, Equatable {
 }
 
 extension Recipe.Stage {
-    /// The agent of the stage, ready to run.
+    /// What fills the root of the stage, ready to run.
     /// - Parameters:
     ///   - hosts: the labels that `From: label:NAME` can mean.
     ///   - label: the one that is built.
     /// - Throws: `ConfigError`.
-    func bootstrap(hosts: HostsFile, building label: Label) throws -> any Bootstrap {
+    func makeAgent(hosts: HostsFile, building label: Label) throws -> any Agent {
         switch try agent() {
         case .debootstrap(let header): return Debootstrap(header: header)
         case .localImage(let header):
-            return LocalImage(header: header, recipe: path, hosts: hosts, building: label)
+            return LocalImage(header: header, hosts: hosts, building: label)
         case .scratch: return Scratch()
-        case .dnf(let header): return DNF(header: header, recipe: path)
-        case .zypper(let header): return Zypper(header: header, recipe: path)
-        case .container(let header): return Container(header: header, recipe: path)
+        case .dnf(let header): return DNF(header: header)
+        case .zypper(let header): return Zypper(header: header)
+        case .container(let header): return Container(header: header)
         case .arch(let header): return Arch(header: header)
         }
     }
 }
 
 /// The scratch agent: nothing; the recipe's sections fill the root.
-struct Scratch: Bootstrap {
+struct Scratch: Agent {
     var tools: [Tool] { [] }
 
-    func run(in place: BootstrapPlace) async throws -> Manifest.Bootstrap { Manifest.Bootstrap(agent: "scratch") }
+    func run(in place: AgentPlace) async throws -> Manifest.Bootstrap { Manifest.Bootstrap(agent: "scratch") }
 }
