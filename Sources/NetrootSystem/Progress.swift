@@ -4,7 +4,6 @@ import Synchronization
 /// The steps of long work, on standard error: a running line on a terminal, one plain line a step otherwise.
 public final class Progress: Sendable {
     private let terminal: Bool
-    private let began = ContinuousClock.now
     private let steps = Mutex<[Step]>([])
     private let failure = Mutex<String?>(nil)
 

@@ -1,7 +1,7 @@
 import NetrootSystem
 import Testing
 
-/// Expects an error as DESIGN.md wants it: its status, one or two lines, and the words that name thing, place and
+/// Expects an error as every error should be: its status, one or two lines, and the words that name thing, place and
 /// next step.
 /// - Parameter outputLines: how many lines of a program's output the message may show besides.
 func expectError(

@@ -1,12 +1,12 @@
 import NetrootConfig
 import NetrootEntry
-import NetrootStore
 import NetrootSystem
 import TestSupport
 import Testing
 
 @testable import NetrootRun
 @testable import NetrootSite
+@testable import NetrootStore
 
 /// Adding a transport is a type and a word in a list: everything else finds it by asking the type.
 @Suite struct PretendedTransportTests {

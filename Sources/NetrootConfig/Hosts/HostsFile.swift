@@ -1,6 +1,6 @@
 /// The hosts file: which labels there are and how each is configured.
 ///
-/// INI: `[DEFAULT]`, `[label]`, `KEY = value`; DESIGN.md's section "hosts.conf" and docs/formats.md describe it.
+/// INI: `[DEFAULT]`, `[label]`, `KEY = value`; docs/formats.md describes it.
 public struct HostsFile: Sendable, Equatable {
     /// The file's path, as it was given; errors name it.
     public let path: String

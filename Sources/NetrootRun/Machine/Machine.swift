@@ -55,7 +55,7 @@ struct Machine: Sendable {
     /// The whole command.
     var argv: [String] {
         var argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config"]
-        // Under TCG `rep stosb` stalls the guest where the processor offers it (FACTS: soft lockups).
+        // Under TCG `rep stosb` stalls the guest where the processor offers it: soft lockups of up to 100 s.
         argv += kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
         argv += ["-smp", "2", "-m", "\(memory)", "-boot", "n", "-display", "none", "-vga", "std"]
         if let uefi {
