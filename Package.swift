@@ -41,11 +41,11 @@ let package = Package(
         // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // The rooms, from the bottom up (docs/house.md). A room imports only those below it.
-        room("NetrootSystem", [subprocess, systemPackage]),
+        room("NetrootSystem", ["CCrypto", subprocess, systemPackage]),
         room("NetrootConfig", ["NetrootSystem"]),
         room(
             "NetrootImage",
-            ["NetrootConfig", "NetrootSystem", "CLinux", "CSquashFS", "CCrypto", subprocess, systemPackage]),
+            ["NetrootConfig", "NetrootSystem", "CLinux", "CSquashFS", subprocess, systemPackage]),
         room("NetrootEntry", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootStore", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootTree", ["NetrootImage", "NetrootSystem", "CLinux"]),

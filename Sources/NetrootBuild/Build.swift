@@ -106,8 +106,8 @@ public struct Build: Sendable {
             Set(manifest.formats) == Set(label.formats.map(\.rawValue)), manifest.readWrite == label.rw,
             try outputs.fit(manifest),
             Set(manifest.transports) == Set(label.transports),
-            manifest.shipped == (try await Digest.shipped(shipped)),
-            manifest.recipe.sha256 == (try await Digest.sha256(of: bytes)),
+            manifest.shipped == (try shipped.digest().hexadecimal),
+            manifest.recipe.sha256 == (try Digest.of(bytes).hexadecimal),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
         else { return nil }
         // Of the stages that lend files the manifest says nothing.
@@ -138,8 +138,8 @@ public struct Build: Sendable {
     private func digests(_ recipe: Recipe, _ bytes: [UInt8]) async throws -> (Manifest.RecipeFile, shipped: String) {
         let used = recipe.usedArguments
         let source = Manifest.RecipeFile(
-            path: recipe.path, sha256: try await Digest.sha256(of: bytes), arguments: used.isEmpty ? nil : used)
-        return (source, try await Digest.shipped(shipped))
+            path: recipe.path, sha256: try Digest.of(bytes).hexadecimal, arguments: used.isEmpty ? nil : used)
+        return (source, try shipped.digest().hexadecimal)
     }
 
     /// What every build needs, whatever the agent.

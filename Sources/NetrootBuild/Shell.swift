@@ -139,8 +139,8 @@ public struct Shell: Sendable {
             } catch {
                 throw failure(error, of: current, log: current.log, progress)
             }
-            manifest.replace(try await Manifest.Artifact(.kernel, digesting: vmlinuz))
-            manifest.replace(try await Manifest.Artifact(.initramfs, digesting: initramfs))
+            manifest.replace(try Manifest.Artifact(.kernel, digesting: vmlinuz))
+            manifest.replace(try Manifest.Artifact(.initramfs, digesting: initramfs))
         }
         let inRoot = RootCommand(root: root, shipped: shipped)
         manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())

@@ -115,7 +115,7 @@ struct ContainerImage {
     }
 
     private static func digest(_ bytes: [UInt8]) throws -> String {
-        try bytes.withUnsafeBytes { try BlockHasher().digest($0) }.text
+        try bytes.withUnsafeBytes { try SHA256Hasher().digest($0) }.text
     }
 
     struct ImageError: Error {

@@ -10,7 +10,7 @@ import Testing
     init() throws { scratch = try ScratchDirectory() }
 
     private func digest(_ bytes: [UInt8]) throws -> String {
-        try bytes.withUnsafeBytes { try BlockHasher().digest($0) }.text
+        try bytes.withUnsafeBytes { try SHA256Hasher().digest($0) }.text
     }
 
     private func sample() -> [UInt8] {

@@ -155,7 +155,7 @@ import Testing
             in: blocks, root: root, cutting: "65536 \(FragmentPlan.limit(blockSize: 65536))",
             clock: timespec(tv_sec: .max / 2, tv_nsec: 0), isTrusted: false)
         for node in scan.tree.nodes where node.isRegular && node.size == 9_005 {
-            forged.keep([try BlockHasher().digest { feed in [1, 2].withUnsafeBytes(feed) }], of: node)
+            forged.keep([try SHA256Hasher().digest { feed in [1, 2].withUnsafeBytes(feed) }], of: node)
         }
         try forged.save(limit: 1 << 20)
         #expect(try Files.read(file) != bytes)

@@ -87,7 +87,7 @@ struct Container: Agent {
             if let at = reference.firstIndex(of: "@") { return String(reference[reference.index(after: at)...]) }
             return try await inspected("docker://\(reference)", in: nil)
         case .file(let path, let name):
-            guard header.source == .oci else { return "sha256:" + (try await Digest.sha256(of: path)) }
+            guard header.source == .oci else { return try Digest.of(file: path).text }
             // skopeo's own paths cannot hold a colon; the folder's may.
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             let folder = parts.dropLast().joined(separator: "/")
@@ -180,7 +180,7 @@ struct Container: Agent {
         var gone = 0
         for layer in Set(image.layers.map(\.blob)).sorted() where layer.hasPrefix("sha256:") {
             let path = try image.path(of: layer)
-            guard try await "sha256:" + Digest.sha256(of: path) != layer else { continue }
+            guard try Digest.of(file: path).text != layer else { continue }
             _ = try await CommandRunner().capture(Command(["rm", "-f", "--", path]))
             gone += 1
         }

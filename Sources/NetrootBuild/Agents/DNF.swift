@@ -28,7 +28,7 @@ struct DNF: Agent {
         try Files.replace(configuration, with: Array(self.configuration(rpm, keys: keys).utf8), mode: 0o600)
         // In it dnf keeps each repository by its URL.
         let trust = header.options.filter { $0.name.contains("gpg") }.map { "\($0.name)=\($0.value)" }
-        let cache = "\(place.cache)/dnf/" + (try await rpm.cacheName(keys: keys, trust))
+        let cache = "\(place.cache)/dnf/" + (try rpm.cacheName(keys: keys, trust))
         try Files.makeDirectory(cache)
         try await rpm.install(
             command(rpm, configuration: configuration, cache: cache, architecture: RPM.architecture()))

@@ -123,10 +123,10 @@ struct ImageLayout: Sendable {
         }
         func put(_ value: some Encodable, _ type: String) async throws -> Descriptor {
             let bytes = Array(try JSON.text(value).utf8)
-            let digest = try await Digest.sha256(of: bytes)
-            try Files.replace("\(directory)/blobs/sha256/\(digest)", with: bytes)
+            let digest = try Digest.of(bytes)
+            try Files.replace("\(directory)/blobs/sha256/\(digest.hexadecimal)", with: bytes)
             return Descriptor(
-                mediaType: "application/vnd.oci.image.\(type)+json", digest: "sha256:\(digest)",
+                mediaType: "application/vnd.oci.image.\(type)+json", digest: digest.text,
                 size: Int64(bytes.count))
         }
         let config = try await put(Description(rootfs: Config.RootFS(layers: layers.map(\.digest))), "config.v1")

@@ -49,7 +49,7 @@ struct LocalImage: Agent {
             }
             let source = try source(file)
             let report = try source.fill(fill)
-            return manifest(path, try await digest(of: file, source), report, place)
+            return manifest(path, try digest(of: file, source), report, place)
         }
     }
 
@@ -59,7 +59,7 @@ struct LocalImage: Agent {
             let generation = try generation(name, number)
             return manifest.from == Self.text(name, generation) && manifest.digest == digest(of: generation)
         case .path(let path):
-            let now = try await digest(of: path, try source(path))
+            let now = try digest(of: path, try source(path))
             return manifest.from == path && manifest.digest == now
         }
     }
@@ -74,9 +74,9 @@ struct LocalImage: Agent {
         return generation.artifact(.squashfs)?.sha256.map { "sha256:\($0)" }
     }
 
-    private func digest(of path: String, _ source: RootSource) async throws -> String? {
+    private func digest(of path: String, _ source: RootSource) throws -> String? {
         if case .directory = source { return nil }
-        return "sha256:\(try await Digest.sha256(of: path))"
+        return try Digest.of(file: path).text
     }
 
     private func manifest(

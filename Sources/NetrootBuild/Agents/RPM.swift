@@ -107,12 +107,12 @@ struct RPM: Sendable {
     /// A name for a directory of the cache. Neither tool checks again the metadata that it has, so what was checked by other
     /// keys, or not at all, is kept apart.
     /// - Parameter more: what else must be the same.
-    /// - Throws: `CommandError`, `SystemError`.
-    func cacheName(keys: [String], _ more: [String]) async throws -> String {
+    /// - Throws: `DigestError`, `SystemError`.
+    func cacheName(keys: [String], _ more: [String]) throws -> String {
         let checks = source.repositories.map { "\($0.id) \(isChecked($0))" }
         var bytes = Array((checks + more).joined(separator: "\n").utf8)
         for key in keys { bytes += [0] + (try Files.read(key)) }
-        return String(try await Digest.sha256(of: bytes).prefix(16))
+        return String(try Digest.of(bytes).hexadecimal.prefix(16))
     }
 
     static let lockTool = Tool("flock", package: "util-linux")

@@ -36,7 +36,7 @@ struct SIFSignature {
     }
 
     /// Checks that each of the keys has signed the file as it is.
-    /// - Throws: `SIFSignatureError`, `SIFError`, `SquashfsReadError`, `CommandError`, `SystemError`.
+    /// - Throws: `SIFSignatureError`, `SIFError`, `DigestError`, `CommandError`, `SystemError`, `CancellationError`.
     func verify(scratch: String, runner: CommandRunner) async throws {
         let group = try sif.signedGroup()
         guard !group.signatures.isEmpty else { throw SIFSignatureError.unsigned(path: name) }
@@ -94,7 +94,7 @@ struct SIFSignature {
     /// What is other than it was signed; nil where nothing is.
     private func mismatch(_ text: [UInt8], _ group: SIF.SignedGroup) throws -> String? {
         guard let metadata = Self.metadata(text), metadata.version == 1 else { return "it is not of version 1" }
-        guard matches(metadata.header.digest, { RangeDigest.hexadecimal($0, of: group.header) }) else {
+        guard try matches(metadata.header.digest, { try $0.hexadecimal(of: group.header) }) else {
             return "the header is another one"
         }
         guard Set(metadata.objects.map(\.relativeId)) == Set(group.members.map(\.relativeID)),
@@ -102,8 +102,8 @@ struct SIFSignature {
         else { return "there are other objects" }
         for member in group.members {
             guard let signed = metadata.objects.first(where: { $0.relativeId == member.relativeID }) else { continue }
-            guard matches(signed.descriptorDigest, { RangeDigest.hexadecimal($0, of: member.descriptor) }),
-                try matches(signed.objectDigest, { try RangeDigest.hexadecimal($0, of: sif.path, member.bytes) })
+            guard try matches(signed.descriptorDigest, { try $0.hexadecimal(of: member.descriptor) }),
+                try matches(signed.objectDigest, { try $0.hexadecimal(ofFile: sif.path, part: member.bytes) })
             else { return "object \(member.relativeID + 1) of the group is another one" }
         }
         return nil
@@ -114,10 +114,10 @@ struct SIFSignature {
     }
 
     /// Whether `ALGORITHM:HEX` is what `digest` makes.
-    private func matches(_ signed: String, _ digest: (String) throws -> String?) rethrows -> Bool {
+    private func matches(_ signed: String, _ digest: (DigestAlgorithm) throws -> String) rethrows -> Bool {
         let words = signed.split(separator: ":", maxSplits: 1)
-        guard words.count == 2, let made = try digest(String(words[0])) else { return false }
-        return made == words[1].lowercased()
+        guard words.count == 2, let algorithm = DigestAlgorithm(rawValue: String(words[0])) else { return false }
+        return try digest(algorithm) == words[1].lowercased()
     }
 }
 

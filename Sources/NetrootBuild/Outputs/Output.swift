@@ -76,8 +76,8 @@ struct Outputs: Sendable {
     /// - Throws: `PackError`, `CommandError`, `SystemError`, `CancellationError`.
     func make(_ draft: Draft, rootBytes: Int64, progress: Progress) async throws -> [Manifest.Artifact] {
         var artifacts = [
-            try await Manifest.Artifact(.kernel, digesting: draft.vmlinuz),
-            try await Manifest.Artifact(.initramfs, digesting: draft.initramfs),
+            try Manifest.Artifact(.kernel, digesting: draft.vmlinuz),
+            try Manifest.Artifact(.initramfs, digesting: draft.initramfs),
         ]
         for output in chosen { artifacts += try await output.make(draft, rootBytes: rootBytes, progress: progress) }
         return artifacts
@@ -87,8 +87,8 @@ struct Outputs: Sendable {
 
 extension Manifest.Artifact {
     /// A file that is digested and measured now.
-    /// - Throws: `CommandError`, `SystemError`.
-    init(_ kind: ArtifactKind, digesting path: String, image: Manifest.Image? = nil) async throws {
-        self.init(kind, bytes: try Files.size(path), sha256: try await Digest.sha256(of: path), image: image)
+    /// - Throws: `DigestError`, `SystemError`, `CancellationError`.
+    init(_ kind: ArtifactKind, digesting path: String, image: Manifest.Image? = nil) throws {
+        self.init(kind, bytes: try Files.size(path), sha256: try Digest.of(file: path).hexadecimal, image: image)
     }
 }

@@ -39,7 +39,7 @@ struct Squashfs: Output {
             let image = Manifest.Image(
                 compression: "\(label.compression)", blockSize: label.blockSize.bytes,
                 unpackedBytes: report.unpackedBytes)
-            return [try await Manifest.Artifact(.squashfs, digesting: path, image: image)]
+            return [try Manifest.Artifact(.squashfs, digesting: path, image: image)]
         }
     }
 }

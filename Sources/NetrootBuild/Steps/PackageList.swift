@@ -85,30 +85,3 @@ enum PackageList {
         }.sorted { ($0.name, $0.architecture) < ($1.name, $1.architecture) }
     }
 }
-
-/// SHA-256 by sha256sum(1).
-enum Digest {
-    /// The digest of a file, in hexadecimal.
-    /// - Throws: `CommandError`.
-    static func sha256(of path: String) async throws -> String {
-        let text = try await CommandRunner().capture(Command(["sha256sum", "--", path]))
-        // A name with a backslash or a newline makes the line begin with a backslash.
-        return String(text.drop { $0 == "\\" }.prefix { $0 != " " })
-    }
-
-    /// One digest over the names and contents of what netroot lays into every root.
-    /// - Throws: `CommandError`.
-    static func shipped(_ shipped: ShippedFiles) async throws -> String {
-        let find = Command(
-            ["find", "dracut-modules", "root-files", "-type", "f", "-exec", "sha256sum", "--", "{}", "+"],
-            workingDirectory: shipped.directory)
-        let lines = try await CommandRunner().capture(find).split(separator: "\n").sorted()
-        return try await sha256(of: Array(lines.joined(separator: "\n").utf8))
-    }
-
-    /// The digest of bytes, in hexadecimal.
-    /// - Throws: `CommandError`.
-    static func sha256(of bytes: [UInt8]) async throws -> String {
-        String(try await CommandRunner().capture(Command(["sha256sum"]), input: bytes).prefix { $0 != " " })
-    }
-}

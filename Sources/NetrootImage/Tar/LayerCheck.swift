@@ -101,7 +101,7 @@ private struct LayerCopy: StreamReader {
 
     private var reader: TarReader
     private var filter: LayerFilter
-    private let source: BlockHasher
+    private let source: SHA256Hasher
     private let output: LayerOutput
     private let layer: String
     private let limit: UInt64
@@ -113,7 +113,7 @@ private struct LayerCopy: StreamReader {
         self.layer = layer
         self.limit = limit
         reader = TarReader(name: layer)
-        source = try BlockHasher()
+        source = try SHA256Hasher()
         source.start()
         let file = try LayerOutput(file: output, path: path, layer: layer, limit: limit)
         self.output = file
@@ -144,7 +144,7 @@ private final class LayerOutput {
     private let path: String
     private let layer: String
     private let limit: UInt64
-    private let hasher: BlockHasher
+    private let hasher: SHA256Hasher
     private var buffer: [UInt8] = []
     private var size: UInt64 = 0
 
@@ -153,7 +153,7 @@ private final class LayerOutput {
         self.path = path
         self.layer = layer
         self.limit = limit
-        hasher = try BlockHasher()
+        hasher = try SHA256Hasher()
         hasher.start()
     }
 

@@ -33,9 +33,9 @@ final class BlockCache {
     }
 
     private let place: BlockCachePlace
-    private let hasher: BlockHasher
+    private let hasher: SHA256Hasher
     private var files: [BlockCacheFile] = []
-    private var index: [BlockDigest: Place] = [:]
+    private var index: [Digest: Place] = [:]
     /// The file that this run writes; the last of `files`.
     private var own: Int?
     /// No more is added: the directory cannot be written, or this run has filled it.
@@ -56,11 +56,11 @@ final class BlockCache {
     private static let mostFiles = 64
 
     /// Reads what is there; nil where the limit is 0.
-    /// - Throws: `PackError.noDigest`.
-    init?(_ place: BlockCachePlace) throws(PackError) {
+    /// - Throws: `DigestError.unavailable`.
+    init?(_ place: BlockCachePlace) throws(DigestError) {
         guard place.limit > 0 else { return nil }
         self.place = place
-        hasher = try BlockHasher()
+        hasher = try SHA256Hasher()
         do {
             try Files.makeDirectory(place.directory, mode: 0o700)
             for name in try Files.names(in: place.directory) {
@@ -88,7 +88,7 @@ final class BlockCache {
 
     /// Looks a block up.
     /// - Parameter output: takes the compressed block.
-    func find(_ key: BlockDigest, into output: UnsafeMutableRawBufferPointer) -> Found {
+    func find(_ key: Digest, into output: UnsafeMutableRawBufferPointer) -> Found {
         guard var found = index[key] else { return .nothing }
         let file = files[found.file]
         guard let header = file.read(at: found.offset, length: found.length, key: key, into: output, hasher) else {
@@ -107,7 +107,7 @@ final class BlockCache {
 
     /// Keeps a block.
     /// - Parameter payload: the compressed block; nil for one that does not compress.
-    func add(_ key: BlockDigest, _ payload: UnsafeRawBufferPointer?) {
+    func add(_ key: Digest, _ payload: UnsafeRawBufferPointer?) {
         let length = payload?.count ?? 0
         guard !isClosed, index[key] == nil,
             ownSize + Int64(BlockCacheFile.headerLength + length) <= place.limit
@@ -121,7 +121,7 @@ final class BlockCache {
 
     private var ownSize: Int64 { own.map { files[$0].size } ?? 0 }
 
-    private func append(_ key: BlockDigest, _ payload: UnsafeRawBufferPointer?) throws {
+    private func append(_ key: Digest, _ payload: UnsafeRawBufferPointer?) throws {
         let number: Int
         if let own {
             number = own
@@ -147,7 +147,7 @@ final class BlockCache {
 
     /// What is known of a tree's files.
     func seen(root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool)
-        throws(PackError) -> SeenFiles
+        throws(DigestError) -> SeenFiles
     {
         let seen = try SeenFiles(in: place.directory, root: root, cutting: cutting, clock: clock, isTrusted: isTrusted)
         if seen.isDamaged { notes.append("\(seen.path) is damaged; every file was read anew") }

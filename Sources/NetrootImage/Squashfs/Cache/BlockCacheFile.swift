@@ -24,7 +24,7 @@ final class BlockCacheFile {
 
     /// What a record's header says.
     struct Header {
-        let key: BlockDigest
+        let key: Digest
         let length: Int
         let compresses: Bool
         let sum: UInt64
@@ -72,7 +72,7 @@ final class BlockCacheFile {
     }
 
     /// Calls `body` with each record's place and header, up to the end or the first that is damaged.
-    func forEachRecord(_ hasher: BlockHasher, _ body: (Int64, Header) -> Void) {
+    func forEachRecord(_ hasher: SHA256Hasher, _ body: (Int64, Header) -> Void) {
         withUnsafeTemporaryAllocation(byteCount: Self.headerLength, alignment: 8) { buffer in
             var offset: Int64 = 0
             while offset < size {
@@ -92,8 +92,8 @@ final class BlockCacheFile {
     /// Reads a record's payload and checks it.
     /// - Returns: nil where it is not what was written.
     func read(
-        at offset: Int64, length: Int, key: BlockDigest, into output: UnsafeMutableRawBufferPointer,
-        _ hasher: BlockHasher
+        at offset: Int64, length: Int, key: Digest, into output: UnsafeMutableRawBufferPointer,
+        _ hasher: SHA256Hasher
     ) -> Header? {
         guard length <= output.count else { return nil }
         return withUnsafeTemporaryAllocation(byteCount: Self.headerLength, alignment: 8) { buffer in
@@ -114,7 +114,7 @@ final class BlockCacheFile {
     /// - Parameter payload: nil for a block that does not compress.
     /// - Returns: its place.
     /// - Throws: `SystemError`; the file is then as it was.
-    func append(key: BlockDigest, payload: UnsafeRawBufferPointer?, _ hasher: BlockHasher) throws -> Int64 {
+    func append(key: Digest, payload: UnsafeRawBufferPointer?, _ hasher: SHA256Hasher) throws -> Int64 {
         let payload = payload ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let isCompressed = !payload.isEmpty
         var header = Self.magic
@@ -152,13 +152,13 @@ final class BlockCacheFile {
         return unlink(path) == 0
     }
 
-    private static func header(_ bytes: UnsafeRawBufferPointer, _ hasher: BlockHasher) -> Header? {
+    private static func header(_ bytes: UnsafeRawBufferPointer, _ hasher: SHA256Hasher) -> Header? {
         let sum = hasher.digest(UnsafeRawBufferPointer(rebasing: bytes[..<56]))
         guard bytes[..<8].elementsEqual(magic), sum.withBytes({ $0[..<8].elementsEqual(bytes[56..<64]) }) else {
             return nil
         }
         return Header(
-            key: BlockDigest(UnsafeRawBufferPointer(rebasing: bytes[8..<40])),
+            key: Digest(UnsafeRawBufferPointer(rebasing: bytes[8..<40])),
             length: Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 40, as: UInt32.self))),
             compresses: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 44, as: UInt32.self)) & 1 == 0,
             sum: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 48, as: UInt64.self)))

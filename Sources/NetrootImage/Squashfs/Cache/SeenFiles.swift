@@ -31,10 +31,10 @@ final class SeenFiles {
     let path: String
     /// Something in the file is not as it was written.
     private(set) var isDamaged = false
-    private let key: BlockDigest
+    private let key: Digest
     private let directory: String
     private let clock: timespec?
-    private let hasher: BlockHasher
+    private let hasher: SHA256Hasher
     /// The body that was read, and where in it a file's entry is, by inode.
     private var old: [UInt8] = []
     private var index: [UInt64: Int] = [:]
@@ -49,8 +49,8 @@ final class SeenFiles {
     ///   - isTrusted: false to use nothing of what is there.
     init(
         in directory: String, root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool
-    ) throws(PackError) {
-        hasher = try BlockHasher()
+    ) throws(DigestError) {
+        hasher = try SHA256Hasher()
         self.directory = directory
         self.clock = clock
         key = hasher.digest { feed in
@@ -88,13 +88,13 @@ final class SeenFiles {
         let body = UnsafeRawBufferPointer(rebasing: bytes[Self.headerLength...])
         guard header(of: body).elementsEqual(bytes[..<Self.headerLength]) else { return false }
         old = Array(body)
-        index.reserveCapacity(body.count / (Self.entryLength + BlockDigest.length))
+        index.reserveCapacity(body.count / (Self.entryLength + Digest.length))
         var at = 0
         while at < body.count {
             guard at + Self.entryLength <= body.count else { return false }
             let count = Int(UInt32(littleEndian: body.loadUnaligned(fromByteOffset: at + 40, as: UInt32.self)))
             index[UInt64(littleEndian: body.loadUnaligned(fromByteOffset: at, as: UInt64.self))] = at
-            at += Self.entryLength + count * BlockDigest.length
+            at += Self.entryLength + count * Digest.length
         }
         return at == body.count
     }
@@ -110,24 +110,24 @@ final class SeenFiles {
     }
 
     /// The digests of a file's pieces; nil where it is not known as it is now.
-    func digests(of node: PackNode, count: Int) -> [BlockDigest]? {
+    func digests(of node: PackNode, count: Int) -> [Digest]? {
         guard !node.isElsewhere, let at = index[UInt64(node.inode)] else { return nil }
-        let end = at + Self.entryLength + count * BlockDigest.length
+        let end = at + Self.entryLength + count * Digest.length
         guard end <= old.count else { return nil }
         let expected = Self.entry(node, count: count)
         return old.withUnsafeBytes { bytes in
             guard bytes[at..<at + Self.entryLength].elementsEqual(expected) else { return nil }
             new.append(contentsOf: bytes[at..<end])
             return (0..<count).map {
-                let start = at + Self.entryLength + $0 * BlockDigest.length
-                return BlockDigest(UnsafeRawBufferPointer(rebasing: bytes[start..<start + BlockDigest.length]))
+                let start = at + Self.entryLength + $0 * Digest.length
+                return Digest(UnsafeRawBufferPointer(rebasing: bytes[start..<start + Digest.length]))
             }
         }
     }
 
     /// Keeps what was read, where a later change will be seen.
     /// - Parameter node: as it was before and after.
-    func keep(_ digests: [BlockDigest], of node: PackNode) {
+    func keep(_ digests: [Digest], of node: PackNode) {
         guard let clock, !node.isElsewhere, isSafe(node.mtime, at: clock), isSafe(node.ctime, at: clock) else { return }
         new += Self.entry(node, count: digests.count)
         for digest in digests { digest.withBytes { new += $0 } }

@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import NetrootConfig
+import NetrootSystem
 import Synchronization
 
 /// A block in the making, with room for its raw and its compressed bytes.
@@ -18,7 +19,7 @@ final class BlockSlot: @unchecked Sendable {
     /// Whether a worker has it.
     var isSubmitted = false
     /// Of what it holds, with the settings.
-    var key = BlockDigest.zeros
+    var key = Digest.zeros
     var target = Target.fragment
     fileprivate let done = DispatchSemaphore(value: 0)
 

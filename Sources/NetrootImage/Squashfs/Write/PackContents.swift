@@ -12,7 +12,7 @@ struct PackContents {
     private let cancelled: CancelFlag
     private let seen: SeenFiles?
     private let opener: PackOpener
-    private let hasher: BlockHasher
+    private let hasher: SHA256Hasher
     /// By node: its index in the stream's files; -1 before it is read.
     private(set) var fileOf: [Int]
     /// Sizes of all files, each once however many names it has.
@@ -29,13 +29,13 @@ struct PackContents {
 
     private struct Content: Hashable {
         let size: Int64
-        let digest: BlockDigest
+        let digest: Digest
     }
 
     /// A file that is packed: open, or with the digests of its pieces.
     private enum Input {
         case open(PackSource)
-        case known(Int, PackNode, [BlockDigest])
+        case known(Int, PackNode, [Digest])
 
         var node: PackNode {
             switch self {
@@ -50,8 +50,8 @@ struct PackContents {
     ///   - seen: digests that are known; nil to read all.
     init(
         tree: PackTree, stream: BlockStream, blockSize: Int, settings: [UInt8], seen: SeenFiles?, cancelled: CancelFlag
-    ) throws(PackError) {
-        hasher = try BlockHasher()
+    ) throws(DigestError) {
+        hasher = try SHA256Hasher()
         self.tree = tree
         self.stream = stream
         self.blockSize = blockSize
@@ -118,12 +118,12 @@ struct PackContents {
 
     private mutating func pack(
         _ input: Input, _ shape: (blocks: Int, tail: Int), _ group: Int
-    ) throws -> (number: Int, digests: [BlockDigest]) {
+    ) throws -> (number: Int, digests: [Digest]) {
         guard shape.blocks > 0 else { return try packSmall(input, group: group) }
         return try packLarge(input, blocks: shape.blocks, tail: shape.tail, group: group)
     }
 
-    private mutating func packSmall(_ input: Input, group: Int) throws -> (Int, [BlockDigest]) {
+    private mutating func packSmall(_ input: Input, group: Int) throws -> (Int, [Digest]) {
         let size = input.node.size
         let part = try nextPart(input, at: 0, count: Int(size), group: group)
         let content = Content(size: size, digest: part.digest)
@@ -137,7 +137,7 @@ struct PackContents {
 
     private mutating func packLarge(
         _ input: Input, blocks: Int, tail: Int, group: Int
-    ) throws -> (Int, [BlockDigest]) {
+    ) throws -> (Int, [Digest]) {
         let slot = try stream.take()
         let head = try digest(input, block: 0, into: slot)
         let start = Content(size: input.node.size, digest: head)
@@ -152,7 +152,7 @@ struct PackContents {
         let base = stream.sizes.count
         stream.sizes.append(contentsOf: repeatElement(0, count: blocks))
         let number = add(PackedFile(blocks: base..<base + blocks))
-        var digests: [BlockDigest] = []
+        var digests: [Digest] = []
         stream.giveBack(slot)
         for block in 0..<blocks {
             try cancelled.check()
@@ -183,11 +183,11 @@ struct PackContents {
     }
 
     /// The digests of all pieces, by reading an open file.
-    private func digests(of input: Input, blocks: Int, tail: Int, _ slot: BlockSlot) throws -> [BlockDigest] {
+    private func digests(of input: Input, blocks: Int, tail: Int, _ slot: BlockSlot) throws -> [Digest] {
         switch input {
         case .known(_, _, let digests): return digests
         case .open(let file):
-            var digests: [BlockDigest] = []
+            var digests: [Digest] = []
             for block in 0..<blocks { digests.append(try digest(input, block: block, into: slot)) }
             if tail > 0 {
                 let bytes = UnsafeMutableRawBufferPointer(rebasing: slot.raw[..<tail])
@@ -200,7 +200,7 @@ struct PackContents {
 
     /// The digest of a block, and its length in an empty slot; an open file's block is read into it. The digest of one that
     /// holds zeros alone is `.zeros`.
-    private func digest(_ input: Input, block: Int, into slot: BlockSlot) throws -> BlockDigest {
+    private func digest(_ input: Input, block: Int, into slot: BlockSlot) throws -> Digest {
         let offset = Int64(block) * Int64(blockSize)
         slot.count = Int(min(Int64(blockSize), input.node.size - offset))
         switch input {
@@ -216,7 +216,7 @@ struct PackContents {
     /// Reads what was known by its digest alone.
     /// - Throws: `SeenFiles.Mismatch` where it has another.
     private func load(
-        _ index: Int, at offset: Int64, _ bytes: Slice<UnsafeMutableRawBufferPointer>, _ digest: BlockDigest
+        _ index: Int, at offset: Int64, _ bytes: Slice<UnsafeMutableRawBufferPointer>, _ digest: Digest
     ) throws {
         let bytes = UnsafeMutableRawBufferPointer(rebasing: bytes)
         try opener.with(index) { file in
@@ -228,7 +228,7 @@ struct PackContents {
         }
     }
 
-    private func digest(of digests: [BlockDigest]) -> BlockDigest {
+    private func digest(of digests: [Digest]) -> Digest {
         hasher.digest { feed in for digest in digests { digest.withBytes(feed) } }
     }
 
@@ -245,7 +245,7 @@ struct PackContents {
     // MARK: Fragments
 
     private struct Part {
-        let digest: BlockDigest
+        let digest: Digest
         let count: Int
         /// The file, and where in it the piece begins.
         let index: Int
@@ -299,7 +299,7 @@ struct PackContents {
     }
 
     /// Over the pieces' digests, so that no byte is hashed twice; a block of one piece has the key of a file's block.
-    private func key(_ parts: [(BlockDigest, Int)]) -> BlockDigest {
+    private func key(_ parts: [(Digest, Int)]) -> Digest {
         hasher.digest { feed in
             settings.withUnsafeBytes(feed)
             for (digest, count) in parts {

@@ -14,8 +14,6 @@ public enum PackError: ReportableError, Equatable {
     case changed(path: String)
     /// Something that squashfs has no place for.
     case unfit(path: String, problem: String)
-    /// OpenSSL gives no SHA-256.
-    case noDigest
     /// libsquashfs refused; `code` is its own (`sqfs/error.h`).
     case library(operation: String, image: String, code: Int32)
 
@@ -23,7 +21,7 @@ public enum PackError: ReportableError, Equatable {
     public var exitStatus: ExitStatus {
         switch self {
         case .noTree, .imageInsideTree, .badEpoch: .usage
-        case .vanished, .changed, .unfit, .noDigest, .library: .failed
+        case .vanished, .changed, .unfit, .library: .failed
         }
     }
 
@@ -38,7 +36,6 @@ public enum PackError: ReportableError, Equatable {
         case .vanished(let path): "\(path) was removed while the tree was packed; pack it when nobody writes to it"
         case .changed(let path): "\(path) changed while it was read; pack the tree when nobody writes to it"
         case .unfit(let path, let problem): "cannot put \(path) into a squashfs: \(problem)"
-        case .noDigest: "OpenSSL gives no SHA-256; see its configuration: openssl version -d, $OPENSSL_CONF"
         case .library(let operation, let image, let code):
             "cannot \(operation) \(image): libsquashfs says \(Self.words(code))"
         }
