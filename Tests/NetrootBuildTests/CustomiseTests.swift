@@ -67,18 +67,6 @@ import Testing
     }
 }
 
-@Suite struct KernelPairTests {
-    @Test(arguments: [
-        ("6.1.0-9-amd64", "6.1.0-10-amd64"), ("5.14.0", "6.1.0"), ("6.1.0", "6.1.0-1"), ("6.1.9", "6.1.10"),
-        ("6.1.0-10-cloud-amd64", "6.12.0-1-amd64"),
-    ])
-    func versionsAreOrderedByNumber(_ older: String, _ newer: String) {
-        #expect(KernelPair.isOlder(older, newer))
-        #expect(!KernelPair.isOlder(newer, older))
-        #expect(!KernelPair.isOlder(older, older))
-    }
-}
-
 @Suite struct DebootstrapTests {
     func explained(_ line: String) -> BuildError? {
         let error = CommandError.failed(

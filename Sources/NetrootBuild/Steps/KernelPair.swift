@@ -22,30 +22,12 @@ struct KernelPair: Sendable {
         let besideModules = try modules.sorted().filter { try tree.contains("lib/modules/\($0)/vmlinuz") }
             .map { (version: $0, path: "lib/modules/\($0)/vmlinuz") }
         let usable = (images + besideModules).filter { modules.contains($0.version) }
-        guard let newest = usable.max(by: { Self.isOlder($0.version, $1.version) }) else {
-            throw BuildError.noKernel(package: try PackageFamily.of(tree)?.kernelPackage ?? "a kernel")
+        let family = try PackageFamily.of(tree)
+        let order = family?.kernelVersionOrder ?? .linuxVersion
+        guard let newest = usable.max(by: { order.compare($0.version, $1.version) < 0 }) else {
+            throw BuildError.noKernel(package: family?.kernelPackage ?? "a kernel")
         }
         return newest
-    }
-
-    /// Whether a version is older than another: runs of digits compare as numbers, the rest as text.
-    static func isOlder(_ one: String, _ other: String) -> Bool {
-        func parts(_ text: String) -> [(number: Int?, text: String)] {
-            var parts: [(number: Int?, text: String)] = []
-            var rest = text[...]
-            while let first = rest.first {
-                let digits = first.isASCII && first.isNumber
-                let run = rest.prefix { ($0.isASCII && $0.isNumber) == digits }
-                parts.append((digits ? Int(run) : nil, String(run)))
-                rest = rest.dropFirst(run.count)
-            }
-            return parts
-        }
-        for (a, b) in zip(parts(one), parts(other)) where a.text != b.text {
-            if let x = a.number, let y = b.number, x != y { return x < y }
-            return a.text < b.text
-        }
-        return one.count < other.count
     }
 
     /// Checks that the root has dracut.

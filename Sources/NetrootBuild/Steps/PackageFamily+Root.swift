@@ -15,4 +15,11 @@ extension PackageFamily {
         }
         return isSUSE ? .suse : .rpm
     }
+    /// How the family numbers its kernels.
+    var kernelVersionOrder: KernelVersionOrder {
+        switch self {
+        case .rpm, .suse: .rpm
+        case .dpkg, .pacman: .linuxVersion
+        }
+    }
 }
