@@ -142,14 +142,16 @@ public struct InstallPlan: Sendable, Equatable {
     }
 
     /// What was, or would be, done: one line a file, and a unified diff of each text for a dry run.
-    public func report(dryRun: Bool) -> String {
+    /// - Throws: for a dry run `MissingError`, `CommandError`, `SystemError`, `CancellationError`.
+    public func report(dryRun: Bool) async throws -> String {
         var text = ""
         for change in changes {
             switch change {
             case .copy(_, let target, let bytes):
                 text += "\(dryRun ? "would copy" : "copied") \(target) (\(bytes) bytes)\n"
             case .write(let path, let old, let new):
-                text += dryRun ? UnifiedDiff(old: old, new: new, path: path).text : "wrote \(path)\n"
+                text +=
+                    dryRun ? try await UnifiedDiff.text(old: old, new: new, path: path) : "wrote \(path)\n"
             case .generate(let path, let new):
                 text += "\(dryRun ? "would write" : "wrote") \(path) (\(new.count) bytes)\n"
             case .remove(let path): text += "\(dryRun ? "would remove" : "removed") \(path)\n"

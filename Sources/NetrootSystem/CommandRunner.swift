@@ -61,17 +61,31 @@ public struct CommandRunner: Sendable {
     ///   - limit: the most bytes that are kept; more is an error.
     /// - Throws: `CommandError`, `CancellationError`.
     public func capture(_ command: Command, input: [UInt8] = [], limit: Int = 16 << 20) async throws -> String {
+        String(decoding: try await captureBytes(command, input: input, limit: limit), as: UTF8.self)
+    }
+
+    /// Runs to the end and returns standard output as it came.
+    /// - Parameters:
+    ///   - input: what it reads from standard input.
+    ///   - statuses: the exit statuses of a command that did its work: 1 of diff(1) and grep(1) is an answer.
+    ///   - limit: the most bytes that are kept; more is an error.
+    /// - Throws: `CommandError`, `CancellationError`.
+    public func captureBytes(
+        _ command: Command, input: [UInt8] = [], accepting statuses: Set<Int32> = [0], limit: Int = 16 << 20
+    ) async throws -> [UInt8] {
         let result = try await started(command) {
             try await Subprocess.run(
-                try configuration(command), input: .array(input), output: .string(limit: limit),
+                try configuration(command), input: .array(input), output: .bytes(limit: limit),
                 error: .string(limit: 1 << 20))
         }
         try Task.checkCancellation()
-        guard result.terminationStatus.isSuccess else {
-            let output = result.standardError.isEmpty ? result.standardOutput : result.standardError
+        let termination = Termination(result.terminationStatus)
+        guard case .exited(let status) = termination, statuses.contains(status) else {
+            let output =
+                result.standardError.isEmpty
+                ? String(decoding: result.standardOutput, as: UTF8.self) : result.standardError
             throw CommandError.failed(
-                argv: command.argv, termination: Termination(result.terminationStatus),
-                lastLines: Self.tail(output), log: nil)
+                argv: command.argv, termination: termination, lastLines: Self.tail(output), log: nil)
         }
         return result.standardOutput
     }

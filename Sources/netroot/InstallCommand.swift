@@ -72,7 +72,7 @@ struct InstallCommand: AsyncParsableCommand {
         let plan =
             dryRun
             ? try await ready.plan() : try await Interruption.cancelling { try await ready.run() }
-        FileWriter.standardOutput.write(plan.report(dryRun: dryRun))
+        FileWriter.standardOutput.write(try await plan.report(dryRun: dryRun))
         if system, !dryRun {
             for reload in ready.reloads { FileWriter.standardOutput.write("next: \(reload)\n") }
         }

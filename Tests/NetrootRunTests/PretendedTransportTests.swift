@@ -74,7 +74,7 @@ import Testing
         let export = "carry \(label.netroot)/generations/1/root.squashfs to 10.0.0.0/24\n"
         #expect(try Files.text(label.netroot + "/pigeon.conf") == export)
         #expect(try Files.text(scratch.path + "/system/etc/pigeon.d/netroot-a.conf") == export)
-        #expect(plan.report(dryRun: false).contains("wrote \(label.netroot)/pigeon.conf\n"))
+        #expect(try await plan.report(dryRun: false).contains("wrote \(label.netroot)/pigeon.conf\n"))
         // Another port, kept for the next install.
         install.options.ports["pigeon"] = 4711
         _ = try await install.run()

@@ -1,4 +1,3 @@
-import Glibc
 import NetrootSystem
 import TestSupport
 import Testing
@@ -8,57 +7,48 @@ import Testing
 @Suite struct UnifiedDiffTests {
     private func lines(_ range: ClosedRange<Int>) -> String { range.map { "line \($0)\n" }.joined() }
 
-    @Test func golden() throws {
-        let old = lines(1...30)
-        let new = old.replacing("line 2\n", with: "zwei\n").replacing("line 9\n", with: "")
-            .replacing("line 17\n", with: "line 17\nline 17 1/2\n").replacing("line 30\n", with: "line 30")
-        let diff = { (old: String?, new: String?) in
-            UnifiedDiff(old: old.map { Array($0.utf8) }, new: new.map { Array($0.utf8) }, path: "/srv/tftp/f").text
-        }
-        try expectGolden("diff-changed", diff(old, new))
-        try expectGolden("diff-new", diff(nil, lines(1...2)))
-        try expectGolden("diff-removed", diff("only", nil))
-        #expect(diff(old, old).isEmpty)
-        #expect(diff(nil, "") == "--- /dev/null\n+++ /srv/tftp/f\n")
-        #expect(UnifiedDiff(old: nil, new: nil, path: "x").isEmpty)
+    private func diff(_ old: String?, _ new: String?, path: String = "/srv/tftp/f") async throws -> String {
+        try await UnifiedDiff.text(old: old.map { Array($0.utf8) }, new: new.map { Array($0.utf8) }, path: path)
     }
 
-    /// patch(1) is the judge: it makes the new text of the old one, and takes no wrong line number.
-    @Test func patchAppliesIt() async throws {
-        guard Tool("patch", package: "patch").path != nil else {
-            try Test.cancel("patch is not installed")
-        }
-        var template = Array("/tmp/netroot-diff-test-XXXXXX".utf8CString)
-        #expect(mkdtemp(&template) != nil)
-        let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer {
-            for name in ["old", "new", "diff"] { unlink("\(directory)/\(name)") }
-            rmdir(directory)
-        }
-        var random = SeededRandom(seed: 7)
-        func text() -> [UInt8] {
-            let count = Int.random(in: 1...40, using: &random)
-            var bytes = (0..<count).flatMap { _ in [UInt8.random(in: 0x61...0x64, using: &random), 0x0A] }
-            if Bool.random(using: &random) { bytes.removeLast() }
-            return bytes
-        }
-        for _ in 0..<100 {
-            let old = text()
-            var new = text()
-            // Half of them differ in few lines only, so that hunks come apart.
-            if Bool.random(using: &random), old.count > 8 {
-                new = old
-                new[Int.random(in: 0..<new.count, using: &random) / 2 * 2] = 0x7A
-                new += Array("end\n".utf8)
-            }
-            try Files.replace(directory + "/old", with: old)
-            try Files.replace(
-                directory + "/diff", with: Array(UnifiedDiff(old: old, new: new, path: "old").text.utf8))
-            _ = try await CommandRunner().capture(
-                Command([
-                    "patch", "--silent", "--fuzz=0", "-o", directory + "/new", directory + "/old", directory + "/diff",
-                ]))
-            #expect(try Files.read(directory + "/new") == new)
-        }
+    @Test func golden() async throws {
+        let old = lines(1...30)
+        // In the middle three changes, two of which share a hunk; at the end no newline.
+        let new = old.replacing("line 2\n", with: "zwei\n").replacing("line 9\n", with: "")
+            .replacing("line 17\n", with: "line 17\nline 17 1/2\n").replacing("line 30\n", with: "line 30")
+        try expectGolden("diff-changed", try await diff(old, new))
+        try expectGolden("diff-new", try await diff(nil, lines(1...2)))
+        try expectGolden("diff-removed", try await diff("only", nil))
+    }
+
+    @Test func whatDoesNotChangeSaysNothing() async throws {
+        #expect(try await diff(lines(1...30), lines(1...30)) == "")
+        #expect(try await diff("", "") == "")
+        #expect(try await diff(nil, nil) == "")
+    }
+
+    @Test func filesWithoutContent() async throws {
+        #expect(try await diff(nil, "", path: "/f") == "--- /dev/null\n+++ /f\n")
+        #expect(try await diff("", nil, path: "/f") == "--- /f\n+++ /dev/null\n")
+        #expect(try await diff("", "x\n", path: "/f") == "--- /f\n+++ /f\n@@ -0,0 +1 @@\n+x\n")
+    }
+
+    /// A name that looks like an option, and bytes that diff(1) takes for no text.
+    @Test func bytesAreShown() async throws {
+        let text = try await UnifiedDiff.text(old: [0, 0xFF, 10, 65, 10], new: [0, 0xFF, 10, 66, 10], path: "-q")
+        #expect(text == "--- -q\n+++ -q\n@@ -1,2 +1,2 @@\n \0\u{FFFD}\n-A\n+B\n")
+    }
+
+    /// In a dry run the plan shows the changes; what was done is said in one line a file.
+    @Test func aPlanReports() async throws {
+        var plan = InstallPlan()
+        try plan.write("/nowhere/netroot/new", Array("one\ntwo\n".utf8))
+        plan.remove("/nowhere/netroot/old")
+        #expect(
+            try await plan.report(dryRun: true)
+                == "--- /dev/null\n+++ /nowhere/netroot/new\n@@ -0,0 +1,2 @@\n+one\n+two\nwould remove /nowhere/netroot/old\n"
+        )
+        #expect(
+            try await plan.report(dryRun: false) == "wrote /nowhere/netroot/new\nremoved /nowhere/netroot/old\n")
     }
 }
