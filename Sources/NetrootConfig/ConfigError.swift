@@ -33,8 +33,5 @@ public struct ConfigError: ReportableError, Equatable {
 func excerpt(_ text: String) -> String {
     let short = text.unicodeScalars.prefix(64)
     let isWhole = short.endIndex == text.unicodeScalars.endIndex
-    var line = String.UnicodeScalarView()
-    // Carriage return and line feed are one character: looked for by scalars.
-    for scalar in short { line.append(scalar.value < 0x20 || scalar.value == 0x7F ? " " : scalar) }
-    return String(line) + (isWhole ? "" : "…")
+    return TerminalText.line(String(short)) + (isWhole ? "" : "…")
 }

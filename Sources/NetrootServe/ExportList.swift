@@ -1,5 +1,6 @@
 import Logging
 import NetrootImage
+import NetrootSystem
 import Synchronization
 
 /// Asked for the exports of now, when a client names one that is not known yet.
@@ -40,7 +41,7 @@ final class ExportList: Sendable {
             }
         }
         if trees.isEmpty, let first = failures.first { throw first }
-        for failure in failures { log.error("\(failure)") }
+        for failure in failures { log.error("\(TerminalText.lines(failure.description))") }
         state = Mutex(State(trees: trees))
         self.provider = provider
         self.onFirstUse = onFirstUse
@@ -60,9 +61,9 @@ final class ExportList: Sendable {
             let path = try tree.withState { (state) throws(NFSStatus) in
                 state.path(try state.node(inode: inode, now: monotonicSeconds()))
             }
-            log.error("cannot read \(path) of export \(tree.path): \(error)")
+            log.error("cannot read \(path) of export \(TerminalText.line("\(tree.path): \(error)"))")
         } catch {
-            log.error("cannot read inode \(inode) of export \(tree.path): NFS status \(error)")
+            log.error("cannot read inode \(inode) of export \(TerminalText.line(tree.path)): NFS status \(error)")
         }
     }
 
@@ -130,14 +131,14 @@ final class ExportList: Sendable {
                 do throws(ServeError) {
                     trees.append(try ServedTree(export, limits: limits, descriptors: descriptors, cache: cache))
                 } catch {
-                    log.error("\(error)")
+                    log.error("\(TerminalText.lines(error.description))")
                 }
             }
             let others = known.filter { tree in !trees.contains { $0 === tree } && tree.isPresent }
             let all = trees + others
             state.withLock { $0.trees = all }
         } catch {
-            log.error("cannot ask for new generations: \(error)")
+            log.error("cannot ask for new generations: \(TerminalText.lines("\(error)"))")
         }
         state.withLock { state in
             state.isAsking = false

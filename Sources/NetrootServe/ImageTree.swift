@@ -86,7 +86,7 @@ extension TreeState {
         var index = index
         while index != FileTable.root, names.count < Int(PATH_MAX) {
             let node = table.nodes[Int(index)]
-            names.append(String(decoding: table.names.bytes(node.name), as: UTF8.self))
+            names.append(TerminalText.line(Array(table.names.bytes(node.name))))
             index = node.parent
         }
         return "/" + names.reversed().joined(separator: "/")

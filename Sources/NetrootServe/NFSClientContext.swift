@@ -1,5 +1,6 @@
 import CNFS
 import Glibc
+import NetrootSystem
 
 /// A mounted export, through libnfs. The only user of that library.
 final class NFSClientContext {
@@ -111,7 +112,7 @@ final class NFSClientContext {
         }
         guard result < 0 else { return result }
         if result == -ETIMEDOUT { throw .timedOut(target: target.server, seconds: timeoutSeconds) }
-        let name = String(decoding: path, as: UTF8.self)
+        let name = TerminalText.line(path)
         throw .probeFailed(target: target.server, path: target.path, reason: "\(name): \(lastError)")
     }
 

@@ -54,7 +54,7 @@ public enum ServeError: ReportableError, Equatable {
         case .timedOut(let target, let seconds):
             "no answer from \(target) in \(seconds) s; is it an NFS server, and reachable?"
         case .probeFailed(let target, let path, let reason):
-            "probing \(path) at \(target) failed: \(reason)"
+            "probing \(path) at \(target) failed: \(TerminalText.line(reason))"
         }
     }
 

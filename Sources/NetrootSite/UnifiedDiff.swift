@@ -4,7 +4,7 @@ import NetrootSystem
 enum UnifiedDiff {
     static let tool = Tool("diff", package: "diffutils")
 
-    /// The output of `diff -u`; empty where nothing changes. Bytes that are no UTF-8 appear as U+FFFD.
+    /// The output of `diff -u`, safe for a terminal; empty where nothing changes.
     /// - Parameters:
     ///   - old: the content there is; nil where there is no file.
     ///   - new: the content there will be; nil where the file is removed.
@@ -12,7 +12,7 @@ enum UnifiedDiff {
     /// - Throws: `MissingError`, `CommandError`, `SystemError`, `CancellationError`.
     static func text(old: [UInt8]?, new: [UInt8]?, path: String) async throws -> String {
         guard old != new else { return "" }
-        let labels = [old, new].map { $0 == nil ? "/dev/null" : path }
+        let labels = [old, new].map { $0 == nil ? "/dev/null" : TerminalText.line(path) }
         // A file without content that comes or goes has no lines to show, and diff(1) prints nothing.
         guard old ?? [] != new ?? [] else { return "--- \(labels[0])\n+++ \(labels[1])\n" }
         try Tool.require([tool])
@@ -23,8 +23,7 @@ enum UnifiedDiff {
             }
             // Whatever the bytes are, a difference is shown and not only told.
             let command = Command(["diff", "-u", "--text"] + labels.flatMap { ["--label", $0] } + ["--"] + files)
-            return String(
-                decoding: try await CommandRunner().captureBytes(command, accepting: [0, 1]), as: UTF8.self)
+            return TerminalText.lines(try await CommandRunner().captureBytes(command, accepting: [0, 1]))
         }
     }
 }

@@ -71,8 +71,8 @@ public enum CommandError: ReportableError, Equatable {
         case .cannotStart(let argv, let reason):
             return "cannot run \(argv.first ?? "nothing"): \(reason)"
         case .failed(let argv, let termination, let lastLines, let log):
-            var text = "\(Self.short(argv)): \(termination)"
-            if let last = lastLines.last { text += ": \(last)" }
+            var text = "\(TerminalText.line(Self.short(argv))): \(termination)"
+            if let last = lastLines.last { text += ": \(TerminalText.line(last))" }
             if let log { text += "\nlog: \(log)" }
             return text
         }

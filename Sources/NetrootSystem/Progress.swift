@@ -54,7 +54,7 @@ public final class Progress: Sendable {
     private func tick(_ name: String, from start: ContinuousClock.Instant) async {
         while !Task.isCancelled {
             let text = "\(Self.decimal(Self.seconds(since: start)).leftPadded(to: 6)) s  \(name) …"
-            FileWriter.standardError.write("\r\u{1B}[K" + text)
+            FileWriter.standardError.write(text, after: Self.clearLine)
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
         }
     }
@@ -65,8 +65,11 @@ public final class Progress: Sendable {
     }
 
     private func line(_ text: String) {
-        FileWriter.standardError.write((terminal ? "\r\u{1B}[K" : "") + text + "\n")
+        FileWriter.standardError.write(text + "\n", after: terminal ? Self.clearLine : "")
     }
+
+    /// Back to the line's first column, and everything in it gone (ECMA-48, `EL`).
+    private static let clearLine = "\r\u{1B}[K"
 
     static func seconds(since start: ContinuousClock.Instant) -> Double {
         (ContinuousClock.now - start) / .seconds(1)
@@ -79,7 +82,7 @@ public final class Progress: Sendable {
     }
 }
 
-/// Text to a file descriptor, whole.
+/// Text to a file descriptor, whole, and safe for a terminal (`TerminalText`): whatever netroot prints comes through here.
 public struct FileWriter: Sendable {
     private let descriptor: Int32
 
@@ -89,8 +92,11 @@ public struct FileWriter: Sendable {
     public static let standardError = FileWriter(descriptor: STDERR_FILENO)
 
     /// Writes all of it; a reader that went away is not an error for a report.
-    public func write(_ text: String) {
-        var bytes = Array(text.utf8)[...]
+    public func write(_ text: String) { write(text, after: "") }
+
+    /// - Parameter control: what a terminal is to obey before.
+    func write(_ text: String, after control: String) {
+        var bytes = Array((control + TerminalText.lines(text)).utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }

@@ -22,7 +22,8 @@ public struct SystemError: ReportableError, Equatable {
 
     /// One line: the operation, the path, the system's own words, and advice where there is any.
     public var description: String {
-        "cannot \(operation) \(path): \(String(cString: strerror(code)))" + (advice.map { "; \($0)" } ?? "")
+        "cannot \(TerminalText.line(operation)) \(TerminalText.line(path)): \(String(cString: strerror(code)))"
+            + (advice.map { "; \($0)" } ?? "")
     }
 
     /// Whether the disk is full (`ENOSPC`) or the user's quota is used up (`EDQUOT`).

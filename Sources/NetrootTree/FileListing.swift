@@ -118,7 +118,8 @@ public enum FileListingError: ReportableError, Equatable {
     /// One line: which file, what happened, what to do.
     public var description: String {
         switch self {
-        case .changed(let path): "\(path) changed while it was compared; try again when nobody writes to it"
+        case .changed(let path):
+            "\(TerminalText.line(path)) changed while it was compared; try again when nobody writes to it"
         }
     }
 }

@@ -126,13 +126,13 @@ public enum RootFillError: ReportableError, Equatable {
         switch self {
         case .notEmpty(let path): "\(path) is not empty; a root is unpacked into an empty directory only"
         case .owner(let path, let uid, let gid):
-            "\(path) belongs to user \(uid) and group \(gid), which this build without root has no numbers for; "
+            "\(TerminalText.line(path)) belongs to user \(uid) and group \(gid), which this build without root has no numbers for; "
                 + "widen the user's ranges in /etc/subuid and /etc/subgid, or build as root"
         case .foreign(let path):
-            "\(path) belongs to somebody else, whose number a build without root cannot see; "
+            "\(TerminalText.line(path)) belongs to somebody else, whose number a build without root cannot see; "
                 + "copy the directory as the user who builds, or build as root"
         case .device(let path):
-            "the device node \(path) cannot be made without root; leave out --allow-devices, or build as root"
+            "the device node \(TerminalText.line(path)) cannot be made without root; leave out --allow-devices, or build as root"
         }
     }
 }

@@ -18,8 +18,9 @@ struct DiffCommand: AsyncParsableCommand {
             What does not: times, sizes of directories, POSIX ACLs (squashfs has none),
             which names are hard links of one file.
 
-            In paths, link targets and names of xattrs a backslash is written \\\\, and each
-            byte of a control character, or of what is no UTF-8, \\xHH; in JSON too.
+            In paths, link targets and names of xattrs a backslash is written \\\\. Each byte
+            of a control character, of a character that changes the direction of text, and
+            of invalid UTF-8 is written \\xHH. This holds for JSON too.
 
             Exit status 0, whether or not anything differs.
 
@@ -170,14 +171,14 @@ struct ChangedFiles: Encodable {
         let device: String?
 
         init(_ path: [UInt8], _ entry: FileEntry) {
-            self.path = escaped(path)
+            self.path = TerminalText.reversible(path)
             type = entry.type.word
             let octal = String(entry.mode, radix: 8)
             mode = String(repeating: "0", count: 4 - min(4, octal.count)) + octal
             uid = entry.uid
             gid = entry.gid
             bytes = entry.size
-            target = entry.type == .symlink ? escaped(entry.target) : nil
+            target = entry.type == .symlink ? TerminalText.reversible(entry.target) : nil
             let isDevice = entry.type == .blockDevice || entry.type == .characterDevice
             device = isDevice ? "\(entry.deviceMajor):\(entry.deviceMinor)" : nil
         }
@@ -207,9 +208,10 @@ struct ChangedFiles: Encodable {
             case (let before?, let after?):
                 changed.append(
                     Change(
-                        path: escaped(path), changes: FileEntry.Aspect.allCases.filter(aspects.contains),
+                        path: TerminalText.reversible(path),
+                        changes: FileEntry.Aspect.allCases.filter(aspects.contains),
                         before: File(path, before), after: File(path, after), bytes: difference.bytes,
-                        xattrs: before.differingXattrs(to: after).map(escaped)))
+                        xattrs: before.differingXattrs(to: after).map(TerminalText.reversible)))
             case (nil, nil): break
             }
         }

@@ -1,4 +1,5 @@
 import NetrootImage
+import NetrootSystem
 import NetrootTree
 
 /// The words of `diff`.
@@ -23,7 +24,7 @@ enum DiffReport {
             let difference = bytes.imageDifference.map { ", \(signed($0))" } ?? ""
             lines.append("image bytes: \(sizes.joined(separator: " -> "))\(difference)")
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines.map(TerminalText.line).joined(separator: "\n") + "\n"
     }
 
     private static func name(_ package: DiffRow.Package, _ packages: DiffRow.Packages) -> String {
@@ -67,26 +68,4 @@ enum DiffReport {
     }
 
     private static func signed(_ bytes: Int64) -> String { bytes > 0 ? "+\(bytes)" : "\(bytes)" }
-}
-
-/// Any bytes as text that no other bytes give, and that does not steer a terminal: a backslash doubled, control
-/// characters and what is no UTF-8 as `\xHH`, byte for byte.
-func escaped(_ bytes: [UInt8]) -> String {
-    var text = ""
-    var rest = bytes[...]
-    while !rest.isEmpty {
-        // A character has up to four bytes.
-        let character = (1...4).lazy.map { rest.prefix($0) }.compactMap { String(validating: $0, as: UTF8.self) }.first
-        let scalar = character?.unicodeScalars.first
-        let isControl = scalar.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) } ?? true
-        if let character, !isControl {
-            text += character == "\\" ? "\\\\" : character
-            rest = rest.dropFirst(character.utf8.count)
-        } else {
-            let count = character?.utf8.count ?? 1
-            for byte in rest.prefix(count) { text += (byte < 16 ? "\\x0" : "\\x") + String(byte, radix: 16) }
-            rest = rest.dropFirst(count)
-        }
-    }
-    return text
 }

@@ -123,7 +123,7 @@ enum InspectReport {
         ]
         for (name, bytes) in row.bytes.sorted(by: { $0.key < $1.key }) { lines.append("\(bytes) bytes  \(name)") }
         let parts = [row.root] + (row.image.map { [$0] } ?? []) + [row.initramfs]
-        return lines.joined(separator: "\n") + "\n" + parts.map { "\n" + file($0) }.joined()
+        return lines.map(TerminalText.line).joined(separator: "\n") + "\n" + parts.map { "\n" + file($0) }.joined()
     }
 
     static func file(_ row: Inspection) -> String {
@@ -155,7 +155,7 @@ enum InspectReport {
         }
         if let modules = row.dracutModules { lines.append("dracut: \(modules.joined(separator: " "))") }
         lines += list("largest files:", tree.largestFiles) + list("largest directories:", tree.largestDirectories)
-        return lines.joined(separator: "\n") + "\n"
+        return lines.map(TerminalText.line).joined(separator: "\n") + "\n"
     }
 
     private static func title(_ row: Inspection) -> String {
@@ -173,11 +173,6 @@ enum InspectReport {
     private static func list(_ title: String, _ paths: [TreeAccount.SizedPath]) -> [String] {
         let width = paths.map { "\($0.bytes)".count }.max() ?? 0
         return paths.isEmpty
-            ? [] : [title] + paths.map { "  \("\($0.bytes)".leftPadded(to: width))  \(printable($0.path))" }
-    }
-
-    /// A path from an image must not steer the terminal.
-    private static func printable(_ path: String) -> String {
-        String(path.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
+            ? [] : [title] + paths.map { "  \("\($0.bytes)".leftPadded(to: width))  \($0.path)" }
     }
 }

@@ -1,12 +1,13 @@
 import NetrootConfig
+import NetrootSystem
 
 /// What `recipe` prints without `--json`.
 enum RecipeReport {
     /// A readable account of a recipe, and of what a build does with it.
     static func text(_ recipe: Recipe) -> String {
-        var text = "\(recipe.path): \(count(recipe.stages.count, "stage"))\n"
+        var text = "\(TerminalText.line(recipe.path)): \(count(recipe.stages.count, "stage"))\n"
         for (number, stage) in recipe.stages.enumerated() {
-            text += "\nstage \(stage.name ?? "\(number + 1)"), line \(stage.line)\n"
+            text += "\nstage \(TerminalText.line(stage.name ?? "\(number + 1)")), line \(stage.line)\n"
             text += rows(stage)
         }
         return text + "\nbuild\n" + build(recipe)

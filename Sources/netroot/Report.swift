@@ -67,7 +67,7 @@ enum Report {
         let seconds = generation.manifest.steps.reduce(0) { $0 + $1.seconds }
         return """
             \(label): generation \(generation.number) is current
-            kernel \(generation.manifest.kernelVersion), \(generation.manifest.packages.count) packages, \
+            kernel \(TerminalText.line(generation.manifest.kernelVersion)), \(generation.manifest.packages.count) packages, \
             \(Progress.decimal(seconds)) s
             \(generation.directory)
             next: netroot install \(label)
@@ -131,7 +131,8 @@ enum Report {
         var text = "\(report.label): generation \(report.generation), \(report.transport) \(report.form), "
         text += "\(report.firmware) \(report.loader)\n"
         for check in report.checks {
-            text += "\(check.passed ? "pass" : "FAIL")  \(check.name.rightPadded(to: 16)) \(check.detail)\n"
+            text +=
+                "\(check.passed ? "pass" : "FAIL")  \(check.name.rightPadded(to: 16)) \(TerminalText.line(check.detail))\n"
         }
         for name in ["kernel", "root", "multiUser", "ssh"] {
             if let value = report.seconds[name] {
@@ -166,7 +167,7 @@ enum Report {
         var text = table([header] + cells)
         for row in rows where !row.passed {
             for failure in row.failures {
-                text += "FAIL  \(row.transport) \(row.form) \(row.firmware): \(failure)\n"
+                text += "FAIL  \(row.transport) \(row.form) \(row.firmware): \(TerminalText.line(failure))\n"
             }
             if let console = row.report?.console { text += "console: \(console)\n" }
         }
@@ -179,17 +180,18 @@ enum Report {
             \(report.server):\(report.path)
             \(report.entries) entries: \(report.directories) directories, \(report.files) files, \
             \(report.symlinks) symlinks; \(report.bytes) bytes
-            init: \(report.initPath ?? "none")
+            init: \(TerminalText.line(report.initPath ?? "none"))
             /etc/os-release: \(report.hasOSRelease ? "there" : "missing")
 
             """
         if report.compared > 0 { text += "compared: \(report.compared) files\n" }
-        for difference in report.differences { text += "FAIL  \(difference)\n" }
+        for difference in report.differences { text += "FAIL  \(TerminalText.line(difference))\n" }
         return text + "\(report.passed ? "passed" : "FAILED"), \(Progress.decimal(report.seconds)) s\n"
     }
 
     /// Columns as wide as their widest cell.
-    static func table(_ rows: [[String]]) -> String {
+    static func table(_ given: [[String]]) -> String {
+        let rows = given.map { $0.map(TerminalText.line) }
         let columns = rows.map(\.count).max() ?? 0
         let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
         return rows.map { row in

@@ -89,6 +89,16 @@ extension Builds {
             expectError(outcome, .failed, ["%setup failed with exit status 4", "on the host"], outputLines: 5)
         }
 
+        /// What a section prints is in the message, and steers no terminal.
+        @Test func aSetupThatPrintsEscapeSequences() async throws {
+            let print = #"printf 'a\033[31mb\302\23331mc\342\200\256d\rover\n' >&2"#
+            let outcome = try await failed(FakeRecipe(setup: print + "\nexit 4"))
+            expectError(
+                outcome, .failed, ["%setup failed", #"a\x1b[31mb\xc2\x9b31mc\xe2\x80\xaed"#], outputLines: 5)
+            let raw = outcome.errors.unicodeScalars.filter { TerminalText.isSteering($0) && $0 != "\n" }
+            #expect(raw.isEmpty)
+        }
+
         @Test func aFileThatIsMissing() async throws {
             try FakeRecipe().write(scratch)
             let text = try Files.text(scratch.path + "/a.def")

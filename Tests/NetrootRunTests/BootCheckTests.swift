@@ -138,6 +138,9 @@ import Testing
 @Suite struct ConsoleWatchTests {
     @Test func terminalSequencesAreLeftOut() {
         #expect(ConsoleWatch.plain(Array("\u{1B}[0;1;31mFailed\u{1B}[0m to\u{7}x".utf8)) == "Failed tox")
+        #expect(
+            ConsoleWatch.plain(Array("Fail\u{9B}31med \u{202E}x".utf8) + [0xFF])
+                == #"Fail\xc2\x9b31med \xe2\x80\xaex\xff"#)
     }
 
     @Test(arguments: [

@@ -35,8 +35,8 @@ import Testing
 
     /// A name that looks like an option, and bytes that diff(1) takes for no text.
     @Test func bytesAreShown() async throws {
-        let text = try await UnifiedDiff.text(old: [0, 0xFF, 10, 65, 10], new: [0, 0xFF, 10, 66, 10], path: "-q")
-        #expect(text == "--- -q\n+++ -q\n@@ -1,2 +1,2 @@\n \0\u{FFFD}\n-A\n+B\n")
+        let text = try await UnifiedDiff.text(old: [0, 0xFF, 10, 65, 10], new: [0, 0xFF, 10, 66, 10], path: "-q\n")
+        #expect(text == "--- -q\\x0a\n+++ -q\\x0a\n@@ -1,2 +1,2 @@\n \\x00\\xff\n-A\n+B\n")
     }
 
     /// In a dry run the plan shows the changes; what was done is said in one line a file.

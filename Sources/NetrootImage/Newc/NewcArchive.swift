@@ -33,7 +33,7 @@ public struct NewcArchive: Sendable, Equatable {
                 parent = parent[..<slash]
                 let known = byPath[Array(parent)]
                 if let known, known.content != .directory {
-                    throw Self.error(entry, "'\(String(decoding: parent, as: UTF8.self))' is no directory")
+                    throw Self.error(entry, "'\(TerminalText.line(Array(parent)))' is no directory")
                 }
                 if known != nil { break }
                 byPath[Array(parent)] = NewcEntry(path: Array(parent), content: .directory)
@@ -73,7 +73,7 @@ public struct NewcArchive: Sendable, Equatable {
     }
 
     private static func error(_ entry: NewcEntry, _ problem: String) -> NewcError {
-        .badEntry(path: String(decoding: entry.path, as: UTF8.self), problem: problem)
+        .badEntry(path: TerminalText.line(entry.path), problem: problem)
     }
 
     private static func check(_ entry: NewcEntry) throws(NewcError) {

@@ -50,7 +50,7 @@ private struct DirectoryWalk {
 
     private mutating func add(_ path: [UInt8], as archived: [UInt8]) throws -> NewcEntry.Content {
         var status = stat()
-        let text = String(decoding: path, as: UTF8.self)
+        let text = TerminalText.line(path)
         try SystemError.check("read", text, withCString(path) { lstat($0, &status) })
         guard let type = FileType(rawValue: status.st_mode & FileType.mask) else {
             throw NewcError.badEntry(path: text, problem: "its file type is unknown")
@@ -76,7 +76,7 @@ private struct DirectoryWalk {
     }
 
     private func names(in directory: [UInt8]) throws -> [[UInt8]] {
-        let text = String(decoding: directory, as: UTF8.self)
+        let text = TerminalText.line(directory)
         guard let stream = withCString(directory, { opendir($0) }) else {
             throw SystemError("read", text, code: errno)
         }
@@ -104,7 +104,7 @@ private struct DirectoryWalk {
             }
         }
         guard count >= 0 else {
-            throw SystemError("read", String(decoding: path, as: UTF8.self), code: errno)
+            throw SystemError("read", TerminalText.line(path), code: errno)
         }
         return Array(target[..<count])
     }

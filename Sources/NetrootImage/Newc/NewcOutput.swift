@@ -77,7 +77,7 @@ struct NewcOutput {
 
     private func tooLarge(_ entry: NewcEntry) -> NewcError {
         .badEntry(
-            path: String(decoding: entry.path, as: UTF8.self), problem: "it has 4 GiB or more, which newc cannot hold")
+            path: TerminalText.line(entry.path), problem: "it has 4 GiB or more, which newc cannot hold")
     }
 
     private mutating func header(name: [UInt8], fields: NewcFields) throws {

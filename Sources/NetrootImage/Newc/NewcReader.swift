@@ -193,7 +193,7 @@ public struct NewcReader: Sendable {
         let kept = type == .symlink || type == .regular && keeping(Self.canonical(path))
         if kept, UInt64(fields.size) > limits.content {
             throw NewcError.tooLarge(
-                name: name, problem: "\(String(decoding: path, as: UTF8.self)) has \(fields.size) bytes")
+                name: name, problem: "\(TerminalText.line(path)) has \(fields.size) bytes")
         }
         state = .content(fields, path: path, left: UInt64(fields.size), kept: kept)
         if fields.size == 0 { try complete(fields, path: path, kept: kept, receive) }

@@ -26,7 +26,7 @@ public enum LayerError: ReportableError, Equatable {
         case .wrongDigest(let layer, let expected, let found):
             "\(layer): its content is \(found), the image's configuration says \(expected); do not use this image"
         case .refused(let layer, let entry, let problem):
-            "\(layer): '\(entry)': \(problem); do not use this image"
+            "\(layer): '\(entry)': \(TerminalText.line(problem)); do not use this image"
         case .tooLarge(let layer, let limit):
             "\(layer): more than the \(limit >> 20) MiB that are free for it, uncompressed; free space, or use another image"
         }
@@ -34,13 +34,6 @@ public enum LayerError: ReportableError, Equatable {
 
     /// A member's name as a message shows it: one line, and not a long one, whatever bytes it has.
     static func shown(_ path: [UInt8]) -> String {
-        let text = String(decoding: path.prefix(200), as: UTF8.self)
-        var line = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            // Nor what turns the direction of the text around it.
-            let isPlain = scalar.properties.generalCategory != .control && scalar.properties.generalCategory != .format
-            line.append(isPlain ? scalar : "?")
-        }
-        return String(line) + (path.count > 200 ? "…" : "")
+        TerminalText.line(Array(path.prefix(200))) + (path.count > 200 ? "…" : "")
     }
 }

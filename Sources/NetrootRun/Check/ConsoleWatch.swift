@@ -66,7 +66,7 @@ struct ConsoleWatch: Sendable {
         return fatalTexts.contains(where: line.contains) ? .fatal(line) : nil
     }
 
-    /// The text without control characters and terminal sequences.
+    /// The text without the colours and movements of a terminal.
     static func plain(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
         var escape = false
@@ -79,7 +79,7 @@ struct ConsoleWatch: Sendable {
                 text.append(byte)
             }
         }
-        return String(decoding: text, as: UTF8.self)
+        return TerminalText.line(text)
     }
 
     /// The last line that hints at why a boot does not go on.

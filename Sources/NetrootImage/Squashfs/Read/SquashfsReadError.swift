@@ -24,7 +24,7 @@ public enum SquashfsReadError: ReportableError, Equatable {
         case .truncated(let path, let bytes, let expected):
             "\(path) is cut off: \(bytes) bytes of \(expected); copy or build it again"
         case .corrupt(let path, let place, let problem):
-            "\(path) is corrupt: \(place): \(problem); copy or build it again"
+            "\(path) is corrupt: \(TerminalText.line(place)): \(TerminalText.line(problem)); copy or build it again"
         case .system(let error): error.description
         }
     }

@@ -71,7 +71,7 @@ extension SquashfsReader {
     }
 
     private static func text(_ path: [UInt8]) -> String {
-        path.isEmpty ? "/" : String(decoding: path, as: UTF8.self)
+        path.isEmpty ? "/" : TerminalText.line(path)
     }
 
     /// A directory's listing (`sqfs/dir.h`): runs of up to 256 names, each run with what they have in common before it.

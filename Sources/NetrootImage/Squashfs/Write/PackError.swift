@@ -33,9 +33,11 @@ public enum PackError: ReportableError, Equatable {
             "the image \(image) is inside the tree \(tree); write it somewhere else"
         case .badEpoch(let text):
             "SOURCE_DATE_EPOCH is '\(text)'; set it to seconds since 1970, 0 to \(UInt32.max), or unset it"
-        case .vanished(let path): "\(path) was removed while the tree was packed; pack it when nobody writes to it"
-        case .changed(let path): "\(path) changed while it was read; pack the tree when nobody writes to it"
-        case .unfit(let path, let problem): "cannot put \(path) into a squashfs: \(problem)"
+        case .vanished(let path):
+            "\(TerminalText.line(path)) was removed while the tree was packed; pack it when nobody writes to it"
+        case .changed(let path):
+            "\(TerminalText.line(path)) changed while it was read; pack the tree when nobody writes to it"
+        case .unfit(let path, let problem): "cannot put \(TerminalText.line(path)) into a squashfs: \(problem)"
         case .library(let operation, let image, let code):
             "cannot \(operation) \(image): libsquashfs says \(Self.words(code))"
         }
