@@ -41,7 +41,7 @@ let package = Package(
         // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // The rooms, from the bottom up (docs/house.md). A room imports only those below it.
-        room("NetrootSystem", ["CCrypto", subprocess, systemPackage]),
+        room("NetrootSystem", ["CCrypto", "CLinux", subprocess, systemPackage]),
         room("NetrootConfig", ["NetrootSystem"]),
         room(
             "NetrootImage",

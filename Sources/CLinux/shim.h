@@ -1,4 +1,6 @@
 // What Linux has and Swift's Glibc module leaves out. The headers themselves would bring glibc's types a second time.
+#include <asm/unistd.h>
+#include <linux/openat2.h>
 #include <stddef.h>
 // xattr(7)
 long llistxattr(const char *path, char *list, size_t size);
@@ -6,3 +8,14 @@ long lgetxattr(const char *path, const char *name, void *value, size_t size);
 int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags);
 // copy_file_range(2); off64_t is long on the 64-bit machines that netroot runs on.
 long copy_file_range(int in, long *in_offset, int out, long *out_offset, size_t count, unsigned flags);
+// openat2(2): glibc has no function for it before 2.42, and Swift cannot call syscall(2), which takes any arguments.
+long syscall(long number, ...);
+static inline int openat2_call(int directory, const char *path, int flags, unsigned mode, unsigned long long resolve) {
+    struct open_how how = {
+        // Unsigned first: open_how is longer than an int, and refuses bits that it does not know.
+        .flags = (unsigned)flags,
+        .mode = mode,
+        .resolve = resolve,
+    };
+    return (int)syscall(__NR_openat2, directory, path, &how, sizeof how);
+}

@@ -1,17 +1,28 @@
-import Glibc
+import CLinux
+public import Glibc
 
-/// A directory that is open, and with it the way to those below.
+/// A directory that is open, and with it the one way to what is below.
 ///
-/// Paths are opened name by name, and a symlink among the names is an error: whatever somebody puts in the place of a
-/// directory meanwhile, nothing outside is reached.
+/// Paths are bytes, and are resolved by openat2(2) in one call: nothing outside of the directory is reached, whatever
+/// somebody puts in the place of a name meanwhile.
 public final class DirectoryHandle: Sendable {
+    /// How a path is taken.
+    public enum Symlinks: Sendable {
+        /// A symlink among the names is an error (`ELOOP`), and so is a way out (`EXDEV`).
+        case refused
+        /// As a program sees it whose root this directory is: `/` begins here, and `..` ends here.
+        case inside
+    }
+
+    /// Open for reading; it closes with the handle.
     public let descriptor: Int32
     /// For messages.
-    let path: [UInt8]
+    public let path: [UInt8]
 
+    /// Opens a directory by its path on the host, symlinks followed.
     /// - Throws: `SystemError`.
     public convenience init(_ path: String) throws {
-        let descriptor = try SystemError.check("read", path, open(path, Self.flags))
+        let descriptor = try SystemError.check("read", path, Glibc.open(path, Self.directory))
         self.init(descriptor, Array(path.utf8))
     }
 
@@ -22,39 +33,128 @@ public final class DirectoryHandle: Sendable {
 
     deinit { close(descriptor) }
 
-    private static let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+    private static let directory = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+    private static let slash = UInt8(ascii: "/")
 
-    /// A directory below this one, by a path with a slash before each name; this one for the empty path.
-    /// - Throws: `SystemError`.
-    public func below(_ path: [UInt8]) throws -> DirectoryHandle {
-        var handle = self
-        for name in path.split(separator: UInt8(ascii: "/")) {
-            let next = openat(handle.descriptor, Self.terminated(name), Self.flags | O_NOFOLLOW)
-            guard next >= 0 else { throw failure("read", name, in: handle.path, errno) }
-            handle = DirectoryHandle(next, handle.path + [UInt8(ascii: "/")] + name)
-        }
-        return handle
+    // MARK: - Opening
+
+    /// A directory below this one, or this one for the empty path.
+    /// - Throws: `KernelError`, `SystemError`.
+    public func below(_ path: [UInt8], _ symlinks: Symlinks = .refused) throws -> DirectoryHandle {
+        DirectoryHandle(try open(path, Self.directory, symlinks), Array(place(path)))
     }
 
-    /// The path of a name in the directory, for messages.
-    public func display(_ name: [UInt8]) -> String {
-        String(decoding: name.isEmpty ? path : path + [UInt8(ascii: "/")] + name, as: UTF8.self)
+    /// Opens what is below this directory. The caller closes the descriptor.
+    /// - Parameters:
+    ///   - path: may begin with slashes; empty for the directory itself.
+    ///   - flags: those of openat(2); `O_CLOEXEC` is added.
+    ///   - mode: the permissions of a file that is made.
+    /// - Throws: `KernelError`, `SystemError`.
+    public func open(
+        _ path: [UInt8], _ flags: Int32, _ symlinks: Symlinks = .refused, mode: UInt32 = 0
+    ) throws -> Int32 {
+        let (descriptor, code) = opened(path, flags, symlinks, mode)
+        guard descriptor < 0 else { return descriptor }
+        guard code != ENOSYS else { throw KernelError(call: "openat2(2)", since: "5.6") }
+        throw failure(flags & (O_WRONLY | O_RDWR) == 0 ? "read" : "write", path, code: code)
+    }
+
+    /// Opens a file or directory for reading, without a change of its access time where the kernel lets us: for its owner
+    /// and root. A FIFO is not waited for.
+    /// - Throws: `KernelError`, `SystemError`.
+    public func openQuietly(_ path: [UInt8], _ flags: Int32 = 0) throws -> Int32 {
+        let flags = flags | O_RDONLY | O_NONBLOCK
+        let (descriptor, _) = opened(path, flags | noAccessTime, .refused, 0)
+        // EPERM: it is somebody else's. Any other failure comes again, and with it its error.
+        return descriptor >= 0 ? descriptor : try open(path, flags)
+    }
+
+    private func opened(
+        _ path: [UInt8], _ flags: Int32, _ symlinks: Symlinks, _ mode: UInt32
+    ) -> (descriptor: Int32, code: Int32) {
+        let resolve: Int32
+        switch symlinks {
+        case .refused: resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+        case .inside: resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+        }
+        var rest = path.drop { $0 == Self.slash }
+        var above = descriptor
+        defer { if above != descriptor { close(above) } }
+        // PATH_MAX holds for one call. Where symlinks may lead back, a path cannot be taken in parts.
+        while symlinks == .refused, rest.count >= Int(PATH_MAX) {
+            let part = rest.prefix(Int(PATH_MAX) - 1)
+            guard let end = part.lastIndex(of: Self.slash) else { return (-1, ENAMETOOLONG) }
+            let next = Self.call(above, rest[..<end], Self.placeOnly | O_DIRECTORY, 0, resolve)
+            guard next.descriptor >= 0 else { return next }
+            if above != descriptor { close(above) }
+            above = next.descriptor
+            rest = rest[end...].drop { $0 == Self.slash }
+        }
+        return Self.call(above, rest, flags, mode, resolve)
+    }
+
+    private static func call(
+        _ directory: Int32, _ path: ArraySlice<UInt8>, _ flags: Int32, _ mode: UInt32, _ resolve: Int32
+    ) -> (descriptor: Int32, code: Int32) {
+        let name = path.isEmpty ? [CChar(bitPattern: UInt8(ascii: ".")), 0] : terminated(path)
+        // openat2(2): EAGAIN where a rename somewhere made the kernel unsure of a `..`; it is to be tried again.
+        for _ in 0..<100 {
+            let descriptor = openat2_call(directory, name, flags | O_CLOEXEC, mode, UInt64(resolve))
+            guard descriptor < 0 else { return (descriptor, 0) }
+            guard errno == EAGAIN || errno == EINTR else { return (-1, errno) }
+        }
+        return (-1, EAGAIN)
+    }
+
+    /// `O_PATH` (open(2)): the place of a file is opened, not the file. Nothing is waited for, and no right to read is needed.
+    public static let placeOnly: Int32 = 0o10_000_000
+
+    // MARK: - For calls and messages
+
+    /// The path of a name or path in the directory, for messages.
+    public func display(_ name: [UInt8]) -> String { String(decoding: place(name), as: UTF8.self) }
+
+    private func place(_ name: [UInt8]) -> [UInt8] {
+        let name = name.drop { $0 == Self.slash }
+        return name.isEmpty ? path : path + [Self.slash] + name
     }
 
     /// The last error of a call on a name in the directory.
-    public func failure(_ operation: String, _ name: [UInt8], code: Int32? = nil) -> SystemError {
-        SystemError(operation, display(name), code: code ?? errno)
-    }
-
-    private func failure(
-        _ operation: String, _ name: ArraySlice<UInt8>, in path: [UInt8], _ code: Int32
-    ) -> SystemError {
-        SystemError(operation, String(decoding: path + [UInt8(ascii: "/")] + name, as: UTF8.self), code: code)
+    public func failure(_ operation: String, _ name: [UInt8], code: Int32 = errno) -> SystemError {
+        SystemError(operation, display(name), code: code)
     }
 
     /// A path of a name in the directory for the calls that take no descriptor, and that follow no symlink at the end.
-    public func place(_ name: [UInt8]) -> [CChar] {
+    public func procPath(_ name: [UInt8]) -> [CChar] {
         Self.terminated(Array("/proc/self/fd/\(descriptor)/".utf8) + (name.isEmpty ? [UInt8(ascii: ".")] : name))
+    }
+
+    /// A path split into that of its directory and its last name; both without slashes at the ends. The name is empty for
+    /// the root itself.
+    public static func split(_ path: [UInt8]) -> (directory: [UInt8], name: [UInt8]) {
+        let end = (path.lastIndex { $0 != slash }).map { $0 + 1 } ?? 0
+        let path = path[..<end].drop { $0 == slash }
+        guard let last = path.lastIndex(of: slash) else { return ([], Array(path)) }
+        let directoryEnd = (path[..<last].lastIndex { $0 != slash }).map { $0 + 1 } ?? path.startIndex
+        return (Array(path[..<directoryEnd]), Array(path[(last + 1)...]))
+    }
+
+    /// Bytes with the NUL that ends them in C.
+    public static func terminated(_ bytes: some Sequence<UInt8>) -> [CChar] {
+        bytes.map { CChar(bitPattern: $0) } + [0]
+    }
+
+    // MARK: - Reading
+
+    /// `lstat(2)` of a name in the directory; of the directory itself for an empty one.
+    /// - Throws: `SystemError`.
+    public func status(_ name: [UInt8] = []) throws -> stat {
+        var status = stat()
+        let result =
+            name.isEmpty
+            ? fstat(descriptor, &status) : fstatat(descriptor, Self.terminated(name), &status, AT_SYMLINK_NOFOLLOW)
+        guard result == 0 else { throw failure("read", name) }
+        return status
     }
 
     /// The names in the directory but `.` and `..`, sorted by their bytes.
@@ -84,6 +184,12 @@ public final class DirectoryHandle: Sendable {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
         }
+    }
+
+    /// The target of a symlink in the directory.
+    /// - Throws: `SystemError`; `EINVAL` where it is no symlink.
+    public func target(of name: [UInt8]) throws -> [UInt8] {
+        try Self.target(of: name, in: descriptor) { failure("read", name, code: $0) }
     }
 
     /// The target of a symlink in an open directory.
@@ -119,8 +225,20 @@ public final class DirectoryHandle: Sendable {
             }
         }
     }
+}
 
-    public static func terminated(_ bytes: some Sequence<UInt8>) -> [CChar] {
-        bytes.map { CChar(bitPattern: $0) } + [0]
+/// The kernel lacks a call that there is nothing else for.
+public struct KernelError: ReportableError, Equatable {
+    /// With its section of the manual.
+    public let call: String
+    /// The version of Linux that brought it.
+    public let since: String
+
+    /// Always `.unavailable`.
+    public var exitStatus: ExitStatus { .unavailable }
+
+    /// What is missing, and what to do.
+    public var description: String {
+        "this kernel has no \(call); netroot needs Linux \(since) or later, and a container whose seccomp profile allows it"
     }
 }

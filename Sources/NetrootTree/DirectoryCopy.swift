@@ -74,10 +74,8 @@ struct DirectoryCopy {
                 try buffer.copy(from: descriptor, size: Int64(opened.st_size), to: target) { from.display(name) }
             }
         case .symlink:
-            let target = try DirectoryHandle.target(of: name, in: from.descriptor) {
-                from.failure("read", name, code: $0)
-            }
-            try writer.symlink(name, in: to, target: target, try attributes(status, name, in: from))
+            try writer.symlink(
+                name, in: to, target: try from.target(of: name), try attributes(status, name, in: from))
         default:
             try writer.node(
                 name, in: to, type, device: UInt32(truncatingIfNeeded: status.st_rdev),
@@ -98,7 +96,7 @@ struct DirectoryCopy {
     private func xattrs(
         of name: [UInt8], in parent: DirectoryHandle
     ) throws -> [(name: [UInt8], value: [UInt8])] {
-        let place = parent.place(name)
+        let place = parent.procPath(name)
         let names = try DirectoryHandle.sized {
             llistxattr(place, $0, $1)
         } failing: {

@@ -5,50 +5,24 @@ import NetrootSystem
 
 /// A directory whose files are listed and read, by paths from it that begin with a slash.
 final class FileTree: Sendable {
-    private let root: [UInt8]
+    private let root: DirectoryHandle
 
     /// - Throws: `SystemError`.
-    init(_ path: String) throws {
-        root = Array(path.utf8)
-        close(try open([], O_DIRECTORY))
-    }
+    init(_ path: String) throws { root = try DirectoryHandle(path) }
 
     /// For messages.
-    func display(_ path: [UInt8]) -> String { String(decoding: root + path, as: UTF8.self) }
+    func display(_ path: [UInt8]) -> String { root.display(path) }
 
     /// - Throws: `SystemError`.
-    func rootStatus() throws -> stat {
-        var status = stat()
-        try SystemError.check("read", display([]), stat(Self.terminated(root), &status))
-        return status
-    }
+    func rootStatus() throws -> stat { try root.status() }
 
-    /// Opens a file for reading. No symlink at its end is followed, and a FIFO in its place is not waited for.
+    /// Opens a file for reading. No symlink is followed, and a FIFO in its place is not waited for.
     /// - Throws: `FileListingError` where it is gone, `SystemError`.
     func open(_ path: [UInt8], _ flags: Int32 = 0) throws -> Int32 {
-        // The root may be a symlink, as `current` is.
-        var flags = flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK | (path.isEmpty ? 0 : O_NOFOLLOW)
-        var rest = (root + path)[...]
-        var above = AT_FDCWD
-        while true {
-            // PATH_MAX holds for one call.
-            var end = rest.endIndex
-            if rest.count > 4000 {
-                end = rest[..<(rest.startIndex + 4000)].lastIndex(of: UInt8(ascii: "/")) ?? end
-            }
-            let isLast = end == rest.endIndex
-            let name = Self.terminated(rest[..<end])
-            let wanted = isLast ? flags : O_RDONLY | O_CLOEXEC | O_DIRECTORY
-            var descriptor = openat(above, name, wanted | noAccessTime)
-            // Reading must not change access times where we may say so: only owner and root may.
-            if descriptor < 0, errno == EPERM { descriptor = openat(above, name, wanted) }
-            let code = errno
-            if above != AT_FDCWD { close(above) }
-            guard descriptor >= 0 else { throw failure(path, code) }
-            if isLast { return descriptor }
-            above = descriptor
-            rest = rest[end...].drop { $0 == UInt8(ascii: "/") }
-            flags |= O_NOFOLLOW
+        do {
+            return try root.openQuietly(path, flags)
+        } catch let error as SystemError {
+            throw failure(path, error.code)
         }
     }
 
@@ -62,7 +36,7 @@ final class FileTree: Sendable {
         for name in names {
             let path = directory + [UInt8(ascii: "/")] + name
             var status = stat()
-            guard fstatat(descriptor, Self.terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            guard fstatat(descriptor, DirectoryHandle.terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else {
                 throw failure(path, errno)
             }
             guard let type = FileType(rawValue: UInt32(status.st_mode) & FileType.mask) else { continue }
@@ -75,14 +49,12 @@ final class FileTree: Sendable {
 
     /// The extended attributes of the root.
     func xattrs(of path: [UInt8]) throws -> [[UInt8]: [UInt8]] {
-        try xattrs(of: path, at: Self.terminated(root + path + [UInt8(ascii: "/")]))
+        try xattrs(of: path, at: root.procPath(path))
     }
 
     private func xattrs(of path: [UInt8], in directory: Int32, _ name: [UInt8]) throws -> [[UInt8]: [UInt8]] {
-        // llistxattr(2) takes no descriptor to begin at; a path may be too long for it.
-        let isLong = root.count + path.count >= Int(PATH_MAX)
-        return try xattrs(
-            of: path, at: Self.terminated(isLong ? Array("/proc/self/fd/\(directory)/".utf8) + name : root + path))
+        // llistxattr(2) takes no descriptor to begin at.
+        try xattrs(of: path, at: DirectoryHandle.terminated(Array("/proc/self/fd/\(directory)/".utf8) + name))
     }
 
     private func xattrs(of path: [UInt8], at place: [CChar]) throws -> [[UInt8]: [UInt8]] {
@@ -90,7 +62,7 @@ final class FileTree: Sendable {
         guard !names.isEmpty else { return [:] }
         var xattrs: [[UInt8]: [UInt8]] = [:]
         for name in names.split(separator: 0).map({ Array($0) }) where SquashfsWriter.keeps(xattr: name) {
-            xattrs[name] = try sized(path) { lgetxattr(place, Self.terminated(name), $0, $1) }
+            xattrs[name] = try sized(path) { lgetxattr(place, DirectoryHandle.terminated(name), $0, $1) }
         }
         return xattrs
     }
@@ -121,9 +93,5 @@ final class FileTree: Sendable {
             return FileListingError.changed(path: display(path))
         }
         return SystemError("read", display(path), code: code)
-    }
-
-    private static func terminated(_ bytes: some Sequence<UInt8>) -> [CChar] {
-        bytes.map { CChar(bitPattern: $0) } + [0]
     }
 }

@@ -140,7 +140,7 @@ struct RootWriter {
         _ xattrs: [(name: [UInt8], value: [UInt8])], _ name: [UInt8], in parent: DirectoryHandle
     ) throws {
         guard !xattrs.isEmpty else { return }
-        let place = parent.place(name)
+        let place = parent.procPath(name)
         for (key, value) in xattrs where lsetxattr(place, terminated(key), value, value.count, 0) != 0 {
             // xattr(7): `trusted.` and most of `security.` need rights that a user namespace does not give.
             if errno == EPERM, isNamespace, !key.starts(with: "user.".utf8) {

@@ -122,7 +122,7 @@ import Testing
     @Test func noSymlinkIsFollowedOnTheWay() throws {
         try SystemError.check("link", target, symlink(tree.path, scratch.path + "/way"))
         let above = try DirectoryHandle(scratch.path)
-        #expect(throws: SystemError("read", scratch.path + "/way", code: ENOTDIR)) {
+        #expect(throws: SystemError("read", scratch.path + "/way/etc", code: ELOOP)) {
             _ = try above.below(Array("/way/etc".utf8))
         }
         #expect(try above.below(Array("/tree/etc".utf8)).names().contains(Array("hostname".utf8)))
@@ -133,7 +133,7 @@ import Testing
         #expect(throws: SystemError("make", target + "/out", code: EEXIST)) {
             try writer.file(Array("out".utf8), in: writer.root, attributes) { _ in }
         }
-        #expect(throws: SystemError("read", target + "/out", code: ENOTDIR)) {
+        #expect(throws: SystemError("read", target + "/out/etc", code: ELOOP)) {
             try writer.link(Array("/out/etc/hostname".utf8), to: Array("x".utf8), in: writer.root)
         }
     }

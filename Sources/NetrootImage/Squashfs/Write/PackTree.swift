@@ -44,16 +44,22 @@ final class PackTree {
     let path: [UInt8]
     /// Where it is, without symlinks: a call that follows none and one that does must see the same directory.
     let place: [UInt8]
+    private let root: DirectoryHandle
     var nodes: [PackNode] = []
     /// Names and symlink targets, each with a NUL behind it.
     var bytes: [UInt8] = []
 
-    /// - Throws: `PackError.noTree` where there is nothing.
-    init(path: String) throws(PackError) {
+    /// - Throws: `PackError.noTree` where there is no directory, `SystemError`.
+    init(path: String) throws {
         self.path = Array(path.utf8)
-        guard let found = realpath(path, nil) else { throw .noTree(path: path) }
+        guard let found = realpath(path, nil) else { throw PackError.noTree(path: path) }
         defer { free(found) }
         place = Array(UnsafeRawBufferPointer(start: found, count: strlen(found)))
+        do {
+            root = try DirectoryHandle(path)
+        } catch let error as SystemError where error.code == ENOTDIR {
+            throw PackError.noTree(path: path)
+        }
     }
 
     /// The path of a node below the root, without a leading slash.
@@ -104,50 +110,30 @@ final class PackTree {
     /// Opens a directory of the tree, however long its path is.
     /// - Throws: `PackError.vanished`, `SystemError`.
     func open(directory index: Int) throws -> Int32 {
-        var relative = relativePath(index)[...]
-        var descriptor = try open(place[...], at: AT_FDCWD, flags: O_DIRECTORY, for: index)
-        while !relative.isEmpty {
-            // PATH_MAX holds for one call.
-            var end = relative.endIndex
-            if relative.count > 4000 {
-                end = relative[..<(relative.startIndex + 4000)].lastIndex(of: UInt8(ascii: "/")) ?? end
-            }
-            let above = descriptor
-            defer { close(above) }
-            descriptor = try open(relative[..<end], at: above, flags: O_DIRECTORY | O_NOFOLLOW, for: index)
-            relative = relative[end...].drop { $0 == UInt8(ascii: "/") }
+        do {
+            return try root.openQuietly(relativePath(index), O_DIRECTORY)
+        } catch let error as SystemError {
+            throw failure("read", index, code: error.code)
         }
-        return descriptor
     }
 
-    private func open(_ path: ArraySlice<UInt8>, at place: Int32, flags: Int32, for index: Int) throws -> Int32 {
-        let terminated = path.map { CChar(bitPattern: $0) } + [0]
-        return try opened(terminated.withUnsafeBufferPointer { Self.open(place, $0.baseAddress, flags) }, index)
-    }
-
-    /// Opens a file in its directory.
+    /// Opens a file in its directory. One name in an open directory needs no path resolved, and a hundred thousand of them
+    /// are opened: openat(2) by the name as it lies in `bytes`.
     /// - Throws: `PackError.vanished`, `SystemError`.
     func open(file index: Int, in directory: Int32) throws -> Int32 {
         // A fifo in the file's place must not make us wait.
-        try opened(withName(index) { Self.open(directory, $0, O_NOFOLLOW | O_NONBLOCK) }, index)
+        let flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        return try withName(index) { name in
+            var descriptor = openat(directory, name, flags | noAccessTime)
+            // EPERM: only owner and root may keep access times as they are.
+            if descriptor < 0, errno == EPERM { descriptor = openat(directory, name, flags) }
+            guard descriptor >= 0 else { throw failure("read", index) }
+            return descriptor
+        }
     }
 
-    /// Reading must not change the tree's access times where we may say so: only owner and root may.
-    private static func open(_ place: Int32, _ path: UnsafePointer<CChar>?, _ flags: Int32) -> Int32 {
-        guard let path else { return -1 }
-        let flags = O_RDONLY | O_CLOEXEC | flags
-        let descriptor = openat(place, path, flags | noAccessTime)
-        return descriptor < 0 && errno == EPERM ? openat(place, path, flags) : descriptor
-    }
-
-    private func opened(_ descriptor: Int32, _ index: Int) throws -> Int32 {
-        guard descriptor < 0 else { return descriptor }
-        throw failure("read", index)
-    }
-
-    /// `errno` in words: a file that is gone was there when the tree was listed.
-    func failure(_ operation: String, _ index: Int) -> any Error {
-        let code = errno
+    /// An error in words: a file that is gone was there when the tree was listed.
+    func failure(_ operation: String, _ index: Int, code: Int32 = errno) -> any Error {
         // ELOOP: a symlink in its place.
         if code == ENOENT || code == ENOTDIR || code == ELOOP { return PackError.vanished(path: display(index)) }
         return SystemError(operation, display(index), code: code)
