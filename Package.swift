@@ -77,9 +77,9 @@ let package = Package(
             swiftSettings: strict),
         // What the test targets share.
         .target(
-            name: "TestSupport", dependencies: ["NetrootConfig", "NetrootSystem", "CLinux", subprocess, systemPackage],
-            path: "Tests/TestSupport",
-            swiftSettings: strict),
+            name: "TestSupport",
+            dependencies: ["NetrootImage", "NetrootConfig", "NetrootSystem", "CLinux", subprocess, systemPackage],
+            path: "Tests/TestSupport", swiftSettings: strict),
         tests("NetrootSystemTests", ["NetrootSystem", "TestSupport"]),
         tests("NetrootConfigTests", ["NetrootConfig", "NetrootSystem", "TestSupport"]),
         tests(

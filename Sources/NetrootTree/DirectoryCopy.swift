@@ -25,7 +25,7 @@ struct DirectoryCopy {
         var status = stat()
         guard fstat(source.descriptor, &status) == 0 else { throw source.failure("read", []) }
         let device = status.st_dev
-        writer.root(try attributes(status, [], in: source))
+        writer.directory(path: [], try attributes(status, [], in: source))
         var pending: [[UInt8]] = [[]]
         var next = 0
         while next < pending.count {

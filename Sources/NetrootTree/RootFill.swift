@@ -42,7 +42,7 @@ public struct RootFill: Sendable {
         try image.scan { directory in
             try Task.checkCancellation()
             let parent = try writer.root.below(directory.path)
-            if directory.path.isEmpty { writer.root(try Self.attributes(directory.inode, of: image)) }
+            if directory.path.isEmpty { writer.directory(path: [], try Self.attributes(directory.inode, of: image)) }
             for entry in directory.entries {
                 let inode = entry.inode
                 guard !leavesOut(inode.type, isFirst: entry.isFirst, &report) else { continue }

@@ -21,7 +21,8 @@ struct RootWriter {
     let root: DirectoryHandle
     /// Extended attributes that only root may set, and that a build without root left out.
     private(set) var droppedXattrs = 0
-    private var directories: [(path: [UInt8], attributes: Attributes)] = []
+    /// What directories get at the end, by their paths.
+    private var directories: [[UInt8]: Attributes] = [:]
     private let isNamespace: Bool
 
     /// - Throws: `RootFillError.notEmpty`, `SystemError`.
@@ -32,38 +33,50 @@ struct RootWriter {
     }
 
     /// Makes a directory; its attributes are set by `finish`.
+    /// - Parameter path: from the root.
     mutating func directory(_ name: [UInt8], in parent: DirectoryHandle, path: [UInt8], _ attributes: Attributes) throws
     {
         guard mkdirat(parent.descriptor, terminated(name), 0o700) == 0 else { throw parent.failure("make", name) }
-        directories.append((path, attributes))
+        directories[path] = attributes
     }
 
-    /// Notes the attributes that the root itself gets.
-    mutating func root(_ attributes: Attributes) { directories.append(([], attributes)) }
+    /// Notes the attributes that a directory which is there gets; the empty path is the root's.
+    mutating func directory(path: [UInt8], _ attributes: Attributes) { directories[path] = attributes }
+
+    /// Removes a directory that is empty.
+    mutating func removeDirectory(_ name: [UInt8], in parent: DirectoryHandle, path: [UInt8]) throws {
+        guard unlinkat(parent.descriptor, terminated(name), AT_REMOVEDIR) == 0 else {
+            throw parent.failure("remove", name)
+        }
+        directories[path] = nil
+    }
 
     /// Makes a regular file; `write` fills its descriptor.
     mutating func file(
         _ name: [UInt8], in parent: DirectoryHandle, _ attributes: Attributes, _ write: (Int32) throws -> Void
     ) throws {
-        let descriptor = openat(
-            parent.descriptor, terminated(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw parent.failure("make", name) }
-        defer { close(descriptor) }
-        try write(descriptor)
+        let file = try NewFile(name, in: parent)
+        try write(file.descriptor)
+        try finish(file, attributes)
+    }
+
+    /// Gives a new file what is its own, when it has its content.
+    mutating func finish(_ file: NewFile, _ attributes: Attributes) throws {
         // Before the permissions: chown(2) takes the setuid bit away, and capabilities with it.
-        try own(fchown(descriptor, attributes.uid, attributes.gid), name, parent, attributes)
-        guard fchmod(descriptor, attributes.mode) == 0 else { throw parent.failure("protect", name) }
-        try set(attributes.xattrs, name, in: parent)
+        try own(fchown(file.descriptor, attributes.uid, attributes.gid), file.name, file.parent, attributes)
+        guard fchmod(file.descriptor, attributes.mode) == 0 else { throw file.parent.failure("protect", file.name) }
+        try set(attributes.xattrs, file.name, in: file.parent)
         var times = [attributes.modified, attributes.modified]
-        guard futimens(descriptor, &times) == 0 else { throw parent.failure("set the times of", name) }
+        guard futimens(file.descriptor, &times) == 0 else {
+            throw file.parent.failure("set the times of", file.name)
+        }
     }
 
     /// Gives a file that was made a further name.
     func link(_ first: [UInt8], to name: [UInt8], in parent: DirectoryHandle) throws {
-        let slash = first.lastIndex(of: UInt8(ascii: "/")) ?? first.startIndex
-        let directory = try root.below(Array(first[..<slash]))
-        let old = terminated(first[slash...].dropFirst())
-        guard linkat(directory.descriptor, old, parent.descriptor, terminated(name), 0) == 0 else {
+        let (directory, old) = DirectoryHandle.split(first)
+        let source = try root.below(directory)
+        guard linkat(source.descriptor, terminated(old), parent.descriptor, terminated(name), 0) == 0 else {
             throw parent.failure("link", name)
         }
     }
@@ -112,7 +125,9 @@ struct RootWriter {
 
     /// Gives the directories what is theirs, those below first: a directory that nobody may write to can be filled no more.
     mutating func finish() throws {
-        for (path, attributes) in directories.reversed() {
+        let paths = directories.keys.sorted { $1.lexicographicallyPrecedes($0) }
+        for path in paths {
+            guard let attributes = directories[path] else { continue }
             let directory = try root.below(path)
             try own(fchown(directory.descriptor, attributes.uid, attributes.gid), [], directory, attributes)
             guard fchmod(directory.descriptor, attributes.mode) == 0 else { throw directory.failure("protect", []) }
@@ -122,7 +137,7 @@ struct RootWriter {
                 throw directory.failure("set the times of", [])
             }
         }
-        directories = []
+        directories = [:]
     }
 
     private func own(
@@ -152,6 +167,37 @@ struct RootWriter {
     }
 
     private func terminated(_ bytes: some Sequence<UInt8>) -> [CChar] { DirectoryHandle.terminated(bytes) }
+}
+
+/// A regular file that is being written, under a name that was free; only its owner can read it yet.
+final class NewFile: Sendable {
+    let descriptor: Int32
+    let name: [UInt8]
+    let parent: DirectoryHandle
+
+    /// - Throws: `SystemError`.
+    init(_ name: [UInt8], in parent: DirectoryHandle) throws {
+        descriptor = openat(
+            parent.descriptor, DirectoryHandle.terminated(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+            0o600)
+        guard descriptor >= 0 else { throw parent.failure("make", name) }
+        self.name = name
+        self.parent = parent
+    }
+
+    deinit { close(descriptor) }
+
+    /// Appends.
+    /// - Throws: `SystemError`.
+    func write(_ bytes: ArraySlice<UInt8>) throws {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw parent.failure("write", name, code: count < 0 ? errno : ENOSPC) }
+            rest = rest.dropFirst(count)
+        }
+    }
 }
 
 /// The numbers of users and groups, as this process sees them.

@@ -1,5 +1,6 @@
 import Foundation
 import NetrootSystem
+import TestSupport
 
 @testable import NetrootImage
 
@@ -15,8 +16,7 @@ struct ContainerImage {
             bytes = members.flatMap { member in
                 var entry = member.entry
                 entry.size = UInt64(member.content.utf8.count)
-                let padding = [UInt8](repeating: 0, count: TarEntry.padding(after: entry.size))
-                return TarOutput.header(entry) + Array(member.content.utf8) + padding
+                return TarOutput.header(entry) + Array(member.content.utf8) + TarOutput.padding(after: entry.size)
             }
             bytes += TarOutput.end
             self.compressor = compressor
@@ -109,7 +109,7 @@ struct ContainerImage {
         let bytes = members.flatMap { entry, content in
             var entry = entry
             entry.size = UInt64(content.count)
-            return TarOutput.header(entry) + content + [UInt8](repeating: 0, count: TarEntry.padding(after: entry.size))
+            return TarOutput.header(entry) + content + TarOutput.padding(after: entry.size)
         }
         try Files.replace(path, with: bytes + TarOutput.end)
     }

@@ -4,21 +4,19 @@ import NetrootStore
 import NetrootSystem
 import NetrootTree
 
-/// The agents docker, oci, docker-archive and oci-archive: the image of a container, fetched by skopeo and unpacked by umoci.
+/// The agents docker, oci, docker-archive and oci-archive: the image of a container, fetched by skopeo and unpacked by
+/// `LayerUnpack`.
 ///
-/// An image is not trusted. Each layer is read by `LayerCheck`, which refuses what would leave the root and writes the rest
-/// anew, uncompressed and with plain names; umoci sees nothing else. So zstd layers work, which umoci does not read, device
-/// nodes can be left out, and there is one reader whose opinion on a strange archive counts. umoci itself runs where it sees
-/// nothing of the host (`libexec/unpack-image`): 0.4.7 removes the directory above the root for a whiteout named `.wh...`.
-/// In a user namespace it is run as root of that, not with `--rootless`, so owners and capabilities are those of the image.
+/// An image is not trusted: a layer's member that would leave the root is refused, and the writer follows no symlink whatever
+/// the check says. One reader's opinion on a strange archive counts.
 struct Container: Agent {
     /// The agent's part of the recipe's header.
     let header: AgentHeader.Container
 
     var tools: [Tool] {
         [
-            Tool("skopeo", package: "skopeo"), Tool("umoci", package: "umoci"), Tool("flock", package: "util-linux"),
-            Tool("zstd", package: "zstd"), Tool("gzip", package: "gzip"),
+            Tool("skopeo", package: "skopeo"), Tool("flock", package: "util-linux"), Tool("zstd", package: "zstd"),
+            Tool("gzip", package: "gzip"),
         ]
     }
 
@@ -41,34 +39,33 @@ struct Container: Agent {
     }
 
     /// Fills the root.
-    /// - Throws: `ContainerError`, `LayerError`, `MissingError`, `CommandError`, `SystemError`, `CancellationError`.
+    /// - Throws: `ContainerError`, `LayerError`, `RootFillError`, `MissingError`, `CommandError`, `SystemError`,
+    ///   `CancellationError`.
     func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
         let digest = try await digest()
         let reference = reference(digest)
         var image = try await fetch(reference, in: place)
-        let layers: [LayerCheck.Layer]
-        let check: LayerCheck
+        let report: LayerUnpack.Report
         do {
-            (layers, check) = try await checked(image, in: place)
+            report = try await unpack(image, in: place)
         } catch let error as LayerError {
             let gone = try await removeDamaged(image)
             guard gone > 0 else { throw error }
             place.progress.note("fetched again: \(gone) layers in the cache were not what they were when they came")
             image = try await fetch(reference, in: place)
-            (layers, check) = try await checked(image, in: place)
+            let root = RootTree(directory: place.root)
+            for name in try root.names(in: "/") { try root.removeAll(name) }
+            report = try await unpack(image, in: place)
         }
-        let dropped = check.droppedDevices
+        let dropped = report.devices
         guard dropped == 0 || !place.allows.devices else {
             throw ContainerError.devices(image: header.from, count: dropped)
         }
-        let users = try UserNamespace.users()
-        guard Int(check.largestOwner) < users else {
-            throw ContainerError.unknownOwner(image: header.from, owner: check.largestOwner, users: users)
-        }
-        try await ImageLayout.write(layers, to: Self.checkedLayout(place))
-        try await unpack(in: place)
         try ImageEnvironment(image.config.config?.env ?? []).write(to: RootTree(directory: place.root))
         if dropped > 0 { place.progress.note("left out \(dropped) device nodes; --allow-devices keeps them") }
+        if report.xattrs > 0 {
+            place.progress.note("left out \(report.xattrs) extended attributes that only root may set")
+        }
         return Manifest.Bootstrap(
             agent: header.source.rawValue, from: header.from, digest: digest,
             droppedDevices: dropped > 0 ? dropped : nil)
@@ -149,29 +146,22 @@ struct Container: Agent {
             directory: cache + "/layout", digest: String(digest.filter { !$0.isWhitespace }), from: header.from)
     }
 
-    /// Below the build's own folder: nobody else can change it between the check and umoci.
-    private static func checkedLayout(_ place: AgentPlace) -> String { place.scratch + "/image" }
-
-    private func checked(
-        _ image: ImageLayout, in place: AgentPlace
-    ) async throws -> (layers: [LayerCheck.Layer], check: LayerCheck) {
-        let blobs = Self.checkedLayout(place) + "/blobs/sha256"
-        try Files.makeDirectory(blobs)
-        // mknod(2) is not allowed in a user namespace, and umoci would make empty files.
+    private func unpack(_ image: ImageLayout, in place: AgentPlace) async throws -> LayerUnpack.Report {
+        // mknod(2) is not allowed in a user namespace.
         let keepsDevices = try place.allows.devices && !UserNamespace.isEntered()
-        var check = LayerCheck(keepsDevices: keepsDevices)
-        var layers: [LayerCheck.Layer] = []
-        for (number, layer) in image.layers.enumerated() {
-            let free = try Files.freeBytes(at: place.scratch)
-            let file = "\(blobs)/new"
-            let name = "\(header.from), layer \(number + 1) of \(image.layers.count) (\(layer.blob.prefix(19)))"
-            layers.append(
-                try await check.copy(
-                    try image.path(of: layer.blob), layer: name, digest: layer.content, limit: UInt64(clamping: free),
-                    to: file))
-            try Files.move(file, to: "\(blobs)/\(layers[number].digest.dropFirst("sha256:".count))")
+        var unpack = try LayerUnpack(directory: place.root, keepsDevices: keepsDevices)
+        do {
+            for (number, layer) in image.layers.enumerated() {
+                let name = "\(header.from), layer \(number + 1) of \(image.layers.count) (\(layer.blob.prefix(19)))"
+                try await unpack.add(
+                    try image.path(of: layer.blob), layer: name, digest: layer.content,
+                    limit: UInt64(clamping: try Files.freeBytes(at: place.root)))
+            }
+            return try unpack.finish()
+        } catch RootFillError.owner(_, let uid, let gid) {
+            throw ContainerError.unknownOwner(
+                image: header.from, owner: max(uid, gid), users: try UserNamespace.users())
         }
-        return (layers, check)
     }
 
     /// Removes the blobs of the image that are not what their names say: after a crash of the machine, say.
@@ -185,23 +175,6 @@ struct Container: Agent {
             gone += 1
         }
         return gone
-    }
-
-    private func unpack(in place: AgentPlace) async throws {
-        let cage = place.scratch + "/cage"
-        try Files.makeDirectory(cage, mode: 0o700)
-        let layout = Self.checkedLayout(place)
-        do {
-            try await place.runner.run(
-                Command([place.shipped.libexec + "/unpack-image", layout, place.root, cage]).contained)
-        } catch let error as CommandError {
-            guard let said = error.lastLines.last(where: { $0.contains("⨯") }) else { throw error }
-            let detail = said.split(separator: "⨯").last.map { $0.drop(while: \.isWhitespace) } ?? ""
-            throw ContainerError.unpackFailed(
-                image: header.from, detail: String(detail.prefix(300)))
-        }
-        // As large as the root: not kept until the build ends.
-        _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", layout]))
     }
 }
 

@@ -25,8 +25,6 @@ public enum ContainerError: ReportableError, Equatable {
     case damaged(image: String, problem: String)
     /// skopeo cannot copy the image for another reason, in its own words.
     case fetchFailed(image: String, detail: String)
-    /// umoci cannot unpack the image, in its own words.
-    case unpackFailed(image: String, detail: String)
 
     /// `.usage` where the recipe or an option has to change, `.unavailable` without a registry, else `.failed`.
     public var exitStatus: ExitStatus {
@@ -68,8 +66,6 @@ public enum ContainerError: ReportableError, Equatable {
             return "\(image): \(problem); fetch or make the image again"
         case .fetchFailed(let image, let detail):
             return "skopeo cannot copy \(image): \(detail)"
-        case .unpackFailed(let image, let detail):
-            return "umoci cannot unpack \(image): \(detail)"
         }
     }
 

@@ -24,12 +24,10 @@ struct ImageLayout: Sendable {
             }
         }
 
-        struct RootFS: Codable {
-            var type: String? = "layers"
+        struct RootFS: Decodable {
             let layers: [String]
 
             enum CodingKeys: String, CodingKey {
-                case type
                 case layers = "diff_ids"
             }
         }
@@ -40,11 +38,8 @@ struct ImageLayout: Sendable {
         let rootfs: RootFS
     }
 
-    private struct Descriptor: Codable {
-        var mediaType: String?
+    private struct Descriptor: Decodable {
         let digest: String
-        var size: Int64?
-        var annotations: [String: String]?
     }
 
     private struct Manifest: Decodable {
@@ -102,41 +97,5 @@ struct ImageLayout: Sendable {
             parts[1].allSatisfy({ $0.isASCII && ($0.isNumber || ("a"..."f").contains($0)) })
         else { return nil }
         return "\(directory)/blobs/\(parts[0])/\(parts[1])"
-    }
-
-    /// Writes the layout of an image whose layers are files in `blobs/sha256` already, under the name `netroot`.
-    /// - Throws: `EncodingError`, `CommandError`, `SystemError`.
-    static func write(_ layers: [LayerCheck.Layer], to directory: String) async throws {
-        struct Description: Encodable {
-            let architecture = "amd64"
-            let os = "linux"
-            let rootfs: Config.RootFS
-        }
-        struct Manifest: Encodable {
-            let schemaVersion = 2
-            let config: Descriptor
-            let layers: [Descriptor]
-        }
-        struct Index: Encodable {
-            let schemaVersion = 2
-            let manifests: [Descriptor]
-        }
-        func put(_ value: some Encodable, _ type: String) async throws -> Descriptor {
-            let bytes = Array(try JSON.text(value).utf8)
-            let digest = try Digest.of(bytes)
-            try Files.replace("\(directory)/blobs/sha256/\(digest.hexadecimal)", with: bytes)
-            return Descriptor(
-                mediaType: "application/vnd.oci.image.\(type)+json", digest: digest.text,
-                size: Int64(bytes.count))
-        }
-        let config = try await put(Description(rootfs: Config.RootFS(layers: layers.map(\.digest))), "config.v1")
-        let descriptors = layers.map {
-            Descriptor(
-                mediaType: "application/vnd.oci.image.layer.v1.tar", digest: $0.digest, size: Int64(clamping: $0.size))
-        }
-        var manifest = try await put(Manifest(config: config, layers: descriptors), "manifest.v1")
-        manifest.annotations = ["org.opencontainers.image.ref.name": "netroot"]
-        try Files.replace("\(directory)/index.json", with: Array(try JSON.text(Index(manifests: [manifest])).utf8))
-        try Files.replace("\(directory)/oci-layout", with: Array(#"{"imageLayoutVersion": "1.0.0"}"#.utf8))
     }
 }

@@ -1,111 +1,122 @@
-/// Takes the members of a layer, says which would leave the root, and passes on the rest with plain names.
+/// What makes the files of a root from the members of its layers, in their order.
 ///
-/// What it passes on has names without `..`, `.`, empty components or symlinks on the way, so a program that unpacks it has
-/// nothing to resolve, and nothing to understand in another way. Rules: OCI image-spec, "Image Layer Filesystem Changeset".
-struct LayerFilter: TarReceiver {
+/// Paths are plain: from the root, without a slash at either end, `.`, `..`, empty names or symlinks on the way.
+public protocol LayerTarget: Sendable {
+    /// Removes a file, or a directory that is empty by now.
+    mutating func remove(_ path: [UInt8], isDirectory: Bool) throws
+    /// Makes a directory that no member has described.
+    /// - Parameter modified: its time in seconds since 1970.
+    mutating func makeDirectory(_ path: [UInt8], modified: UInt32) throws
+    /// Makes what a member describes, where nothing has the name; of a regular file the content follows.
+    mutating func make(_ entry: TarEntry) throws
+    /// Gives a directory that is there, the root for an empty path, the attributes of a member.
+    mutating func change(_ entry: TarEntry) throws
+    /// The next bytes of the regular file that was made.
+    mutating func content(_ bytes: ArraySlice<UInt8>) throws
+    /// The regular file that was made is whole.
+    mutating func endContent() throws
+}
+
+/// Takes the members of layers, says which would leave the root, and passes on what the rest does to it.
+///
+/// Rules: OCI image-spec, "Image Layer Filesystem Changeset".
+struct LayerFilter<Target: LayerTarget>: TarReceiver, Sendable {
     /// What errors call the layer.
-    let layer: String
+    private(set) var layer = ""
     /// Whether device nodes are passed on.
     let keepsDevices: Bool
-    /// The root that the earlier layers make, and this one as far as it was read.
-    private(set) var tree: LayerTree
     /// How many device nodes were left out, whatever hard links they have.
     private(set) var droppedDevices = 0
-    /// The largest number of an owner or a group.
-    private(set) var largestOwner: UInt32 = 0
-    private let sink: (ArraySlice<UInt8>) throws -> Void
+    var target: Target
+    private var tree = LayerTree()
     /// What is missing of the content that is passed on.
     private var contentLeft: UInt64 = 0
-    private var padding = 0
 
-    /// - Parameter sink: takes the bytes of the archive that is passed on.
-    init(layer: String, tree: LayerTree, keepsDevices: Bool, sink: @escaping (ArraySlice<UInt8>) throws -> Void) {
-        self.layer = layer
+    init(_ target: Target, keepsDevices: Bool) {
+        self.target = target
         self.keepsDevices = keepsDevices
-        self.tree = tree
-        self.sink = sink
-        self.tree.beginLayer()
     }
 
-    /// - Throws: `LayerError.refused`, and what the sink throws.
+    /// From now on members are those of the next layer.
+    mutating func beginLayer(_ name: String) {
+        layer = name
+        contentLeft = 0
+        tree.beginLayer()
+    }
+
+    /// - Throws: `LayerError.refused`, and what the target throws.
     mutating func begin(_ entry: TarEntry) throws {
-        guard let kept = try verdict(entry) else { return }
-        try sink(TarOutput.header(kept)[...])
-        largestOwner = max(largestOwner, kept.uid, kept.gid)
-        contentLeft = kept.size
-        padding = TarEntry.padding(after: kept.size)
-    }
-
-    mutating func content(_ bytes: ArraySlice<UInt8>) throws {
-        try sink(bytes)
-        contentLeft -= UInt64(bytes.count)
-        if contentLeft == 0, padding > 0 { try sink(TarOutput.end[..<padding]) }
-    }
-
-    /// The archive's end.
-    func finish() throws { try sink(TarOutput.end[...]) }
-
-    private mutating func verdict(_ entry: TarEntry) throws(LayerError) -> TarEntry? {
+        let verdict: Verdict
         do {
-            return try checked(entry)
+            verdict = try checked(entry)
         } catch {
             throw LayerError.refused(layer: layer, entry: LayerError.shown(entry.path), problem: error.problem)
         }
+        // A device that was left out is in the tree, so that nothing takes it for something else, and nowhere else.
+        for removal in verdict.change.removed where keepsDevices || removal.kind != .device {
+            try target.remove(removal.path, isDirectory: removal.kind == .directory)
+        }
+        for path in verdict.change.made { try target.makeDirectory(path, modified: entry.mtime) }
+        guard let made = verdict.entry else { return }
+        guard !verdict.change.isKept else { return try target.change(made) }
+        try target.make(made)
+        guard made.kind == .regular else { return }
+        contentLeft = made.size
+        if contentLeft == 0 { try target.endContent() }
     }
 
-    /// - Returns: what is passed on; nil for nothing.
-    private mutating func checked(_ entry: TarEntry) throws(TarFault) -> TarEntry? {
+    mutating func content(_ bytes: ArraySlice<UInt8>) throws {
+        try target.content(bytes)
+        contentLeft -= UInt64(bytes.count)
+        if contentLeft == 0 { try target.endContent() }
+    }
+
+    /// What a member does.
+    private struct Verdict {
+        /// Under its plain name; nil where it makes nothing.
+        var entry: TarEntry?
+        var change = LayerTree.Change()
+    }
+
+    private mutating func checked(_ entry: TarEntry) throws(TarFault) -> Verdict {
         let components = try LayerTree.components(entry.path)
         var kept = entry
         kept.xattrs.removeAll { !Self.isKept($0.name) }
         guard let last = components.last else {
             guard entry.kind == .directory else { throw TarFault("it would replace the root itself") }
-            kept.path = Array("./".utf8)
-            return kept
+            kept.path = []
+            return Verdict(entry: kept, change: LayerTree.Change(isKept: true))
         }
         let place = try tree.place(components)
         kept.path = place.path
         guard !(components.dropLast() + place.parent).contains(where: Whiteout.hasPrefix) else {
             throw TarFault("a whiteout that is a directory")
         }
-        if Whiteout.hasPrefix(last) {
-            try hide(place, by: entry)
-            return kept
-        }
+        if Whiteout.hasPrefix(last) { return Verdict(change: try hide(place, by: entry)) }
+        let kind: LayerTree.Kind
         switch entry.kind {
-        case .regular, .fifo: tree.put(nil, at: place)
-        case .directory: tree.put(.directory, at: place)
+        case .regular, .fifo: kind = .file
+        case .directory: kind = .directory
         case .symlink(let target):
             guard !target.isEmpty, target.count <= LayerTree.longestPath else {
                 throw TarFault("a symlink with a target of \(target.count) bytes")
             }
-            tree.put(.symlink(target), at: place)
+            kind = .symlink(target)
         case .characterDevice, .blockDevice:
-            tree.put(.device, at: place)
-            if !keepsDevices {
-                droppedDevices += 1
-                return leftOut(place, entry)
-            }
+            kind = .device
+            if !keepsDevices { droppedDevices += 1 }
         case .hardLink(let target):
-            let original = try source(target, of: place)
-            let kind = tree.kind(at: original)
-            guard kind != .directory else { throw TarFault("a hard link to a directory") }
-            tree.put(kind, at: place)
-            if kind == .device, !keepsDevices { return leftOut(place, entry) }
+            let original: LayerTree.Place
+            (original, kind) = try source(target, of: place)
             kept.kind = .hardLink(to: original.path)
         }
-        return kept
+        let change = try tree.put(kind, at: place)
+        return Verdict(entry: kind == .device && !keepsDevices ? nil : kept, change: change)
     }
 
-    /// In the place of a device node: a whiteout, so that what earlier layers have under its name is gone all the same.
-    private func leftOut(_ place: LayerTree.Place, _ entry: TarEntry) -> TarEntry? {
-        guard tree.isBeyondFirstLayer else { return nil }
-        return TarEntry(
-            path: LayerTree.joined(place.parent + [Whiteout.prefix + place.name]), kind: .regular, mode: 0o644, uid: 0,
-            gid: 0, mtime: entry.mtime, size: 0)
-    }
-
-    private func source(_ target: [UInt8], of place: LayerTree.Place) throws(TarFault) -> LayerTree.Place {
+    private func source(
+        _ target: [UInt8], of place: LayerTree.Place
+    ) throws(TarFault) -> (place: LayerTree.Place, kind: LayerTree.Kind) {
         let components: [[UInt8]]
         do {
             components = try LayerTree.components(target)
@@ -120,15 +131,25 @@ struct LayerFilter: TarReceiver {
             throw TarFault("a hard link into a whiteout")
         }
         guard original.path != place.path else { throw TarFault("a hard link to itself") }
-        return original
+        guard let kind = tree.kind(at: original) else {
+            throw TarFault("a hard link to '\(LayerError.shown(target))', which is not there")
+        }
+        guard kind != .directory else { throw TarFault("a hard link to a directory") }
+        guard !original.path.starts(with: place.path + [UInt8(ascii: "/")]) else {
+            throw TarFault("a hard link to a file of the directory that it would replace")
+        }
+        return (original, kind)
     }
 
-    private mutating func hide(_ place: LayerTree.Place, by entry: TarEntry) throws(TarFault) {
+    private mutating func hide(_ place: LayerTree.Place, by entry: TarEntry) throws(TarFault) -> LayerTree.Change {
         guard entry.kind == .regular, entry.size == 0 else { throw TarFault("a whiteout that is no empty file") }
         guard !place.throughSymlink else { throw TarFault("a whiteout through a symlink") }
+        guard !tree.isBlocked(place.parent) else { throw TarFault("a name below what is no directory") }
         switch try Whiteout(place.name) {
-        case .opaque: tree.hideChildren(of: place.parent)
-        case .name(let name): tree.hide(LayerTree.Place(parent: place.parent, name: name, throughSymlink: false))
+        case .opaque: return LayerTree.Change(removed: tree.hideChildren(of: place.parent))
+        case .name(let name):
+            let hidden = LayerTree.Place(parent: place.parent, name: name, throughSymlink: false)
+            return LayerTree.Change(removed: tree.hide(hidden))
         }
     }
 

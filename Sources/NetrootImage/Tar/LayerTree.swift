@@ -1,12 +1,32 @@
-/// The directories, symlinks and devices of a root, as the layers so far make it: what is needed to say where a name leads.
+/// The files of a root by their names, as the layers so far make it: what is needed to say where a name leads, and what a
+/// whiteout or another file in its place removes.
 ///
-/// Every step costs the length of the name, whatever the layers hold.
+/// Every step costs the length of the name, and what it removes, whatever the layers hold.
 struct LayerTree: Sendable {
     /// What is kept of a file.
     enum Kind: Sendable, Equatable {
         case directory
         case symlink([UInt8])
         case device
+        /// A regular file or a FIFO.
+        case file
+    }
+
+    /// A file that is gone.
+    struct Removal: Sendable, Equatable {
+        /// From the root, without a slash at either end.
+        let path: [UInt8]
+        let kind: Kind
+    }
+
+    /// What putting a file in its place did.
+    struct Change: Sendable, Equatable {
+        /// What was there, those below a directory before it.
+        var removed: [Removal] = []
+        /// Directories on the way that no layer has a member for, the highest first.
+        var made: [[UInt8]] = []
+        /// It is a directory, as it was before.
+        var isKept = false
     }
 
     /// A name with the symlinks before its last component resolved.
@@ -36,9 +56,6 @@ struct LayerTree: Sendable {
     static let longestPath = 4095
     /// As many symlinks as the kernel follows (MAXSYMLINKS).
     static let mostLinks = 40
-
-    /// There is something below the layer that is being read.
-    var isBeyondFirstLayer: Bool { layer > 1 }
 
     /// From now on names are those of the next layer.
     mutating func beginLayer() { layer += 1 }
@@ -93,37 +110,64 @@ struct LayerTree: Sendable {
         return place
     }
 
-    /// What has the name; nil for a regular file, and for nothing.
+    /// What has the name; nil for nothing.
     func kind(at place: Place) -> Kind? { child(place).map { nodes[$0].kind } }
 
     /// Puts a file in its place.
-    /// - Parameter kind: nil for one that need not be kept.
-    mutating func put(_ kind: Kind?, at place: Place) {
-        let existing = child(place)
-        guard let kind else {
-            if existing != nil { remove(place) }
-            return
-        }
-        if kind == .directory, let existing, nodes[existing].kind == .directory {
-            nodes[existing].layer = layer
-            return
-        }
+    /// - Throws: `TarFault` where one of the names before the last is no directory.
+    mutating func put(_ kind: Kind, at place: Place) throws(TarFault) -> Change {
+        var change = Change()
         var parent = 0
-        for name in place.parent { parent = enter(name, of: parent) }
-        nodes.append(Node(kind: kind, layer: layer))
-        nodes[parent].children[place.name] = nodes.count - 1
+        for (depth, name) in place.parent.enumerated() {
+            if let node = nodes[parent].children[name] {
+                guard nodes[node].kind == .directory else { throw TarFault("a name below what is no directory") }
+                parent = node
+            } else {
+                parent = add(.directory, name, to: parent)
+                change.made.append(Self.joined(Array(place.parent[...depth])))
+            }
+        }
+        guard let existing = nodes[parent].children[place.name] else {
+            _ = add(kind, place.name, to: parent)
+            return change
+        }
+        if kind == .directory, nodes[existing].kind == .directory {
+            nodes[existing].layer = layer
+            change.isKept = true
+            return change
+        }
+        change.removed = below(existing, place.path) { _ in true }.reversed().map(\.removal)
+        change.removed.append(Removal(path: place.path, kind: nodes[existing].kind))
+        _ = add(kind, place.name, to: parent)
+        return change
+    }
+
+    /// Whether one of the names is there, and no directory.
+    func isBlocked(_ directory: [[UInt8]]) -> Bool {
+        var node = 0
+        for name in directory {
+            guard let next = nodes[node].children[name] else { return false }
+            guard nodes[next].kind == .directory else { return true }
+            node = next
+        }
+        return false
     }
 
     /// A whiteout: what earlier layers brought under this name is gone.
-    mutating func hide(_ place: Place) {
-        guard let node = child(place) else { return }
-        prune(node)
-        if nodes[node].layer < layer, nodes[node].children.isEmpty { remove(place) }
+    /// - Returns: that, those below a directory before it.
+    mutating func hide(_ place: Place) -> [Removal] {
+        guard let parent = find(place.parent), let node = nodes[parent].children[place.name] else { return [] }
+        var removed = prune(node, place.path)
+        if nodes[node].layer < layer, nodes[node].children.isEmpty {
+            nodes[parent].children[place.name] = nil
+            removed.append(Removal(path: place.path, kind: nodes[node].kind))
+        }
+        return removed
     }
 
     /// An opaque whiteout: what earlier layers brought into this directory is gone.
-    mutating func hideChildren(of directory: [[UInt8]]) {
-        if let node = find(directory) { prune(node) }
+    mutating func hideChildren(of directory: [[UInt8]]) -> [Removal] {
+        find(directory).map { prune($0, Self.joined(directory)) } ?? []
     }
 
     static func joined(_ components: [[UInt8]]) -> [UInt8] { Array(components.joined(separator: [UInt8(ascii: "/")])) }
@@ -139,36 +183,50 @@ struct LayerTree: Sendable {
 
     private func child(_ place: Place) -> Int? { find(place.parent).flatMap { nodes[$0].children[place.name] } }
 
-    private mutating func remove(_ place: Place) {
-        if let parent = find(place.parent) { nodes[parent].children[place.name] = nil }
-    }
-
-    /// The directory of this name, made where there is none.
-    private mutating func enter(_ name: [UInt8], of parent: Int) -> Int {
-        if let node = nodes[parent].children[name], nodes[node].kind == .directory { return node }
-        nodes.append(Node(kind: .directory, layer: layer))
+    private mutating func add(_ kind: Kind, _ name: [UInt8], to parent: Int) -> Int {
+        nodes.append(Node(kind: kind, layer: layer))
         nodes[parent].children[name] = nodes.count - 1
         return nodes.count - 1
     }
 
-    /// Removes what earlier layers brought below a directory; what this layer brought stays, whatever the order.
-    private mutating func prune(_ top: Int) {
-        // Once a layer and directory: a thousand whiteouts of one large directory cost no more than one.
-        guard nodes[top].pruned < layer else { return }
-        var found: [(parent: Int, name: [UInt8], node: Int)] = []
-        var next = 0
-        var node = top
-        while true {
-            nodes[node].pruned = layer
-            for (name, child) in nodes[node].children where nodes[child].pruned < layer {
-                found.append((node, name, child))
+    private struct Found {
+        let parent: Int
+        let name: [UInt8]
+        let node: Int
+        let removal: Removal
+    }
+
+    /// All below a directory, each after the directory that holds it, but what is in those that `enters` says no to.
+    private func below(_ top: Int, _ path: [UInt8], enters: (Int) -> Bool) -> [Found] {
+        var found: [Found] = []
+        func add(_ node: Int, _ path: [UInt8]) {
+            let start = path.isEmpty ? [] : path + [UInt8(ascii: "/")]
+            for (name, child) in nodes[node].children {
+                let removal = Removal(path: start + name, kind: nodes[child].kind)
+                found.append(Found(parent: node, name: name, node: child, removal: removal))
             }
-            guard next < found.count else { break }
-            node = found[next].node
+        }
+        add(top, path)
+        var next = 0
+        while next < found.count {
+            if enters(found[next].node) { add(found[next].node, found[next].removal.path) }
             next += 1
         }
-        for (parent, name, node) in found.reversed() where nodes[node].layer < layer && nodes[node].children.isEmpty {
-            nodes[parent].children[name] = nil
+        return found
+    }
+
+    /// Removes what earlier layers brought below a directory; what this layer brought stays, whatever the order.
+    private mutating func prune(_ top: Int, _ path: [UInt8]) -> [Removal] {
+        // Once a layer and directory: a thousand whiteouts of one large directory cost no more than one.
+        guard nodes[top].pruned < layer else { return [] }
+        let found = below(top, path) { nodes[$0].pruned < layer }
+        nodes[top].pruned = layer
+        for entry in found { nodes[entry.node].pruned = layer }
+        var removed: [Removal] = []
+        for entry in found.reversed() where nodes[entry.node].layer < layer && nodes[entry.node].children.isEmpty {
+            nodes[entry.parent].children[entry.name] = nil
+            removed.append(entry.removal)
         }
+        return removed
     }
 }

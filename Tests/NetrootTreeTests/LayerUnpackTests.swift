@@ -1,10 +1,12 @@
+import Glibc
 import NetrootSystem
 import TestSupport
 import Testing
 
 @testable import NetrootImage
+@testable import NetrootTree
 
-@Suite struct LayerCheckTests {
+@Suite struct LayerUnpackTests {
     let scratch: ScratchDirectory
 
     init() throws { scratch = try ScratchDirectory() }
@@ -31,36 +33,34 @@ import Testing
         return scratch.path + "/blob"
     }
 
-    private func check(
-        _ blob: String, _ digest: String, limit: UInt64 = 1 << 30
-    ) async throws -> (layer: LayerCheck.Layer, dropped: Int) {
-        var check = LayerCheck(keepsDevices: false)
-        let layer = try await check.copy(
-            blob, layer: "the layer", digest: digest, limit: limit, to: scratch.path + "/out")
-        return (layer, check.droppedDevices)
+    private var root: String { scratch.path + "/root" }
+
+    /// Unpacks one layer into a new root.
+    private func unpack(_ blob: String, _ digest: String, limit: UInt64 = 1 << 30) async throws -> LayerUnpack.Report {
+        _ = try await scratch.output("rm", ["-rf", "root"])
+        try Files.makeDirectory(root)
+        var unpack = try LayerUnpack(directory: root, keepsDevices: false)
+        try await unpack.add(blob, layer: "the layer", digest: digest, limit: limit)
+        return try unpack.finish()
     }
 
     private func message(_ blob: String, _ digest: String, limit: UInt64 = 1 << 30) async -> String {
         do {
-            _ = try await check(blob, digest, limit: limit)
+            _ = try await unpack(blob, digest, limit: limit)
             return "no error"
         } catch {
             return "\(error)"
         }
     }
 
-    /// Each compression gives the same archive, which GNU tar reads; its digest is the file's.
     @Test(arguments: [[], ["gzip", "-cn"], ["zstd", "-cq"], ["xz", "-c"]])
     func compressions(compressor: [String]) async throws {
-        let (layer, dropped) = try await check(try await blob(sample(), compressor), try digest(sample()))
-        #expect(layer.entries == 2 && dropped == 1)
-        let written = try Files.read(scratch.path + "/out")
-        #expect(layer.size == UInt64(written.count))
-        #expect(layer.digest == (try digest(written)))
-        #expect(layer.digest.hasPrefix("sha256:") && layer.digest.utf8.count == 71)
-        #expect(try await scratch.output("tar", ["-tf", "out"]) == "a/b\n")
-        let sum = try await scratch.output("sha256sum", ["out"])
-        #expect("sha256:" + sum.prefix { $0 != " " } == layer.digest)
+        try #require(geteuid() == 0, "owners need root")
+        let report = try await unpack(try await blob(sample(), compressor), try digest(sample()))
+        #expect(report == .init(devices: 1, xattrs: 0))
+        #expect(try await scratch.output("find", ["root", "-printf", "%P %y %s,"]).contains("a/b f 800000,"))
+        #expect(try Files.read(root + "/a/b") == Array(String(repeating: "content ", count: 100_000).utf8))
+        #expect(try Files.names(in: root + "/dev") == [])
     }
 
     @Test func anotherLayerThanTheConfigurationSays() async throws {
@@ -101,7 +101,53 @@ import Testing
                 text
                     == "the layer: more than the 16 MiB that are free for it, uncompressed; free space, or use another image"
             )
-            #expect(try Files.size(scratch.path + "/out") <= 16 << 20)
+            let written = Files.exists(root + "/large") ? try Files.size(root + "/large") : 0
+            #expect(written <= 16 << 20)
         }
+    }
+
+    /// The check is not asked: whatever it might let through, the writer leaves the root by no name.
+    @Test func theWriterHoldsWithoutTheCheck() throws {
+        try #require(geteuid() == 0, "owners need root")
+        let outside = scratch.path + "/outside"
+        try Files.makeDirectory(outside)
+        try Files.replace(outside + "/victim", with: Array("untouched".utf8))
+        try Files.makeDirectory(root)
+        var writer = try LayerWriter(root)
+        func entry(_ path: String, _ kind: TarEntry.Kind = .regular) -> TarEntry {
+            TarEntry(path: Array(path.utf8), kind: kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, size: 0)
+        }
+        try writer.make(entry("out", .symlink(to: Array("../outside".utf8))))
+        try writer.make(entry("absolute", .symlink(to: Array(outside.utf8))))
+        try writer.make(entry("d", .directory))
+        let names = [
+            "out/victim", "absolute/victim", "../outside/victim", "d/../../outside/victim", "..", ".", "", "/", "d/..",
+            "out/new", "out", "d", "/out", "d/../../outside/new", "/proc/self/root/etc/x", "out/..",
+        ]
+        for name in names {
+            let path = Array(name.utf8)
+            for kind in [.regular, .directory, .symlink(to: [0x78]), .fifo, .hardLink(to: Array("out".utf8))]
+                as [TarEntry.Kind]
+            {
+                #expect(throws: SystemError.self, "\(name) \(kind)") { try writer.make(entry(name, kind)) }
+            }
+            #expect(throws: SystemError.self, "\(name)") { try writer.makeDirectory(path, modified: 0) }
+            if !["out", "/out", "d"].contains(name) {
+                for isDirectory in [false, true] {
+                    #expect(throws: SystemError.self, "\(name)") { try writer.remove(path, isDirectory: isDirectory) }
+                }
+            }
+        }
+        for target in ["out/victim", "../outside/victim", outside + "/victim", "", ".."] {
+            #expect(throws: SystemError.self) { try writer.make(entry("h", .hardLink(to: Array(target.utf8)))) }
+        }
+        #expect(throws: SystemError.self) {
+            try writer.change(entry("out", .directory))
+            _ = try writer.finish()
+        }
+        #expect(try Files.names(in: outside) == ["victim"])
+        #expect(try Files.text(outside + "/victim") == "untouched")
+        #expect(try Files.names(in: scratch.path) == ["outside", "root"])
+        #expect(try Files.names(in: root) == ["absolute", "d", "out"])
     }
 }

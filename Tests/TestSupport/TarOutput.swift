@@ -1,10 +1,17 @@
+public import NetrootImage
+
 /// Members of a tar archive as bytes: ustar, with a pax header where ustar has no room (POSIX.1-2001).
-enum TarOutput {
+public enum TarOutput {
     /// The end of an archive.
-    static let end = [UInt8](repeating: 0, count: 2 * TarHeader.length)
+    public static let end = [UInt8](repeating: 0, count: 2 * 512)
+
+    /// The zero bytes that fill the last block of a content.
+    public static func padding(after size: UInt64) -> [UInt8] {
+        [UInt8](repeating: 0, count: Int((512 - size % 512) % 512))
+    }
 
     /// What stands before a member's content.
-    static func header(_ entry: TarEntry) -> [UInt8] {
+    public static func header(_ entry: TarEntry) -> [UInt8] {
         var records: [UInt8] = []
         if entry.path.count > 100 { records += record("path", entry.path) }
         if entry.link.count > 100 { records += record("linkpath", entry.link) }
@@ -12,15 +19,15 @@ enum TarOutput {
         if entry.uid >= 1 << 21 { records += record("uid", decimal(UInt64(entry.uid))) }
         if entry.gid >= 1 << 21 { records += record("gid", decimal(UInt64(entry.gid))) }
         for xattr in entry.xattrs {
-            records += record(bytes: PaxRecords.xattrPrefix + xattr.name, xattr.value)
+            records += record(bytes: Array("SCHILY.xattr.".utf8) + xattr.name, xattr.value)
         }
         let main = block(entry)
         if records.isEmpty { return main }
-        let extended = TarEntry(
-            path: Array("PaxHeader".utf8), kind: .regular, mode: 0o644, uid: 0, gid: 0, mtime: 0,
-            size: UInt64(records.count))
-        let padding = [UInt8](repeating: 0, count: TarEntry.padding(after: extended.size))
-        return block(extended, flag: UInt8(ascii: "x")) + records + padding + main
+        var extended = entry
+        extended.path = Array("PaxHeader".utf8)
+        extended.kind = .regular
+        extended.size = UInt64(records.count)
+        return block(extended, flag: UInt8(ascii: "x")) + records + padding(after: extended.size) + main
     }
 
     private static func decimal(_ number: UInt64) -> [UInt8] { Array(String(number).utf8) }
@@ -36,7 +43,7 @@ enum TarOutput {
     }
 
     private static func block(_ entry: TarEntry, flag: UInt8? = nil) -> [UInt8] {
-        var block = [UInt8](repeating: 0, count: TarHeader.length)
+        var block = [UInt8](repeating: 0, count: 512)
         func put(_ bytes: some Collection<UInt8>, at offset: Int, _ count: Int) {
             block.replaceSubrange(offset..<(offset + min(bytes.count, count)), with: bytes.prefix(count))
         }
@@ -67,7 +74,7 @@ enum TarOutput {
 
 extension TarEntry {
     /// The target of a hard or symbolic link; empty for anything else.
-    var link: [UInt8] {
+    public var link: [UInt8] {
         switch kind {
         case .hardLink(let target), .symlink(let target): target
         default: []
