@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// How a program that a test ran has ended.
@@ -24,15 +25,14 @@ struct Outcome: Sendable {
 /// A program that runs beside the test.
 final class RunningProgram: Sendable {
     let pid: pid_t
-    private let folder: String
+    private let scratch: ScratchDirectory
     private let ended: Task<Int32, Never>
 
     /// - Parameter limit: after so many seconds it is killed: no test hangs.
     init(_ argv: [String], environment: [String: String] = [:], folder working: String? = nil, limit: Int = 240) throws
     {
-        let folder = "/tmp/netroot-run-" + UUID().uuidString
-        try Files.makeDirectory(folder)
-        self.folder = folder
+        let scratch = try ScratchDirectory()
+        self.scratch = scratch
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["--"] + argv
@@ -41,9 +41,8 @@ final class RunningProgram: Sendable {
         all["NETROOT_CACHE"] = Place.cache
         process.environment = all.merging(environment) { $1 }
         if let working { process.currentDirectoryURL = URL(fileURLWithPath: working) }
-        for name in ["out", "err"] { try Files.replace("\(folder)/\(name)", with: []) }
         let streams = try ["out", "err"].map {
-            try FileHandle(forWritingTo: URL(fileURLWithPath: "\(folder)/\($0)"))
+            try FileHandle(forWritingTo: URL(fileURLWithPath: try scratch.write($0, [])))
         }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = streams[0]
@@ -71,7 +70,7 @@ final class RunningProgram: Sendable {
     }
 
     /// What it has written to standard error so far.
-    var errorsSoFar: String { (try? Files.text(folder + "/err")) ?? "" }
+    var errorsSoFar: String { (try? Files.text(scratch.path + "/err")) ?? "" }
 
     /// Sends a signal to this process alone.
     func signal(_ number: Int32) { kill(pid, number) }
@@ -79,10 +78,9 @@ final class RunningProgram: Sendable {
     /// Waits for its end.
     func outcome() async throws -> Outcome {
         let status = await ended.value
-        let outcome = Outcome(
-            status: status, output: try Files.text(folder + "/out"), errors: try Files.text(folder + "/err"))
-        try FileManager.default.removeItem(atPath: folder)
-        return outcome
+        return Outcome(
+            status: status, output: try Files.text(scratch.path + "/out"),
+            errors: try Files.text(scratch.path + "/err"))
     }
 }
 

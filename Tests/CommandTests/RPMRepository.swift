@@ -1,5 +1,6 @@
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// A repository of RPM packages, made by `Tests/Fixtures/rpm-repository`; it goes with the test process.
@@ -32,7 +33,7 @@ struct RPMRepository: Sendable {
         let folder = scratch.path + "/" + kind
         let script = Place.checkout + "/Tests/Fixtures/rpm-repository"
         let outcome = try await CommandTests.run([script, kind] + options + [folder])
-        guard outcome.status == 0 else { throw WorkshopError(text: outcome.errors) }
+        guard outcome.status == 0 else { throw TestFailure(outcome.errors) }
         return RPMRepository(folder: folder)
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import NetrootSystem
 import Synchronization
+import TestSupport
 
 /// A package mirror on 127.0.0.1 that fetches from Debian's or serves a folder, and records what it is asked for.
 ///
@@ -36,14 +37,9 @@ final class RecordingMirror: Sendable {
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         apt.waitUntilExit()
         guard let site = text.firstMatch(of: /http:\/\/([^\/\s]+)\/debian\n/)?.output.1 else {
-            throw MirrorError(sites: text)
+            throw TestFailure("apt's sources name no mirror of Debian by plain HTTP: \(text)")
         }
         return String(site)
-    }
-
-    /// apt's sources name no mirror of Debian by plain HTTP.
-    struct MirrorError: Error {
-        let sites: String
     }
 
     /// What a path is answered with, with a head.

@@ -1,5 +1,6 @@
 import Foundation
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// Debian's docker-registry on a free port of 127.0.0.1, which speaks plain HTTP and keeps what it has in a scratch folder.
@@ -36,14 +37,10 @@ final class Registry: Sendable {
         let isUp = try await eventually(within: 20) {
             try Files.exists(log) && Files.text(log).contains("listening on")
         }
-        guard isUp else { throw RegistryError(text: try Files.text(log)) }
+        guard isUp else { throw TestFailure(try Files.text(log)) }
     }
 
     private static let bcrypt = "$2b$05$18vSXl/6WLNSaFGEn5vPbup9QT01BD8EHvA.xvSILfrmNS3L/HUHa"
-
-    struct RegistryError: Error {
-        let text: String
-    }
 
     /// Puts the image `test` of an OCI image layout there.
     func push(_ layout: String, as image: String, login: String? = nil) async throws {

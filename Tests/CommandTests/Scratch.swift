@@ -1,50 +1,31 @@
-import Foundation
-import Glibc
 import NetrootConfig
 import NetrootEntry
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// A folder with a hosts file and recipes, which goes with the test.
 final class Scratch: Sendable {
-    let path: String
+    private let directory: ScratchDirectory
+    var path: String { directory.path }
     var hosts: String { path + "/hosts.conf" }
 
-    init() throws {
-        // Not /tmp: it may be a tmpfs, and roots are large.
-        path = "/var/tmp/netroot-tests-" + UUID().uuidString.prefix(8)
-        try Files.makeDirectory(path)
-    }
+    /// Not in /tmp: it may be a tmpfs, and roots are large.
+    init() throws { directory = try ScratchDirectory(in: .disk) }
 
-    deinit { removeNow() }
-
-    /// Removes the folder.
-    func removeNow() {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/rm")
-        process.arguments = ["-rf", "--one-file-system", "--", path]
-        do {
-            try process.run()
-            process.waitUntilExit()
-            if process.terminationStatus != 0 { Issue.record("\(path) could not be removed") }
-        } catch {
-            Issue.record("cannot remove \(path): \(error)")
-        }
-    }
+    /// Removes the folder before its owner goes.
+    func removeNow() throws { try directory.remove() }
 
     /// Writes a file below the folder, and returns its path.
     @discardableResult
     func write(_ name: String, _ text: String, mode: UInt16 = 0o644) throws -> String {
-        try write(name, bytes: Array(text.utf8), mode: mode)
+        try directory.write(name, text, mode: mode)
     }
 
     @discardableResult
     func write(_ name: String, bytes: [UInt8], mode: UInt16 = 0o644) throws -> String {
-        let file = "\(path)/\(name)"
-        try Files.makeDirectory(PathText.parent(file))
-        try Files.replace(file, with: bytes, mode: mode)
-        return file
+        try directory.write(name, bytes, mode: mode)
     }
 
     /// Writes a hosts file with labels whose recipes are `LABEL.def`, and more lines for each.

@@ -2,6 +2,7 @@ import Glibc
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 extension Builds {
@@ -17,7 +18,7 @@ extension Builds {
             try FakeRecipe().write(scratch)
             let outcome = try await scratch.run(
                 "build", "a", environment: try await FakeRecipe.environment(scratch))
-            guard outcome.status == 0 else { throw WorkshopError(text: outcome.errors) }
+            guard outcome.status == 0 else { throw TestFailure(outcome.errors) }
             first = try scratch.store("a").current()
         }
 

@@ -1,4 +1,5 @@
 import NetrootSystem
+import TestSupport
 
 /// A root of a few megabytes: a shell and the programs that recipes of the tests run, with their libraries.
 enum SmallRoot {
@@ -27,6 +28,6 @@ enum SmallRoot {
             done
             """
         let outcome = try await run(["sh", "-c", script, "sh", whole, root] + programs)
-        guard outcome.status == 0 else { throw WorkshopError(text: outcome.errors) }
+        guard outcome.status == 0 else { throw TestFailure(outcome.errors) }
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import NetrootStore
 import NetrootSystem
 import Synchronization
+import TestSupport
 import Testing
 
 /// What the tests that build share: one real build of the shipped recipe, and a small root taken from it.
@@ -47,7 +48,8 @@ actor Workshop {
     }
 
     private static func build() async throws -> RealBuild {
-        guard Place.isRoot else { throw WorkshopError(text: "a build needs root") }
+        // Not #require: an error that was recorded once is not recorded for the next test.
+        guard Place.isRoot else { throw TestFailure("a build needs root") }
         let scratch = try Scratch()
         LastingScratch.keep(scratch)
         let mirror = try RecordingMirror()
@@ -62,17 +64,12 @@ actor Workshop {
         let outcome = try await scratch.run("build", "debian12", limit: 400)
         guard outcome.status == 0 else {
             let log = scratch.path + "/netroots/debian12/failed-build.log"
-            throw WorkshopError(text: outcome.errors + (Files.exists(log) ? try Files.text(log) : ""))
+            throw TestFailure(outcome.errors + (Files.exists(log) ? try Files.text(log) : ""))
         }
         return RealBuild(
             scratch: scratch, mirror: mirror, generation: try scratch.store("debian12").current(), outcome: outcome,
             requests: mirror.takeRequests())
     }
-}
-
-/// Why there is no shared build. Not #require: an error that was recorded once is not recorded for the next test.
-struct WorkshopError: Error {
-    let text: String
 }
 
 /// Folders that go with the test process.
@@ -87,7 +84,12 @@ enum LastingScratch {
         if isFirst {
             atexit {
                 LastingScratch.kept.withLock { folders in
-                    for folder in folders { folder.removeNow() }
+                    for folder in folders {
+                        // No test is left that this could fail.
+                        do { try folder.removeNow() } catch {
+                            FileWriter.standardError.write("\(folder.path) is left: \(error)\n")
+                        }
+                    }
                 }
             }
         }

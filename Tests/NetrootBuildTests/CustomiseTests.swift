@@ -1,4 +1,3 @@
-import Foundation
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
@@ -9,44 +8,33 @@ import Testing
 @testable import NetrootBuild
 
 @Suite struct CustomiseTests {
-    let folder: String
+    let sample: ScratchRoot
     let tree: RootTree
 
     init() throws {
-        folder = NSTemporaryDirectory() + "netroot-tree-" + UUID().uuidString
-        tree = RootTree(directory: folder + "/root")
-        try Files.makeDirectory(tree.directory + "/usr/lib")
-        try Files.makeDirectory(folder + "/outside")
-    }
-
-    func remove() { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
-
-    func link(_ path: String, _ target: String) throws {
-        try FileManager.default.createSymbolicLink(
-            atPath: tree.directory + "/" + path, withDestinationPath: target)
+        sample = try ScratchRoot()
+        tree = RootTree(directory: sample.root)
+        try tree.makeDirectory("usr/lib")
     }
 
     /// The host's rpm is given the directory, and knows nothing of roots.
     @Test func aDatabaseOfRPMHoldsNoSymlink() throws {
-        defer { remove() }
         try tree.write("usr/lib/sysimage/rpm/rpmdb.sqlite", "")
         try tree.makeDirectory("var/lib")
-        try link("var/lib/rpm", "/usr/lib/sysimage/rpm")
+        try sample.link("var/lib/rpm", "/usr/lib/sysimage/rpm")
         #expect(try PackageList.sealed("var/lib/rpm", in: tree) == tree.directory + "/usr/lib/sysimage/rpm")
-        try link("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", folder + "/outside")
+        try sample.link("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", sample.outside)
         let error = #expect(throws: RootPathError.self) { try PackageList.sealed("var/lib/rpm", in: tree) }
         #expect(error?.description.hasPrefix("var/lib/rpm/rpmdb.sqlite-wal in the root: a symlink") == true)
     }
 
     /// A root that another label was built as: its modules and configuration were of another netroot, for other transports.
     @Test func whatAnotherBuildLeftForDracutGoes() throws {
-        defer { remove() }
-        let shipped = ShippedFiles(directory: folder + "/shipped")
+        let shipped = ShippedFiles(directory: sample.scratch.path + "/shipped")
         for name in ["dracut-modules/95netroot-rootovl/module-setup.sh", "dracut-modules/netroot.conf"]
             + ["nfs", "nbd", "http"].map({ "dracut-modules/netroot-\($0).conf" })
         {
-            try Files.makeDirectory(folder + "/shipped/dracut-modules/95netroot-rootovl")
-            try Files.replace("\(folder)/shipped/\(name)", with: Array("new".utf8))
+            try sample.scratch.write("shipped/\(name)", "new")
         }
         let modules = "usr/lib/dracut/modules.d"
         for (name, text) in [

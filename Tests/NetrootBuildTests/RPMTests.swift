@@ -1,9 +1,9 @@
-import Foundation
 import NetrootConfig
 import NetrootEntry
 import NetrootStore
 import NetrootSystem
 import NetrootTree
+import TestSupport
 import Testing
 
 @testable import NetrootBuild
@@ -120,10 +120,9 @@ import Testing
 
     /// Checked otherwise is kept otherwise.
     @Test func cachesAreApart() async throws {
-        let keys = NSTemporaryDirectory() + "netroot-keys-" + UUID().uuidString
-        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: keys) } }
-        try Files.makeDirectory(keys)
-        for name in ["one", "two"] { try Files.replace("\(keys)/\(name)", with: Array(name.utf8)) }
+        let scratch = try ScratchDirectory()
+        let keys = scratch.path
+        for name in ["one", "two"] { try scratch.write(name, name) }
         let source = try dnf("").header.source
         let signed = RPM(source: source, place: place())
         let unsigned = RPM(source: source, place: place(Allowances(unsigned: true)))
@@ -231,10 +230,8 @@ import Testing
     }
 
     @Test func familiesByTheirDatabases() throws {
-        let folder = NSTemporaryDirectory() + "netroot-family-" + UUID().uuidString
-        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
-        try Files.makeDirectory(folder)
-        let tree = RootTree(directory: folder)
+        let scratch = try ScratchDirectory()
+        let tree = RootTree(directory: scratch.path)
         #expect(try PackageFamily.of(tree) == nil)
         try tree.write("var/lib/rpm/Packages", "x")
         #expect(try PackageFamily.of(tree) == .rpm)

@@ -1,4 +1,3 @@
-import Foundation
 import NetrootConfig
 import NetrootEntry
 import NetrootImage
@@ -51,9 +50,8 @@ import Testing
             .map { NewcEntry($0, .bytes([0])) }
         let list = names.joined(separator: "\n") + "\n"
         entries.append(NewcEntry("usr/lib/dracut/modules.txt", .bytes(Array(list.utf8))))
-        let path = NSTemporaryDirectory() + "netroot-initramfs-" + UUID().uuidString
-        try Files.replace(path, with: try NewcArchive(entries: entries).bytes(), mode: 0o600)
-        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: path) } }
+        let scratch = try ScratchDirectory()
+        let path = try scratch.write("initramfs", try NewcArchive(entries: entries).bytes())
         return try await Initramfs.open(path).contents
     }
 
@@ -100,10 +98,9 @@ import Testing
 
     @Test(arguments: names)
     func aRootWithoutTheProgramIsNamedBeforeDracutRuns(_ transport: String) throws {
-        let folder = NSTemporaryDirectory() + "netroot-needs-" + UUID().uuidString
-        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
-        let tree = RootTree(directory: folder)
-        try Files.makeDirectory(folder + "/usr/bin")
+        let scratch = try ScratchDirectory()
+        let tree = RootTree(directory: scratch.path)
+        try tree.makeDirectory("usr/bin")
         let needs = self.transport(transport).needs
         for program in needs.programs {
             #expect(try needs.missing(in: tree) == program)
@@ -113,18 +110,14 @@ import Testing
     }
 
     @Test func aRootGetsTheConfigurationOfItsTransportsAndLosesTheOthers() throws {
-        let folder = NSTemporaryDirectory() + "netroot-conf-" + UUID().uuidString
-        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
-        try Files.makeDirectory(folder + "/dracut-modules")
+        let scratch = try ScratchDirectory()
         let names = ["netroot.conf"] + Self.names.map { "netroot-\($0).conf" }
-        for name in names {
-            try Files.replace("\(folder)/dracut-modules/\(name)", with: Array("\(name)".utf8), mode: 0o644)
-        }
-        let tree = RootTree(directory: folder + "/root")
+        for name in names { try scratch.write("dracut-modules/\(name)", name) }
+        let tree = RootTree(directory: scratch.path + "/root")
         try tree.write("etc/dracut.conf.d/site.conf", "kept")
         func laid(_ transports: [String]) throws -> [String] {
             try Customise(
-                tree: tree, shipped: ShippedFiles(directory: folder),
+                tree: tree, shipped: ShippedFiles(directory: scratch.path),
                 transports: transports.map { TransportName(rawValue: $0) }
             ).dracut()
             return try tree.names(in: "etc/dracut.conf.d")
@@ -135,9 +128,7 @@ import Testing
 
     @Test(arguments: names)
     func everyTransportHasItsConfiguration(_ transport: String) throws {
-        let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().path
-        let text = try Files.text("\(checkout)/dracut-modules/netroot-\(transport).conf")
+        let text = try Files.text("\(Checkout.path)/dracut-modules/netroot-\(transport).conf")
         for module in self.transport(transport).needs.dracutModules { #expect(text.contains(" \(module.name) ")) }
     }
 }

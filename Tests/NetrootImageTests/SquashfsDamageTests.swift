@@ -145,7 +145,7 @@ import Testing
         let all = try #require(try Self.readAll(copy.path, cache: cache))
         let reader = try SquashfsReader(copy.path)
         let tables = Int(reader.superblock.inodeTable)..<Int(reader.superblock.bytesUsed)
-        let before = try Self.residentBytes()
+        let before = try residentBytes()
         // NETROOT_DAMAGE_SEED and NETROOT_DAMAGE_FACTOR: other changes, and more of them.
         let count = count * Int(Self.setting("NETROOT_DAMAGE_FACTOR", usually: 1))
         var random = SeededRandom(seed: Self.setting("NETROOT_DAMAGE_SEED", usually: 20_261_121))
@@ -166,16 +166,11 @@ import Testing
         }
         #expect(outcome.refused > count / 10 && outcome.whole > 0, "\(outcome)")
         #expect(outcome.slowest < .seconds(5), "\(outcome)")
-        #expect(try Self.residentBytes() - before < 160 << 20)
+        #expect(try residentBytes() - before < 160 << 20)
     }
 
     private static func setting(_ name: String, usually: UInt64) -> UInt64 {
         getenv(name).flatMap { UInt64(String(cString: $0)) } ?? usually
-    }
-
-    private static func residentBytes() throws -> Int {
-        let words = try Files.text("/proc/self/statm").split(separator: " ")
-        return (words.count > 1 ? Int(words[1]) ?? 0 : 0) * 4096
     }
 
     /// Changes that a lucky random one would have to hit: each with the words of its error.

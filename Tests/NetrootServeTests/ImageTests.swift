@@ -4,6 +4,7 @@ import NIOCore
 import NetrootImage
 import NetrootSystem
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NetrootServe
@@ -180,7 +181,7 @@ extension ServerTests {
                 let options = ["-comp", "zstd", "-b", "4096"] + (plain ? ["-noI", "-noId", "-noX"] : [])
                 let image = try await tree.image(options, name: "damaged.squashfs")
                 let bytes = try Files.read(image)
-                var random = SeededGenerator(state: 3)
+                var random = SeededRandom(seed: 3)
                 var served = 0
                 var refused = 0
                 let flips = stride(from: 0, to: bytes.count, by: 4096).map { ($0, 4096) }
@@ -267,9 +268,9 @@ extension RawClient {
                 })
         }
         return try offsets.indices.map { index in
-            guard let buffer = try record() else { throw TestFailure(description: "the connection ended") }
+            guard let buffer = try record() else { throw TestFailure("the connection ended") }
             guard buffer.getInteger(at: 0, as: UInt32.self) == UInt32(1000 + index) else {
-                throw TestFailure(description: "replies out of order")
+                throw TestFailure("replies out of order")
             }
             // Behind xid, REPLY, accepted, verifier, success, status, attributes: count, end, length, bytes.
             let start = 4 * 7 + 4 + 84 + 12

@@ -30,7 +30,7 @@ extension ServerTests {
                 let new = try client.walk("new/file", from: etc)
                 #expect(try client.read(new, offset: 0, count: 99).bytes == Array("new".utf8))
 
-                tree.remove("/etc/new")
+                try tree.remove("/etc/new")
                 #expect(throws: NFSStatus.stale) { try client.read(new, offset: 0, count: 1) }
                 #expect(throws: NFSStatus.noEntry) { try client.lookup("new", in: etc) }
                 let names = try ProcedureTests.page(client, etc, 0, size: 32768, plus: true).names

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NetrootServe
@@ -10,7 +11,7 @@ extension ServerTests {
     @Suite(.serialized) struct ManyTreesTests {
         /// Descriptors of this process that lead into one of the trees.
         private static func openFiles(in trees: [TestTree]) throws -> Int {
-            guard let stream = opendir("/proc/self/fd") else { throw TestFailure(description: "/proc/self/fd") }
+            guard let stream = opendir("/proc/self/fd") else { throw TestFailure("/proc/self/fd") }
             defer { closedir(stream) }
             var count = 0
             var target = [CChar](repeating: 0, count: Int(PATH_MAX))

@@ -31,7 +31,7 @@ extension ServerTests {
             let other = try TestTree.sample()
             try other.write("/etc/hostname", "cliend\n")
             chmod(other.path + "/zero", 0o600)
-            other.remove("/empty")
+            try other.remove("/empty")
             try await withServer([try await tree.export(kind)]) { server in
                 let report = try NFSProbe(target: target(server), localTree: other.path, sampleCount: 1000).run()
                 #expect(!report.passed)
@@ -45,8 +45,8 @@ extension ServerTests {
 
         @Test(arguments: TreeKind.allCases) func aRootWithoutInitFails(kind: TreeKind) async throws {
             let tree = try TestTree.sample()
-            tree.remove("/usr/sbin/init")
-            tree.remove("/usr/lib/os-release")
+            try tree.remove("/usr/sbin/init")
+            try tree.remove("/usr/lib/os-release")
             try await withServer([try await tree.export(kind)]) { server in
                 let report = try NFSProbe(target: target(server)).run()
                 #expect(report.initPath == nil && !report.hasOSRelease && !report.passed)

@@ -1,21 +1,9 @@
 import Glibc
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import NetrootServe
-
-/// SplitMix64: the same records in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-}
 
 extension ServerTests {
     @Suite(.serialized) struct RandomRecordTests {
@@ -29,7 +17,7 @@ extension ServerTests {
                 let root = try witness.mount("/x")
                 let before = try witness.attributes(root)
                 let templates = try Self.templates(witness, root)
-                var random = SeededGenerator(state: 20_260_801)
+                var random = SeededRandom(seed: 20_260_801)
                 let start = try residentBytes()
                 // A record that is no call ends its connection, and those behind it are lost: more are sent than count.
                 for _ in 0..<21_000 {
@@ -84,7 +72,7 @@ extension ServerTests {
             return list
         }
 
-        private static func record(_ templates: [[UInt8]], _ random: inout SeededGenerator) -> [UInt8] {
+        private static func record(_ templates: [[UInt8]], _ random: inout SeededRandom) -> [UInt8] {
             var bytes = templates[Int.random(in: 0..<templates.count, using: &random)]
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<1:
@@ -120,7 +108,7 @@ extension ServerTests {
             while true {
                 let count = recv(client.descriptor, &bytes, bytes.count, 0)
                 if count == 0 || count < 0 && errno == ECONNRESET { return }
-                guard count > 0 else { throw TestFailure(description: "the server hangs: errno \(errno)") }
+                guard count > 0 else { throw TestFailure("the server hangs: errno \(errno)") }
             }
         }
     }

@@ -1,12 +1,8 @@
 import Glibc
 import NIOCore
+import TestSupport
 
 @testable import NetrootServe
-
-/// Anything that a test could not do.
-struct TestFailure: Error, CustomStringConvertible {
-    var description: String
-}
 
 /// A client of a few lines, which can also send what no client sends. It blocks, for at most five seconds.
 final class RawClient {
@@ -29,7 +25,7 @@ final class RawClient {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard result == 0 else { throw TestFailure(description: "connect: errno \(errno)") }
+        guard result == 0 else { throw TestFailure("connect: errno \(errno)") }
     }
 
     deinit { close(descriptor) }
@@ -55,7 +51,7 @@ final class RawClient {
         while got < count {
             let part = bytes[got...].withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
             if part == 0 || part < 0 && errno == ECONNRESET { return nil }
-            guard part > 0 else { throw TestFailure(description: "nothing came: errno \(errno)") }
+            guard part > 0 else { throw TestFailure("nothing came: errno \(errno)") }
             got += part
         }
         return bytes
@@ -83,7 +79,7 @@ final class RawClient {
     ) throws -> XDRReader {
         var reader = try reply(procedure, program: program, version: version, user: user, arguments)
         guard try reader.uint32() == 0, try reader.uint64() == 0, try reader.uint32() == 0 else {
-            throw TestFailure(description: "the call was not accepted")
+            throw TestFailure("the call was not accepted")
         }
         return reader
     }
@@ -98,10 +94,10 @@ final class RawClient {
             Self.call(
                 procedure, program: program, version: version, user: user, rpcVersion: rpcVersion,
                 transaction: transaction, arguments))
-        guard let record = try record() else { throw TestFailure(description: "the connection ended") }
+        guard let record = try record() else { throw TestFailure("the connection ended") }
         var reader = XDRReader(record)
         guard try reader.uint32() == transaction, try reader.uint32() == 1 else {
-            throw TestFailure(description: "not the reply to this call")
+            throw TestFailure("not the reply to this call")
         }
         return reader
     }
@@ -157,7 +153,7 @@ final class RawClient {
         let isEnd = try reader.bool()
         let item = try reader.opaque(limit: 1 << 20)
         guard item.count == Int(stated), reader.remaining == 0 else {
-            throw TestFailure(description: "a READ reply that does not fit together")
+            throw TestFailure("a READ reply that does not fit together")
         }
         return (reader.withBytes(of: item) { Array($0) }, isEnd)
     }
@@ -192,7 +188,7 @@ extension XDRReader {
     mutating func status() throws {
         let number = try uint32()
         guard number == 0 else {
-            guard let status = NFSStatus(rawValue: number) else { throw TestFailure(description: "status \(number)") }
+            guard let status = NFSStatus(rawValue: number) else { throw TestFailure("status \(number)") }
             throw status
         }
     }

@@ -1,27 +1,20 @@
 import Glibc
 import Logging
-import NetrootSystem
+import TestSupport
 
 @testable import NetrootServe
 
-/// A tree under /tmp that goes with its owner.
+/// A tree that goes with its owner.
 final class TestTree {
-    let path: String
+    private let sample: ScratchRoot
+    var path: String { sample.root }
     /// A directory beside it, of which no client may see anything.
-    let outside: String
-    private let base: String
+    var outside: String { sample.outside }
 
     init() throws {
-        var template = Array("/tmp/netroot-serve-XXXXXX".utf8CString)
-        guard let name = mkdtemp(&template) else { throw TestFailure(description: "mkdtemp: errno \(errno)") }
-        base = String(cString: name)
-        path = base + "/root"
-        outside = base + "/outside"
-        for directory in [path, outside] { mkdir(directory, 0o755) }
+        sample = try ScratchRoot()
         try write("/../outside/secret", "not for clients")
     }
-
-    deinit { Self.remove(base) }
 
     /// A small root: what the probe looks for, hard links, symlinks within and without, and many names.
     static func sample() throws -> TestTree {
@@ -47,24 +40,24 @@ final class TestTree {
     }
 
     func directory(_ name: String) throws {
-        guard mkdir(path + name, 0o755) == 0 else { throw TestFailure(description: "mkdir \(name): errno \(errno)") }
+        guard mkdir(path + name, 0o755) == 0 else { throw TestFailure("mkdir \(name): errno \(errno)") }
     }
 
     func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws {
         let descriptor = open(path + name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw TestFailure(description: "open \(name): errno \(errno)") }
+        guard descriptor >= 0 else { throw TestFailure("open \(name): errno \(errno)") }
         defer { close(descriptor) }
         fchmod(descriptor, mode)
         var text = text
         let written = text.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        guard written == text.utf8.count else { throw TestFailure(description: "write \(name): errno \(errno)") }
+        guard written == text.utf8.count else { throw TestFailure("write \(name): errno \(errno)") }
     }
 
     func link(_ from: String, _ to: String) { _ = Glibc.link(path + from, path + to) }
 
     func symlink(_ target: String, _ name: String) { _ = Glibc.symlink(target, path + name) }
 
-    func remove(_ name: String) { Self.remove(path + name) }
+    func remove(_ name: String) throws { try sample.scratch.remove("root" + name) }
 
     func export(_ name: String = "/x", generation: UInt32 = 1) -> Export {
         Export(path: name, directory: path, generation: generation)
@@ -81,29 +74,9 @@ final class TestTree {
     func image(
         _ options: [String] = ["-comp", "zstd", "-b", "16384"], name: String = "root.squashfs"
     ) async throws -> String {
-        let image = "\(base)/\(name)"
         let usual = ["-noappend", "-no-progress", "-quiet"]
-        _ = try await CommandRunner().capture(Command(["mksquashfs", path, image] + usual + options))
-        return image
-    }
-
-    private static func remove(_ path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        if status.st_mode & S_IFMT == S_IFDIR, let stream = opendir(path) {
-            var names: [String] = []
-            while let entry = readdir(stream) {
-                names.append(
-                    withUnsafeBytes(of: &entry.pointee.d_name) {
-                        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-                    })
-            }
-            closedir(stream)
-            for name in names where name != "." && name != ".." { remove(path + "/" + name) }
-            rmdir(path)
-        } else {
-            unlink(path)
-        }
+        _ = try await sample.scratch.output("mksquashfs", ["root", name] + usual + options)
+        return "\(sample.scratch.path)/\(name)"
     }
 }
 
@@ -127,16 +100,4 @@ func withServer(
         throw error
     }
     try await server.stop()
-}
-
-/// VmRSS of this process, in bytes.
-func residentBytes() throws -> Int {
-    guard let file = fopen("/proc/self/statm", "re") else { throw TestFailure(description: "/proc/self/statm") }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    guard fgets(&line, 256, file) != nil else { throw TestFailure(description: "/proc/self/statm") }
-    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
-        separator: " ")
-    guard words.count > 1, let pages = Int(words[1]) else { throw TestFailure(description: "/proc/self/statm") }
-    return pages * 4096
 }

@@ -8,11 +8,11 @@ import Testing
 
 @Suite struct LabelStoreTests {
     let store: LabelStore
-    let folder: String
+    private let scratch: ScratchDirectory
 
     init() throws {
-        folder = NSTemporaryDirectory() + "netroot-store-" + UUID().uuidString
-        store = LabelStore(label: "a", directory: folder)
+        scratch = try ScratchDirectory()
+        store = LabelStore(label: "a", directory: scratch.path)
         try Files.makeDirectory(store.generationsDirectory)
     }
 
@@ -39,10 +39,7 @@ import Testing
         return try await store.publish(draft, manifest: manifest(draft.number))
     }
 
-    func remove() { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
-
     @Test func publishedGenerationsAreNumberedAndCurrent() async throws {
-        defer { remove() }
         #expect(throws: StoreError.empty(label: "a")) { _ = try store.current() }
         try await publish()
         try await publish()
@@ -53,7 +50,6 @@ import Testing
     }
 
     @Test func aDraftIsNoGenerationAndIsCleanedUp() async throws {
-        defer { remove() }
         try await publish()
         let draft = try store.begin()
         try Files.replace(draft.directory + "/manifest.json", with: Array("{}".utf8))
@@ -99,7 +95,6 @@ import Testing
     }
 
     @Test func aNumberIsNeverUsedTwice() async throws {
-        defer { remove() }
         try await publish()
         try await publish()
         try store.makeCurrent(try store.generation(1))
@@ -109,7 +104,6 @@ import Testing
     }
 
     @Test func collectSparesTheCurrentTheInstalledAndThoseInUse() async throws {
-        defer { remove() }
         for _ in 1...6 { try await publish() }
         try store.makeCurrent(try store.generation(2))
         let hold = try store.generation(4).hold()
@@ -121,7 +115,6 @@ import Testing
     }
 
     @Test func rollbackGoesToTheOneBeforeOrTheOneNamed() async throws {
-        defer { remove() }
         for _ in 1...3 { try await publish() }
         #expect(try store.rollbackTarget(nil).number == 2)
         #expect(try store.rollbackTarget(1).number == 1)
@@ -133,7 +126,6 @@ import Testing
     }
 
     @Test func damagedGenerationsAreNamed() async throws {
-        defer { remove() }
         let generation = try await publish()
         try Files.replace(generation.directory + "/manifest.json", with: Array("{".utf8))
         let error = #expect(throws: StoreError.self) { _ = try store.current() }
@@ -146,7 +138,6 @@ import Testing
 
     @Test(arguments: [ArtifactKind.kernel, .initramfs, .tree])
     func aGenerationWithoutAnArtifactIsNotWhole(kind: ArtifactKind) async throws {
-        defer { remove() }
         let generation = try await publish()
         let path = try #require(generation.path(of: kind))
         try FileManager.default.removeItem(atPath: path)
@@ -156,7 +147,6 @@ import Testing
     }
 
     @Test func artifactsAreFoundByTheirKind() async throws {
-        defer { remove() }
         let generation = try await publish()
         #expect(generation.artifact(.initramfs)?.sha256 == "00" && generation.artifact(.squashfs) == nil)
         #expect(generation.path(of: .tree) == generation.exportPath && generation.path(of: .squashfs) == nil)
@@ -175,7 +165,6 @@ import Testing
         (#"{"schema": 3}"#, "a newer netroot (schema 3)"),
     ])
     func aManifestOfAnotherNetrootIsNamed(text: String, found: String) async throws {
-        defer { remove() }
         let path = try await publish().directory + "/manifest.json"
         try Files.replace(path, with: Array(text.utf8))
         let error = #expect(throws: StoreError.self) { _ = try store.current() }
@@ -185,7 +174,6 @@ import Testing
     }
 
     @Test func theLockNamesItsHolder() throws {
-        defer { remove() }
         let lock = try store.lock(verb: "build")
         let error = #expect(throws: LockedError.self) { _ = try store.lock(verb: "shell") }
         #expect(

@@ -1,29 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import NetrootSystem
 
-/// A folder that goes with the test.
-final class Scratch {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "netroot-test-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            Issue.record("cannot remove \(path): \(error)")
-        }
-    }
-}
-
 @Suite struct CommandTests {
     @Test func failureCarriesArgvTerminationAndLastLines() async throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let log = scratch.path + "/log"
         let runner = CommandRunner(log: log)
         let error = await #expect(throws: CommandError.self) {
@@ -41,7 +24,7 @@ final class Scratch {
     }
 
     @Test func lastLinesAreThoseOfTheFailedCommandOnly() async throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let runner = CommandRunner(log: scratch.path + "/log")
         try await runner.run(Command(["echo", "from the command before"]))
         let error = await #expect(throws: CommandError.self) {
@@ -63,7 +46,7 @@ final class Scratch {
     }
 
     @Test func cancellationKillsTheCommand() async throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let pidFile = scratch.path + "/pid"
         let task = Task {
             try await CommandRunner(log: scratch.path + "/log")
@@ -80,7 +63,7 @@ final class Scratch {
 
     @Test func aContainedCommandTakesItsChildrenWithIt() async throws {
         try #require(geteuid() == 0, "needs root for the namespaces")
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let marker = "netroot-contained-\(getpid())"
         let started = scratch.path + "/started"
         let task = Task {

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import NetrootSystem
@@ -14,7 +15,7 @@ import Testing
     ]
 
     @Test(arguments: DigestAlgorithm.allCases) func knownAnswers(_ algorithm: DigestAlgorithm) throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         #expect(try algorithm.hexadecimal(of: Array("abc".utf8)) == Self.abc[algorithm])
         try Files.replace(scratch.path + "/file", with: Array("xxabcyy".utf8))
         #expect(try algorithm.hexadecimal(ofFile: scratch.path + "/file", part: 2..<5) == Self.abc[algorithm])
@@ -46,7 +47,7 @@ import Testing
 
     /// More than a piece, and no whole number of them.
     @Test func aFileIsReadToItsEnd() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         let bytes = (0..<(5 << 19) + 7).map { UInt8(truncatingIfNeeded: $0 / 251) }
         try Files.replace(path, with: bytes)
@@ -61,7 +62,7 @@ import Testing
     }
 
     @Test func whatCannotBeReadIsSaid() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         #expect(throws: SystemError("read", path, code: ENOENT)) { try Digest.of(file: path) }
         #expect(throws: SystemError("read", scratch.path, code: EISDIR)) { try Digest.of(file: scratch.path) }
@@ -74,7 +75,7 @@ import Testing
     }
 
     @Test func cancellingEndsIt() async throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         try Files.replace(path, with: Array("text".utf8))
         let work = Task {

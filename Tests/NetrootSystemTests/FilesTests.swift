@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import NetrootSystem
 
 @Suite struct FilesTests {
     @Test func replaceKeepsTheOldFileWhereItFails() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         try Files.replace(path, with: Array("old".utf8))
         try FileManager.default.createDirectory(
@@ -15,7 +16,7 @@ import Testing
     }
 
     @Test func replaceSetsTheModeWhateverTheUmask() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         let before = umask(0o077)
         defer { umask(before) }
@@ -25,7 +26,7 @@ import Testing
     }
 
     @Test func aLinkIsReplacedInOneStep() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let link = scratch.path + "/current"
         try Files.replaceLink(link, target: "generations/1")
         try Files.replaceLink(link, target: "generations/2")
@@ -34,19 +35,19 @@ import Testing
     }
 
     @Test func aFileAboveTheLimitIsRefused() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         try Files.replace(scratch.path + "/big", with: [UInt8](repeating: 0, count: 1000))
         #expect(throws: SystemError.self) { _ = try Files.read(scratch.path + "/big", limit: 999) }
     }
 
     @Test func theNearestDirectoryExists() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         #expect(Files.nearestDirectory(scratch.path + "/a/b/c") == scratch.path)
         #expect(Files.nearestDirectory("/no-such-directory-here/x") == "/")
     }
 
     @Test func aSecondLockNamesTheHolder() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/lock"
         let first = try FileLock(path: path, subject: "label a", verb: "build a")
         let error = #expect(throws: LockedError.self) {
@@ -58,7 +59,7 @@ import Testing
     }
 
     @Test func aLockIsFreeWhenItsHolderIsGone() throws {
-        let scratch = try Scratch()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/lock"
         do { _ = try FileLock(path: path, subject: "label a", verb: "build a") }
         _ = try FileLock(path: path, subject: "label a", verb: "build a")

@@ -1,34 +1,26 @@
-import Foundation
+import Glibc
 import NetrootSystem
+import TestSupport
 import Testing
 
 @testable import NetrootTree
 
 @Suite struct RootTreeTests {
-    let folder: String
+    let sample: ScratchRoot
     let tree: RootTree
 
     init() throws {
-        folder = NSTemporaryDirectory() + "netroot-tree-" + UUID().uuidString
-        tree = RootTree(directory: folder + "/root")
-        try Files.makeDirectory(tree.directory + "/usr/lib")
-        try Files.makeDirectory(folder + "/outside")
-    }
-
-    func remove() { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
-
-    func link(_ path: String, _ target: String) throws {
-        try FileManager.default.createSymbolicLink(
-            atPath: tree.directory + "/" + path, withDestinationPath: target)
+        sample = try ScratchRoot()
+        tree = RootTree(directory: sample.root)
+        try tree.makeDirectory("usr/lib")
     }
 
     /// A FIFO without a writer would be waited for.
     @Test(.timeLimit(.minutes(1))) func onlyRegularFilesAreRead() throws {
-        defer { remove() }
         try tree.write("usr/lib/file", "text")
-        try link("link", "/usr/lib/file")
+        try sample.link("link", "/usr/lib/file")
         #expect(mkfifo(tree.directory + "/fifo", 0o600) == 0)
-        try link("to-fifo", "fifo")
+        try sample.link("to-fifo", "fifo")
         #expect(try tree.text("link") == "text")
         for path in ["fifo", "to-fifo", "usr"] {
             #expect(throws: RootPathError(path: path, reason: "it is no regular file")) { try tree.read(path) }
@@ -37,11 +29,10 @@ import Testing
     }
 
     @Test func symlinksAreResolvedInsideTheRoot() throws {
-        defer { remove() }
-        try link("lib", "usr/lib")
-        try link("absolute", "/usr/lib")
-        try link("escape", "../../outside")
-        try link("deep", "/../../../../outside")
+        try sample.link("lib", "usr/lib")
+        try sample.link("absolute", "/usr/lib")
+        try sample.link("escape", "../../outside")
+        try sample.link("deep", "/../../../../outside")
         #expect(try tree.resolve("lib/x") == tree.directory + "/usr/lib/x")
         #expect(try tree.resolve("/absolute/x") == tree.directory + "/usr/lib/x")
         #expect(try tree.resolve("escape/x") == tree.directory + "/outside/x")
@@ -52,24 +43,21 @@ import Testing
     }
 
     @Test func aLoopOfSymlinksIsAnError() throws {
-        defer { remove() }
-        try link("a", "b")
-        try link("b", "a")
+        try sample.link("a", "b")
+        try sample.link("b", "a")
         #expect(throws: RootPathError.self) { _ = try tree.resolve("a") }
     }
 
     @Test func writingReplacesASymlinkThatLeadsOutside() throws {
-        defer { remove() }
-        try Files.replace(folder + "/outside/file", with: Array("theirs".utf8))
+        try Files.replace(sample.outside + "/file", with: Array("theirs".utf8))
         try Files.makeDirectory(tree.directory + "/etc")
-        try link("etc/resolv.conf", folder + "/outside/file")
+        try sample.link("etc/resolv.conf", sample.outside + "/file")
         try tree.write("etc/resolv.conf", "ours")
-        #expect(try Files.text(folder + "/outside/file") == "theirs")
+        #expect(try Files.text(sample.outside + "/file") == "theirs")
         #expect(try Files.text(tree.directory + "/etc/resolv.conf") == "ours")
     }
 
     @Test func patternsFindOnlyWhatMatches() throws {
-        defer { remove() }
         for name in ["ssh_host_rsa_key", "ssh_host_rsa_key.pub", "sshd_config"] {
             try tree.write("etc/ssh/\(name)", "")
         }
@@ -78,12 +66,11 @@ import Testing
     }
 
     @Test func installingKeepsSymlinksAndExecutables() throws {
-        defer { remove() }
-        let source = folder + "/source"
+        let source = sample.scratch.path + "/source"
         try Files.makeDirectory(source + "/sub")
         try Files.replace(source + "/sub/run", with: [1], mode: 0o755)
         try Files.replaceLink(source + "/link", target: "/dev/null")
-        try link("opt", "usr")
+        try sample.link("opt", "usr")
         try tree.install(source, at: "/opt/x")
         #expect(try Files.linkTarget(tree.directory + "/usr/x/link") == "/dev/null")
         #expect(access(tree.directory + "/usr/x/sub/run", X_OK) == 0)
@@ -96,21 +83,19 @@ import Testing
         ("{a", ["{a"]), ("{{a,b}", ["{a", "{b"]), ("{a}", ["a"]),
     ])
     func bracesStandForSeveralPatterns(pattern: String, expected: [String]) {
-        defer { remove() }
         #expect(RootTree.braces(pattern) == expected)
     }
 
     /// glob(3) would look for `*.so` in the host's directories.
     @Test func aPatternStaysInTheRoot() throws {
-        defer { remove() }
         for name in ["usr/lib/a.so", "usr/lib/b.so", "usr/lib/.c.so", "usr/lib/x"] {
             try Files.replace("\(tree.directory)/\(name)", with: [])
         }
-        try Files.replace(folder + "/outside/host.so", with: [])
-        try link("lib", "/usr/lib")
-        try link("host", folder + "/outside")
-        try link("up", "../../../../..\(folder)/outside")
-        try link("dangling", "nowhere")
+        try Files.replace(sample.outside + "/host.so", with: [])
+        try sample.link("lib", "/usr/lib")
+        try sample.link("host", sample.outside)
+        try sample.link("up", "../../../../..\(sample.outside)")
+        try sample.link("dangling", "nowhere")
         #expect(try tree.glob("/lib/*.so") == ["/lib/a.so", "/lib/b.so"])
         #expect(try tree.glob("l?b/{a,x}*") == ["/lib/a.so", "/lib/x"])
         #expect(try tree.glob("usr/lib/[ab].so") == ["/usr/lib/a.so", "/usr/lib/b.so"])
@@ -121,17 +106,15 @@ import Testing
     }
 
     @Test func aDirectoryIsRemovedAndNoSymlinkFollowed() throws {
-        defer { remove() }
-        try Files.replace(folder + "/outside/file", with: [])
+        try Files.replace(sample.outside + "/file", with: [])
         try Files.makeDirectory(tree.directory + "/usr/lib/deep/er")
         try Files.replace(tree.directory + "/usr/lib/deep/file", with: [])
-        try link("usr/lib/deep/er/out", folder + "/outside")
-        try link("out", folder + "/outside")
+        try sample.link("usr/lib/deep/er/out", sample.outside)
+        try sample.link("out", sample.outside)
         try tree.removeAll("usr/lib/deep")
         try tree.removeAll("out")
         try tree.removeAll("no/such/thing")
-        #expect(Files.exists(folder + "/outside/file"))
+        #expect(Files.exists(sample.outside + "/file"))
         #expect(!Files.exists(tree.directory + "/usr/lib/deep") && !Files.exists(tree.directory + "/out"))
     }
-
 }

@@ -2,51 +2,66 @@ import Glibc
 import NetrootSystem
 import Subprocess
 import SystemPackage
+import Testing
 
-/// A directory of a test's own, removed with all that is in it.
+/// A directory of a test's own. It goes with its owner, whatever lies in it; where it cannot, the test fails.
 package final class ScratchDirectory: Sendable {
+    /// The directory in which it is made.
+    package enum Place: String, Sendable {
+        /// The usual one. It may be a tmpfs.
+        case temporary = "/tmp"
+        /// For what is large, as roots are, or needs a filesystem on a disk.
+        case disk = "/var/tmp"
+    }
+
     package let path: String
 
-    package init() throws {
-        var template = Array("/tmp/netroot-image-test-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { throw SystemError("make", "/tmp/netroot-image-test", code: errno) }
-        path = String(cString: made)
+    /// - Throws: `SystemError`.
+    package init(in place: Place = .temporary) throws {
+        var template = Array("\(place.rawValue)/netroot-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("make a directory in", place.rawValue, code: errno) }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // mkdtemp(3) lets nobody else in, and some tests run programs as another user.
+        try SystemError.check("protect", path, chmod(path, 0o755))
     }
 
-    deinit { Self.remove(Array(path.utf8CString)) }
-
-    /// Removes a directory by its path with the NUL; names need not be text.
-    private static func remove(_ directory: [CChar]) {
-        guard let stream = opendir(directory) else { return }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                $0.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
-            }
-            if name == [0x2E] || name == [0x2E, 0x2E] { continue }
-            let path = directory.dropLast() + [0x2F] + name + [0]
-            if unlink(Array(path)) != 0 { remove(Array(path)) }
-        }
-        closedir(stream)
-        rmdir(directory)
+    deinit {
+        do { try remove() } catch { Issue.record("the scratch directory \(path) is left: \(error)") }
     }
 
-    /// Runs a reference tool with its standard input from a file and returns its standard output.
+    /// Removes it before its owner goes; nothing where that was done already.
+    /// - Throws: `SystemError`, the first, when all that can be removed has been.
+    package func remove() throws { try TreeRemoval.remove(path) }
+
+    /// Removes a file or directory in it; nothing where there is none.
+    /// - Throws: as `remove()`.
+    package func remove(_ name: String) throws { try TreeRemoval.remove("\(path)/\(name)") }
+
+    /// Runs a reference tool in it, with its standard input from a file, and returns its standard output.
+    /// - Throws: `TestFailure` with what the tool wrote to standard error.
     package func output(_ name: String, _ arguments: [String], input: String? = nil) async throws -> String {
         let file = try FileDescriptor.open(FilePath(input ?? "/dev/null"), .readOnly)
         let result = try await run(
             .name(name), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C", "TZ": "UTC"]),
             workingDirectory: FilePath(path), input: .fileDescriptor(file, closeAfterSpawningProcess: true),
             output: .string(limit: 1 << 24), error: .string(limit: 1 << 20))
-        guard result.terminationStatus.isSuccess else { throw ReferenceToolError(message: result.standardError) }
+        guard result.terminationStatus.isSuccess else { throw TestFailure("\(name): \(result.standardError)") }
         return result.standardOutput
     }
 
+    /// Writes a file, makes the directories above it, and returns its path.
+    /// - Throws: `SystemError`.
+    @discardableResult
     package func write(_ name: String, _ bytes: [UInt8], mode: UInt16 = 0o644) throws -> String {
-        try Files.replace("\(path)/\(name)", with: bytes, mode: mode)
-        return "\(path)/\(name)"
+        let file = "\(path)/\(name)"
+        if let slash = file.lastIndex(of: "/") { try Files.makeDirectory(String(file[..<slash])) }
+        try Files.replace(file, with: bytes, mode: mode)
+        return file
     }
-}
 
-package struct ReferenceToolError: Error {
-    package let message: String
+    /// Writes a text as `write` does bytes.
+    @discardableResult
+    package func write(_ name: String, _ text: String, mode: UInt16 = 0o644) throws -> String {
+        try write(name, Array(text.utf8), mode: mode)
+    }
 }
