@@ -1,5 +1,6 @@
 import Foundation
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// Roots with network managers: in the running system, and in the initramfs.
@@ -29,7 +30,7 @@ extension BootTests {
         let repository = site.folder + "/pacman-repository"
         try await run(["rm", "-rf", repository])
         try await run([
-            Site.package + "/Tests/Fixtures/pacman-repository", "bootable", "--sign", "--root",
+            Checkout.path + "/Tests/Fixtures/pacman-repository", "bootable", "--sign", "--root",
             site.folder + "/netroots/managers/current/root", repository,
         ])
         try await site.run("build", "arch")
@@ -49,8 +50,8 @@ extension BootTests {
     private func managers() async throws -> Site {
         let shared = try await Site.shared.value
         let site = Site(netroot: shared.netroot, folder: shared.folder, hostsName: "managers.conf")
-        let shipped = try Files.text(Site.package + "/recipes/debian12-base.def")
-        let more = try Files.text(Site.package + "/Tests/BootTests/network-managers.def")
+        let shipped = try Files.text(Checkout.path + "/recipes/debian12-base.def")
+        let more = try Files.text(Checkout.path + "/Tests/BootTests/network-managers.def")
         let packages = "openssh-server network-manager ifupdown"
         try Files.replace(
             site.folder + "/managers.def",

@@ -1,5 +1,6 @@
 import Foundation
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// A root of RPM packages, built by dnf from a repository that is made here.
@@ -16,7 +17,7 @@ extension BootTests {
         try Files.makeDirectory(folder)
         try await run(
             [
-                Site.package + "/Tests/Fixtures/rpm-repository", "bootable", "--sign", "--root", try await real(root),
+                Checkout.path + "/Tests/Fixtures/rpm-repository", "bootable", "--sign", "--root", try await real(root),
                 repository,
             ])
         let fingerprint = try Files.text(repository + "/fingerprint")

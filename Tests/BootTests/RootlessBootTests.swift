@@ -1,32 +1,15 @@
-import Foundation
 import NetrootSystem
+import TestSupport
 import Testing
 
 extension BootTests {
-    /// Recipe to booted machine as an ordinary user, made for it: nothing setuid but newuidmap(1).
+    /// Recipe to booted machine as an ordinary user, made for the test: nothing setuid but newuidmap(1).
     @Test(.timeLimit(.minutes(15)))
     func anOrdinaryUserBuildsInstallsAndBoots() async throws {
-        let user = "nrb" + UUID().uuidString.prefix(8).lowercased()
-        let home = "/var/tmp/\(user)"
-        try await run(["useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", user])
-        func asUser(_ argv: [String]) -> Command {
-            Command(
-                [
-                    "setpriv", "--reuid", user, "--regid", user, "--init-groups", "--", "env", "-i",
-                    "HOME=\(home)", "PATH=/usr/bin:/bin",
-                ] + argv, workingDirectory: home)
-        }
-        do {
-            // A checkout may be nobody's but root's. Not by scripts/install: `swift test` holds the build directory's lock.
-            let share = home + "/netroot/share/netroot"
-            try Files.makeDirectory(share)
-            try Files.makeDirectory(home + "/netroot/bin")
-            let netroot = home + "/netroot/bin/netroot"
-            try await run(["cp", Site.package + "/.build/release/netroot", netroot])
-            for folder in ["dracut-modules", "root-files", "guest", "libexec", "recipes"] {
-                try await run(["cp", "-R", "\(Site.package)/\(folder)", share])
-            }
-            try await run(["chmod", "-R", "a+rX", home + "/netroot"])
+        try await FreshUser.with { user in
+            let home = user.home
+            let netroot = try await InstalledNetroot.copy(
+                Checkout.path + "/.build/release/netroot", to: home + "/netroot")
             try Files.replace(
                 home + "/hosts.conf",
                 with: Array(
@@ -37,24 +20,16 @@ extension BootTests {
 
                     """.utf8))
             for verb in ["build", "installnfs", "test"] {
-                _ = try await CommandRunner().capture(asUser([netroot, verb, "node"]))
+                _ = try await CommandRunner().capture(
+                    Command(user.argv([netroot, verb, "node"]), workingDirectory: home))
             }
             let image = home + "/netroots/node/current/root.squashfs"
             let listing = try await CommandRunner().capture(Command(["unsquashfs", "-lln", image]))
             #expect(listing.contains("-rwsr-xr-x 0/0"), "su and others belong to root")
             #expect(listing.contains("-rwxr-sr-x 0/42"), "chage is of group shadow")
-            let strange = ["find", home, "!", "-user", user, "!", "-user", "root", "-print", "-quit"]
+            let strange = ["find", home, "!", "-user", user.name, "!", "-user", "root", "-print", "-quit"]
             #expect(
                 try await CommandRunner().capture(Command(strange)).isEmpty, "files of the user's other IDs are left")
-        } catch {
-            try await remove(user, home)
-            throw error
         }
-        try await remove(user, home)
-    }
-
-    private func remove(_ user: String, _ home: String) async throws {
-        try await run(["rm", "-rf", "--one-file-system", "--", home])
-        try await run(["userdel", user])
     }
 }

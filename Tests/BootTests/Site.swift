@@ -1,5 +1,6 @@
 import Foundation
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// A site for the boot tests: its own hosts file, TFTP root and NETROOT, and the release build of netroot.
@@ -14,16 +15,13 @@ struct Site: Sendable {
     var hosts: String { folder + "/" + hostsName }
     var tftpboot: String { folder + "/tftpboot" }
 
-    static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
-
     private static func prepare() async throws -> Site {
-        let site = Site(netroot: package + "/.build/release/netroot", folder: "/var/tmp/netroot-boot-tests")
+        let site = Site(netroot: Checkout.path + "/.build/release/netroot", folder: "/var/tmp/netroot-boot-tests")
         try #require(Files.exists(site.netroot), "swift build -c release --static-swift-stdlib --product netroot")
         try #require(geteuid() == 0, "boot tests build images and need root")
         try Files.makeDirectory(site.folder)
         // What the tests add to the shipped recipe: files for rootovlcfg=, a service that a test breaks.
-        let shipped = try Files.text(package + "/recipes/debian12-base.def")
+        let shipped = try Files.text(Checkout.path + "/recipes/debian12-base.def")
         let additions = """
 
             %post
@@ -49,7 +47,7 @@ struct Site: Sendable {
                 OVERLAY_SIZE = 300m
                 TRANSPORTS = nfs nbd http iscsi
                 [debian13]
-                RECIPE = \(package)/recipes/debian13-base.def
+                RECIPE = \(Checkout.path)/recipes/debian13-base.def
 
                 """.utf8))
         for label in ["debian12", "debian13"] {
@@ -80,7 +78,9 @@ struct Site: Sendable {
         let result = try await CommandRunner(log: log).statusOf(
             Command(["sh", "-c", "exec \"$@\" > \(output)", "sh"] + argv))
         let report = try Files.read(output)
-        guard !report.isEmpty else { throw NoReport(errors: try Files.text(log)) }
+        guard !report.isEmpty else {
+            throw TestFailure("netroot test ended before it had a report: \(try Files.text(log))")
+        }
         return (try JSONDecoder().decode(TestReport.self, from: Data(report)), result)
     }
 
@@ -94,11 +94,6 @@ struct Site: Sendable {
         #expect(try Files.names(in: "/run/netroot").filter { $0.hasPrefix(label + "-") } == [])
         #expect(!(try Files.text("/proc/self/mountinfo").contains(folder)))
     }
-}
-
-/// `netroot test` ended before it had a report.
-struct NoReport: Error {
-    let errors: String
 }
 
 /// The JSON of `netroot test`, read by its documented names.

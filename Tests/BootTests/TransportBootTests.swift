@@ -1,5 +1,6 @@
 import Foundation
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// The other transports, UEFI, and what goes wrong with their servers.
@@ -136,7 +137,7 @@ extension BootTests {
             try await CommandRunner().capture(
                 Command([
                     "unshare", "--pid", "--fork", "--kill-child=KILL", "--",
-                    Site.package + "/libexec/nbd-server-foreground", site.folder + "/nbd-server.pid", "-C",
+                    Checkout.path + "/libexec/nbd-server-foreground", site.folder + "/nbd-server.pid", "-C",
                     site.folder + "/nbd-server.conf",
                 ]))
         }

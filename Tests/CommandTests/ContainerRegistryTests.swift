@@ -2,6 +2,7 @@ import FoundationEssentials
 import NetrootImage
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 private typealias Image = ContainerImage

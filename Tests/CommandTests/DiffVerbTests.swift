@@ -60,9 +60,7 @@ import Testing
     }
 
     private func diff(_ before: Int, _ after: Int) async throws -> Row {
-        let outcome = try await scratch.run("diff", "a", "\(before)", "\(after)", "--json")
-        expectSuccess(outcome)
-        return try JSONDecoder().decode(Row.self, from: Data(outcome.output.utf8))
+        try expectJSON(Row.self, try await scratch.run("diff", "a", "\(before)", "\(after)", "--json"))
     }
 
     /// The plain output's lines.

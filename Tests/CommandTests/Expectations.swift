@@ -1,3 +1,4 @@
+import Foundation
 import NetrootSystem
 import Testing
 
@@ -22,4 +23,12 @@ func expectError(
 /// Expects that a command succeeded.
 func expectSuccess(_ outcome: Outcome, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(outcome.status == 0, "\(outcome.errors)\(outcome.output)", sourceLocation: sourceLocation)
+}
+
+/// Expects that a command with `--json` succeeded, and reads its report.
+func expectJSON<T: Decodable>(
+    _ type: T.Type, _ outcome: Outcome, sourceLocation: SourceLocation = #_sourceLocation
+) throws -> T {
+    expectSuccess(outcome, sourceLocation: sourceLocation)
+    return try JSONDecoder().decode(type, from: Data(outcome.output.utf8))
 }

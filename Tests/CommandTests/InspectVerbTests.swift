@@ -59,11 +59,6 @@ import Testing
         var initramfs: FileRow
     }
 
-    private func json<T: Decodable>(_ type: T.Type, _ outcome: Outcome) throws -> T {
-        expectSuccess(outcome)
-        return try JSONDecoder().decode(type, from: Data(outcome.output.utf8))
-    }
-
     private func inspect(_ path: String, _ options: String..., limit: Int = 60) async throws -> Outcome {
         try await CommandTests.run([Place.netroot, "inspect", path] + options, folder: scratch.path, limit: limit)
     }
@@ -110,7 +105,7 @@ import Testing
 
     @Test func aSquashfsImage() async throws {
         let path = try await image("x.img", ["-b", "65536", "-Xcompression-level", "5"])
-        let row = try json(FileRow.self, try await inspect(path, "--json"))
+        let row = try expectJSON(FileRow.self, try await inspect(path, "--json"))
         #expect(row.kind == "squashfs" && row.path == path)
         #expect(row.image?.compression == "zstd" && row.image?.level == 5 && row.image?.blockSize == 65536)
         // Five files, ten directories, a symlink, a FIFO, a device.
@@ -130,7 +125,7 @@ import Testing
             ["new", path], ["add", "--datatype", "3", path, scratch.hosts],
             ["add", "--datatype", "4", "--partfs", "1", "--parttype", "2", "--partarch", "2", path, try await image()],
         ] { expectSuccess(try await CommandTests.run(["siftool"] + arguments)) }
-        let row = try json(FileRow.self, try await inspect(path, "--json"))
+        let row = try expectJSON(FileRow.self, try await inspect(path, "--json"))
         #expect(
             row.kind == "sif" && row.image?.compression == "zstd" && row.parts?.map(\.kind) == ["labels", "partition"])
         #expect(row.parts?.first?.bytes == Int(try Files.size(scratch.hosts)))
@@ -148,7 +143,7 @@ import Testing
     @Test func anInitramfsOfSeveralArchives() async throws {
         let bytes = try initramfs()
         let path = try scratch.write("initrd.img", bytes: bytes)
-        let row = try json(FileRow.self, try await inspect(path, "--json"))
+        let row = try expectJSON(FileRow.self, try await inspect(path, "--json"))
         #expect(row.kind == "initramfs" && row.packedBytes == bytes.count && row.dracutModules == ["base", "nfs"])
         #expect(row.archives?.map(\.archives) == [2] && row.archives?.first?.compression == "none")
         #expect(row.tree.kernels == ["6.1.0-1"] && row.tree.kernelModules == 1 && row.tree.files == 3)
@@ -156,7 +151,7 @@ import Testing
         let packed = try Files.read(path + ".gz")
         let early = try NewcArchive(entries: [NewcEntry("early", .bytes([1]))]).bytes()
         let both = try scratch.write("both.img", bytes: early + packed)
-        let other = try json(FileRow.self, try await inspect(both, "--json"))
+        let other = try expectJSON(FileRow.self, try await inspect(both, "--json"))
         #expect(other.archives?.map(\.compression) == ["none", "gzip"])
         #expect(other.archives?.map(\.archives) == [1, 2])
         #expect(other.archives?.last?.bytes == bytes.count && other.archives?.last?.offset == early.count)
@@ -169,7 +164,7 @@ import Testing
         let generation = try await Fabricated.generation(of: label)
         try Files.replace(generation.initramfs, with: try initramfs())
         for subject in ["a", generation.directory, scratch.path + "/netroots/a/current"] {
-            let row = try json(GenerationRow.self, try await scratch.run("inspect", subject, "--json"))
+            let row = try expectJSON(GenerationRow.self, try await scratch.run("inspect", subject, "--json"))
             #expect(row.kind == "generation" && row.label == "a" && row.generation == 1 && row.format == "tree")
             #expect(row.kernel == "6.1.0-1" && row.root.kind == "tree" && row.image == nil)
             #expect(row.root.tree.files == 1 && row.initramfs.dracutModules == ["base", "nfs"])
@@ -181,7 +176,7 @@ import Testing
         manifest.artifacts.removeAll { $0.kind == .tree }
         manifest.artifacts.append(.init(.squashfs, bytes: 1, sha256: String(repeating: "0", count: 64)))
         try scratch.store("a").rewrite(manifest, of: generation)
-        let row = try json(GenerationRow.self, try await scratch.run("inspect", "a", "--json"))
+        let row = try expectJSON(GenerationRow.self, try await scratch.run("inspect", "a", "--json"))
         #expect(row.format == "squashfs" && row.root.kind == "squashfs" && row.image == nil)
         expectTree(row.root.tree, devices: 1)
         let text = try await scratch.run("inspect", "a")

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import NetrootSystem
+import TestSupport
 import Testing
 
 /// Where the tests find things.
@@ -16,10 +17,7 @@ enum Place {
     }()
 
     /// The checkout.
-    static let checkout: String = {
-        let tests = PathText.parent(#filePath)
-        return PathText.parent(PathText.parent(tests))
-    }()
+    static let checkout = Checkout.path
 
     /// Packages, kept between runs of the tests.
     static let cache = "/var/cache/netroot-tests"

@@ -41,11 +41,6 @@ import Testing
         var appOrder: [String]
     }
 
-    private func rows(_ outcome: Outcome) throws -> [Row] {
-        expectSuccess(outcome)
-        return try JSONDecoder().decode([Row].self, from: Data(outcome.output.utf8))
-    }
-
     static let whole = """
         Bootstrap: oras
         From: alpine:{{ V }}
@@ -90,7 +85,7 @@ import Testing
     @Test func json() async throws {
         try scratch.write("r.def", Self.whole)
         let outcome = try await recipe("r.def", "--json", "--build-arg", "V=3.17", "--build-arg", "X=1")
-        let rows = try rows(outcome)
+        let rows = try expectJSON([Row].self, outcome)
         #expect(outcome.errors == "netroot: warning: r.def: build argument X is not used\n")
         #expect(rows.count == 2)
         #expect(rows[0].header == ["bootstrap": "oras", "from": "alpine:3.17", "stage": "one"])
@@ -124,7 +119,7 @@ import Testing
     @Test func jsonWithoutAHeader() async throws {
         try scratch.write("r.def", "%help\nHello\n")
         let outcome = try await recipe("r.def", "--json")
-        #expect(try rows(outcome)[0].header == nil)
+        #expect(try expectJSON([Row].self, outcome)[0].header == nil)
         #expect(outcome.output.contains("\"header\" : null"))
     }
 

@@ -2,54 +2,16 @@ import Foundation
 import Glibc
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
-/// An ordinary user, made for a test and removed with it.
-final class FreshUser: Sendable {
-    let name: String
-    let home: String
-
-    private init() async throws {
-        name = "nrt" + UUID().uuidString.prefix(8).lowercased()
-        home = "/var/tmp/\(name)"
-        let outcome = try await CommandTests.run([
-            "useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", name,
-        ])
-        try #require(outcome.status == 0, "\(outcome.errors)")
-    }
-
+extension FreshUser {
     /// Runs a command as the user, with nothing of this process's environment.
     func run(
         _ argv: [String], wrapper: [String] = [], environment: [String: String] = [:], limit: Int = 240
     ) async throws -> Outcome {
-        let own = ["HOME": home, "USER": name, "PATH": "/usr/bin:/bin"].merging(environment) { $1 }
-        return try await CommandTests.run(
-            wrapper + ["setpriv", "--reuid", name, "--regid", name, "--init-groups", "--", "env", "-i"]
-                + own.map { "\($0.key)=\($0.value)" }.sorted() + argv, folder: home, limit: limit)
-    }
-
-    /// Removes the user and his files; those of his other IDs too.
-    private func remove() async throws {
-        _ = try await CommandTests.run(["rm", "-rf", "--one-file-system", "--", home])
-        var outcome = try await CommandTests.run(["userdel", name])
-        // A process that was killed may not be gone yet.
-        for _ in 1...50 where outcome.status != 0 {
-            try await Task.sleep(for: .milliseconds(200))
-            outcome = try await CommandTests.run(["userdel", name])
-        }
-        #expect(outcome.status == 0, "\(outcome.errors)")
-    }
-
-    /// Makes a user for a while.
-    static func with(_ body: (FreshUser) async throws -> Void) async throws {
-        let user = try await FreshUser()
-        do {
-            try await body(user)
-        } catch {
-            try await user.remove()
-            throw error
-        }
-        try await user.remove()
+        try await CommandTests.run(
+            wrapper + self.argv(argv, environment: environment), folder: home, limit: limit)
     }
 }
 
@@ -71,17 +33,7 @@ extension Builds {
             try FakeRecipe(setup: setup, test: "test \"$(cat /proc/sys/kernel/ostype)\" = Linux; : > /dev/null")
                 .write(scratch)
             let path = try await FakeRecipe.environment(scratch)
-            // A checkout may be nobody's but root's.
-            let share = scratch.path + "/installed/share/netroot"
-            try Files.makeDirectory(share)
-            try Files.makeDirectory(scratch.path + "/installed/bin")
-            let folders = ["dracut-modules", "root-files", "libexec", "guest"].map { Place.checkout + "/" + $0 }
-            for command in [
-                ["cp", Place.netroot, scratch.path + "/installed/bin/netroot"], ["cp", "-R"] + folders + [share],
-                ["chmod", "-R", "a+rX", scratch.path + "/installed"],
-            ] {
-                expectSuccess(try await run(command))
-            }
+            _ = try await InstalledNetroot.copy(Place.netroot, to: scratch.path + "/installed")
             let owner = try await run(["chown", "-R", "\(user.name):\(user.name)", scratch.path])
             #expect(owner.status == 0)
             return (scratch, path)

@@ -12,11 +12,6 @@ import Testing
         try scratch.writeHosts("a", "b")
     }
 
-    private func json<T: Decodable>(_ type: T.Type, _ outcome: Outcome) throws -> T {
-        expectSuccess(outcome)
-        return try JSONDecoder().decode(type, from: Data(outcome.output.utf8))
-    }
-
     struct LabelRow: Decodable, Equatable {
         var label: String
         var format: String
@@ -43,12 +38,12 @@ import Testing
     }
 
     private func generations(_ label: String) async throws -> [GenerationRow] {
-        try json([GenerationRow].self, try await scratch.run("generations", label, "--json"))
+        try expectJSON([GenerationRow].self, try await scratch.run("generations", label, "--json"))
     }
 
     @Test func listNamesEveryLabelAndItsCurrentGeneration() async throws {
         let generation = try await Fabricated.generation(of: scratch.label("a"))
-        let rows = try json([LabelRow].self, try await scratch.run("list", "--json"))
+        let rows = try expectJSON([LabelRow].self, try await scratch.run("list", "--json"))
         #expect(
             rows == [
                 LabelRow(
@@ -74,7 +69,7 @@ import Testing
     @Test func rollbackGoesToTheOneBeforeOrTheOneNamed() async throws {
         expectError(try await scratch.run("rollback", "a"), .failed, ["a has no generation yet", "netroot build a"])
         for _ in 1...3 { try await Fabricated.generation(of: scratch.label("a")) }
-        let row = try json(GenerationRow.self, try await scratch.run("rollback", "a", "--json"))
+        let row = try expectJSON(GenerationRow.self, try await scratch.run("rollback", "a", "--json"))
         #expect(row.generation == 2)
         #expect(row.current)
         #expect(try Files.linkTarget(scratch.path + "/netroots/a/current") == "generations/2")
@@ -89,9 +84,9 @@ import Testing
     @Test func gcKeepsTheNewestAndNeverRemovesTheCurrentOne() async throws {
         for _ in 1...4 { try await Fabricated.generation(of: scratch.label("a")) }
         expectSuccess(try await scratch.run("rollback", "a", "2"))
-        let first = try json(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "1", "--json"))
+        let first = try expectJSON(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "1", "--json"))
         #expect(first == CollectedRow(label: "a", removed: [1, 3], inUse: [], kept: [2, 4]))
-        let second = try json(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "0", "--json"))
+        let second = try expectJSON(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "0", "--json"))
         #expect(second == CollectedRow(label: "a", removed: [4], inUse: [], kept: [2]))
         #expect(try Files.text(scratch.path + "/netroots/a/current/vmlinuz") == "kernel 2")
         #expect(try Files.names(in: scratch.path + "/netroots/a/generations") == [".last", "2"])
@@ -105,7 +100,7 @@ import Testing
         let held = try await Fabricated.generation(of: scratch.label("a"))
         for _ in 3...4 { try await Fabricated.generation(of: scratch.label("a")) }
         let hold = try held.hold()
-        let row = try json(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "1", "--json"))
+        let row = try expectJSON(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "1", "--json"))
         withExtendedLifetime(hold) {}
         #expect(row == CollectedRow(label: "a", removed: [3], inUse: [2], kept: [1, 2, 4]))
     }
