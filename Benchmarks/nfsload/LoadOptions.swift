@@ -95,7 +95,7 @@ struct LoadOptions {
     }
 
     private static func number<T: FixedWidthInteger>(_ option: String, _ text: String) throws(LoadError) -> T {
-        guard let number = T(text), number >= 0 else { throw .usage("\(option): '\(text)' is no number") }
+        guard let number = T(text), number >= 0 else { throw .usage("\(option): '\(text)' is not a number") }
         return number
     }
 }

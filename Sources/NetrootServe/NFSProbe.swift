@@ -189,7 +189,7 @@ struct RemoteRoot {
         return status.type == .regular && status.mode & 0o111 != 0
     }
 
-    /// Whether a directory has such an entry; false for what is no directory. A missing file is no error of the probe.
+    /// Whether a directory has such an entry; false for what is not a directory. A missing file is no error of the probe.
     private func contains(_ name: [UInt8], in parent: [UInt8]) throws(ServeError) -> Bool {
         let directory = parent.isEmpty ? [UInt8(ascii: "/")] : parent
         guard try context.status(directory).type == .directory else { return false }

@@ -24,11 +24,11 @@ enum RPCAcceptStatus: UInt32, Sendable {
     case systemError = 5
 }
 
-/// Why a record is no call that can be answered.
+/// Why a record is not a call that can be answered.
 enum RPCError: Error, Equatable, Sendable {
     /// The header is cut or has a length that no header has.
     case malformed
-    /// A REPLY, or a `msg_type` that does not exist: who sends one to a server is no client.
+    /// A REPLY, or a `msg_type` that does not exist: who sends one to a server is not a client.
     case notACall
 }
 

@@ -179,7 +179,7 @@ public struct Install: Sendable {
     private func requireWritable() throws {
         let place = Files.nearestDirectory(label.tftpboot)
         if Files.exists(label.tftpboot), !Files.isDirectory(label.tftpboot) {
-            throw BootError.tftpNotWritable(path: label.tftpboot, reason: "it is no directory")
+            throw BootError.tftpNotWritable(path: label.tftpboot, reason: "it is not a directory")
         }
         guard access(place, W_OK) == 0 else {
             throw BootError.tftpNotWritable(path: label.tftpboot, reason: String(cString: strerror(errno)))

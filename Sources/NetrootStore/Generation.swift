@@ -109,14 +109,14 @@ public enum StoreError: ReportableError, Equatable {
     case nothingBefore(label: String, number: Int)
     /// A generation's directory does not hold a whole generation.
     case damaged(directory: String, reason: String)
-    /// A directory is no generation at all.
+    /// A directory is not a generation at all.
     case noGeneration(directory: String)
     /// A manifest of another netroot; nil: it does not say which.
     case otherSchema(path: String, schema: Int?)
     /// A generation has no artifact of this kind.
     case lacks(directory: String, kind: ArtifactKind)
 
-    /// `.usage` for a number that there is not, else `.failed`.
+    /// `.usage` for a number that no generation has, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
         case .empty, .nothingBefore, .damaged, .noGeneration, .otherSchema, .lacks: .failed
@@ -134,7 +134,7 @@ public enum StoreError: ReportableError, Equatable {
         case .nothingBefore(let label, let number):
             return "\(label) has no generation older than \(number); netroot generations \(label) lists them"
         case .noGeneration(let directory):
-            return "\(directory) is no generation: those are NETROOT/generations/NUMBER, with a manifest.json"
+            return "\(directory) is not a generation: those are NETROOT/generations/NUMBER, with a manifest.json"
         case .damaged(let directory, let reason):
             return "\(directory) is not a whole generation: \(reason); remove it, or build the label again"
         case .otherSchema(let path, let schema?) where schema > Manifest.currentSchema:

@@ -194,7 +194,7 @@ public struct CommandRunner: Sendable {
 private struct TerminalModes {
     private var modes = termios()
 
-    /// Nil where standard input is no terminal.
+    /// Nil where standard input is not a terminal.
     init?() {
         guard tcgetattr(STDIN_FILENO, &modes) == 0 else { return nil }
     }

@@ -223,7 +223,7 @@ private struct FilePieces {
         guard part == nil || offset == end else { throw DigestError.tooShort(path: path, bytes: offset) }
     }
 
-    /// What is no file or disk has no content, or one without an end.
+    /// What is not a file or disk has no content, or one without an end.
     private func requireContent(_ file: FileDescriptor) throws {
         var status = stat()
         try SystemError.check("read", path, fstat(file.rawValue, &status))

@@ -187,7 +187,7 @@ public final class DirectoryHandle: Sendable {
     }
 
     /// The target of a symlink in the directory.
-    /// - Throws: `SystemError`; `EINVAL` where it is no symlink.
+    /// - Throws: `SystemError`; `EINVAL` where it is not a symlink.
     public func target(of name: [UInt8]) throws -> [UInt8] {
         try Self.target(of: name, in: descriptor) { failure("read", name, code: $0) }
     }

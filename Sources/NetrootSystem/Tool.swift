@@ -54,7 +54,7 @@ public struct MissingError: ReportableError, Equatable {
 
     /// Always `.unavailable`.
     public var exitStatus: ExitStatus { .unavailable }
-    /// One line, with the apt-get command that mends it.
+    /// One line, with the apt-get command that installs it.
     public var description: String {
         "not installed: \(things.joined(separator: ", ")); apt-get install \(packages.joined(separator: " "))"
     }

@@ -76,7 +76,7 @@ public enum UserNamespace {
     }
 }
 
-/// A user namespace that cannot be had.
+/// Why no user namespace can be made.
 public struct UserNamespaceError: ReportableError, Equatable {
     /// In the words of unshare(1) or newuidmap(1).
     public let reason: String

@@ -151,7 +151,7 @@ public enum InspectionError: ReportableError, Equatable {
     public var description: String {
         switch self {
         case .unknownFile(let path, let looks):
-            "\(path) is no squashfs image, SIF file or initramfs: it is \(looks)"
+            "\(path) is not a squashfs image, SIF file or initramfs: it is \(looks)"
         }
     }
 }

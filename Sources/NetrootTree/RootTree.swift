@@ -54,7 +54,7 @@ public struct RootTree: Sendable {
         var status = stat()
         try SystemError.check("read", host, lstat(host, &status))
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw RootPathError(path: path, reason: "it is no regular file")
+            throw RootPathError(path: path, reason: "it is not a regular file")
         }
         return host
     }

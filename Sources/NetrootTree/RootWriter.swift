@@ -101,7 +101,7 @@ struct RootWriter {
             if errno == EPERM { throw RootFillError.device(path: parent.display(name)) }
             throw parent.failure("make", name)
         }
-        // Made a moment ago in a directory that nobody else can enter: it is no symlink.
+        // Made a moment ago in a directory that nobody else can enter: it is not a symlink.
         guard fchmodat(parent.descriptor, terminated(name), attributes.mode, 0) == 0 else {
             throw parent.failure("protect", name)
         }

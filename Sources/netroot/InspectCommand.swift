@@ -12,7 +12,7 @@ struct InspectCommand: AsyncParsableCommand {
         discussion: """
             A squashfs image, a SIF file, an initramfs (newc archives, also several and compressed), a generation's
             directory, or a label, which means its current generation. What has a slash in it is a path; so is a name that
-            is no label.
+            is not a label.
 
             A file that is none of these, or is damaged, ends with exit status 1.
 

@@ -46,7 +46,7 @@ func cachePath(_ given: String?) throws -> String {
     throw ValidationError("neither HOME nor NETROOT_CACHE is set: give --cache DIRECTORY")
 }
 
-/// Throws for a number that is no TCP port.
+/// Throws for a number that is not a TCP port.
 func checkPorts(_ ports: [String: Int?]) throws {
     for (option, port) in ports {
         guard let port, !(1...65535).contains(port) else { continue }

@@ -57,7 +57,7 @@ struct PackCommand: AsyncParsableCommand {
 
     private func limit() throws -> Int64 {
         guard let bytes = byteCount(cacheSize) else {
-            throw ValidationError("--cache-size '\(cacheSize)' is no size; write 2g, 512m, or 0")
+            throw ValidationError("--cache-size '\(cacheSize)' is not a size; write 2g, 512m, or 0")
         }
         return bytes
     }

@@ -12,7 +12,7 @@ struct RecipeCommand: AsyncParsableCommand {
             JSON; bytes of a script that are no UTF-8 are shown as U+FFFD there.
 
             A mistake in the recipe ends with exit status 64. What netroot cannot build yet
-            is no mistake: it is said in the account.
+            is not a mistake: it is said in the account.
 
             Examples:
               netroot recipe recipes/debian12-base.def

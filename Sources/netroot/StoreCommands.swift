@@ -77,7 +77,7 @@ struct GCCommand: AsyncParsableCommand {
     var keep: Int
 
     func validate() throws {
-        guard keep >= 0 else { throw ValidationError("--keep wants a number from 0 on, not \(keep)") }
+        guard keep >= 0 else { throw ValidationError("--keep has to be 0 or more, not \(keep)") }
     }
 
     func run() async throws {

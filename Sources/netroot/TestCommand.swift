@@ -69,16 +69,16 @@ struct TestCommand: AsyncParsableCommand {
     var nfsPath: String?
 
     func validate() throws {
-        guard timeout > 0 else { throw ValidationError("--timeout wants seconds above 0, not \(timeout)") }
+        guard timeout > 0 else { throw ValidationError("--timeout has to be more than 0 seconds, not \(timeout)") }
         try checkPorts(["--ssh-port": sshPort, "--nfs-port": nfsPort, "--mount-port": mountPort])
         guard nfsPort != nil || (mountPort == nil && nfsPath == nil) else {
-            throw ValidationError("--mount-port and --nfs-path want --nfs-port")
+            throw ValidationError("--mount-port and --nfs-path need --nfs-port")
         }
         guard nfsPort == nil || ([nil, NFS().name].contains(transport) && !all) else {
             throw ValidationError("--nfs-port is for --transport nfs")
         }
         guard loader == nil || !all else { throw ValidationError("--loader is not for --all") }
-        guard junit == nil || all else { throw ValidationError("--junit wants --all") }
+        guard junit == nil || all else { throw ValidationError("--junit needs --all") }
     }
 
     func run() async throws {

@@ -62,7 +62,7 @@ import Testing
         ("[a]\nRECIPE = a.def\n[a]\nRECIPE = b.def\n", ":3: [a] is already in line 1"),
         ("[a]\nRW = N\n", ":1: [a] has no RECIPE"),
         ("[a]\nRECIPE = a.def\nFORMAT = squashfss\n", ":3: FORMAT: unknown format"),
-        ("[a]\nRECIPE = a.def\nFORMAT = tree tree\n", ":3: FORMAT: 'tree' is there twice"),
+        ("[a]\nRECIPE = a.def\nFORMAT = tree tree\n", ":3: FORMAT: 'tree' is named twice"),
     ])
     func badValues(text: String, expected: String) async throws {
         try scratch.write("hosts.conf", text)

@@ -6,7 +6,7 @@ import NetrootSystem
 struct FakeRecipe {
     static let kernel = "6.1.0-fake"
 
-    /// The header, for an agent that is no fake.
+    /// The header, for an agent that is not a fake.
     var header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
     /// Lines of the sections, without indent.
     var setup = ""

@@ -193,7 +193,7 @@ import Testing
         expectError(try await inspect(try scratch.write("kernel", "MZ...")), .failed, ["a kernel or an EFI program"])
         expectError(try await inspect("/dev/null"), .failed, ["/dev/null", "a device"])
         try Files.makeDirectory(scratch.path + "/folder")
-        expectError(try await inspect("./folder"), .failed, ["/folder is no generation", "manifest.json"])
+        expectError(try await inspect("./folder"), .failed, ["/folder is not a generation", "manifest.json"])
         expectError(try await inspect("./absent"), .failed, ["/absent", "No such file"])
         expectError(try await scratch.run("inspect", "absent"), .usage, ["no label 'absent'", "labels: a, b"])
         expectError(try await scratch.run("inspect", "b"), .failed, ["b has no generation yet"])
@@ -204,7 +204,7 @@ import Testing
         expectError(try await inspect(cut), .failed, ["cut.cpio", "cut off"])
     }
 
-    /// A name that is no label is a file, also where there is no hosts file.
+    /// A name that is not a label is a file, also where there is no hosts file.
     @Test func aNameWithoutSlashMayBeAFile() async throws {
         let name = try await image().split(separator: "/").last.map(String.init) ?? ""
         expectSuccess(try await scratch.run("inspect", name))

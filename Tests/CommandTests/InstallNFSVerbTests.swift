@@ -142,7 +142,7 @@ import Testing
         let before = try await scratch.snapshot()
         expectError(
             try await scratch.run("installnfs", "a"), .failed,
-            ["TFTPBOOT \(scratch.path)/tftpboot cannot be written", "no directory", "set TFTPBOOT elsewhere"])
+            ["TFTPBOOT \(scratch.path)/tftpboot cannot be written", "it is not a directory", "set TFTPBOOT elsewhere"])
         #expect(try await scratch.snapshot() == before)
     }
 

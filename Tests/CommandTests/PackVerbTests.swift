@@ -52,9 +52,9 @@ import Testing
     @Test(arguments: [
         (["--compression", "lzo"], "unknown compression 'lzo'"),
         (["--compression", "zstd:23"], "zstd has no level '23'"),
-        (["--compression", "lz4:3"], "lz4 has no levels"), (["--block-size", "2m"], "no block size of squashfs"),
-        (["--block-size", "5000"], "no block size of squashfs"), (["--block-size", "2k"], "4k to 1m"),
-        (["--cache-size", "much"], "is no size"),
+        (["--compression", "lz4:3"], "lz4 has no levels"), (["--block-size", "2m"], "is not a block size of squashfs"),
+        (["--block-size", "5000"], "is not a block size of squashfs"), (["--block-size", "2k"], "4k to 1m"),
+        (["--cache-size", "much"], "is not a size"),
     ])
     func settingsOutOfRange(options: [String], words: String) async throws {
         let outcome = try await run([Place.netroot, "pack", "tree", "image"] + options, folder: scratch.path)
@@ -64,8 +64,8 @@ import Testing
     }
 
     @Test func wrongPlaces() async throws {
-        expectError(try await pack("nothing", "image"), .usage, ["\(scratch.path)/nothing is no directory"])
-        expectError(try await pack("tree/text", "image"), .usage, ["tree/text is no directory"])
+        expectError(try await pack("nothing", "image"), .usage, ["\(scratch.path)/nothing is not a directory"])
+        expectError(try await pack("tree/text", "image"), .usage, ["tree/text is not a directory"])
         expectError(try await pack("tree", "tree/etc/image"), .usage, ["is inside the tree"])
         expectError(
             try await pack("tree", "no/such/folder/image"), .failed,

@@ -121,7 +121,7 @@ extension Builds {
             let twice = "cat /fake.cpio /fake.cpio > /two && cp /two /fake.cpio"
             let outcome = try await shell(twice + " && touch /etc/dracut.conf.d/x.conf", live: true)
             #expect(outcome.status == 0, "\(outcome.errors)")
-            #expect(outcome.output.contains("initramfs made anew; netroot installnfs a"))
+            #expect(outcome.output.contains("initramfs made anew; netroot install a"))
             #expect(try current().manifest.artifacts.map(\.kind) == [.kernel, .initramfs, .tree])
             let initramfs = try #require(current().artifact(.initramfs))
             #expect(try Files.size(first.initramfs) == initramfs.bytes)

@@ -172,7 +172,7 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nRW = Y # really", 3, ["line of its own"]),
         ("[a]\nRECIPE=x\nFORMAT = uki", 3, ["not supported yet"]),
         ("[a]\nRECIPE=x\nFORMAT = tree, iso", 3, ["'iso' is not supported yet", "use tree or squashfs"]),
-        ("[a]\nRECIPE=x\nFORMAT = tree squashfs Tree", 3, ["'Tree' is there twice"]),
+        ("[a]\nRECIPE=x\nFORMAT = tree squashfs Tree", 3, ["'Tree' is named twice"]),
         ("[a]\nRECIPE=x\nFORMAT = ,", 3, ["names no format", "write tree"]),
         ("[a]\nRECIPE=x\nFORMAT = tree squashf", 3, ["unknown format 'squashf'", "did you mean 'squashfs'?"]),
         ("[a]\nRECIPE=x\nTRANSPORTS = nfs http nfs", 3, ["nfs", "twice"]),

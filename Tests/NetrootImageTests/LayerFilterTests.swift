@@ -86,8 +86,8 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
             "hard link into what it replaces", [("d/f", "0", ""), ("d", "1", "d/f")],
             "'d': a hard link to a file of the directory that it would replace"
         ),
-        ("member below a file", [("f", "0", ""), ("f/x", "0", "")], "'f/x': a name below what is no directory"),
-        ("member below a device", [("f", "3", ""), ("f/x", "0", "")], "'f/x': a name below what is no directory"),
+        ("member below a file", [("f", "0", ""), ("f/x", "0", "")], "'f/x': a name below what is not a directory"),
+        ("member below a device", [("f", "3", ""), ("f/x", "0", "")], "'f/x': a name below what is not a directory"),
         ("hard link to itself", [("h", "1", "./h")], "a hard link to itself"),
         ("whiteout of the parent", [(".wh...", "0", "")], "'.wh...': a whiteout of '..'"),
         ("whiteout of the directory", [(".wh..", "0", "")], "a whiteout of '.'"),
@@ -98,7 +98,7 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
             "a whiteout through a symlink"
         ),
         ("opaque through a symlink", [("l", "2", "/"), ("l/.wh..wh..opq", "0", "")], "a whiteout through a symlink"),
-        ("whiteout as a directory", [(".wh.x", "5", "")], "a whiteout that is no empty file"),
+        ("whiteout as a directory", [(".wh.x", "5", "")], "a whiteout that is not an empty file"),
         ("whiteout with members", [(".wh.x/y", "0", "")], "a whiteout that is a directory"),
         ("opaque as a directory", [("a/.wh..wh..opq/b", "0", "")], "a whiteout that is a directory"),
         (
@@ -106,12 +106,12 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
             "'l/y': a whiteout that is a directory"
         ),
         ("hard link into a whiteout", [("l", "2", ".wh.x"), ("h", "1", "l/y")], "a hard link into a whiteout"),
-        ("whiteout as a symlink", [(".wh.x", "2", "/")], "a whiteout that is no empty file"),
-        ("whiteout as a hard link", [("f", "0", ""), (".wh.x", "1", "f")], "a whiteout that is no empty file"),
-        ("whiteout as a device", [(".wh.x", "3", "")], "a whiteout that is no empty file"),
+        ("whiteout as a symlink", [(".wh.x", "2", "/")], "a whiteout that is not an empty file"),
+        ("whiteout as a hard link", [("f", "0", ""), (".wh.x", "1", "f")], "a whiteout that is not an empty file"),
+        ("whiteout as a device", [(".wh.x", "3", "")], "a whiteout that is not an empty file"),
         ("hard link to a whiteout", [(".wh.x", "0", ""), ("h", "1", ".wh.x")], "a hard link to '.wh.x'"),
         ("whiteout of a whiteout", [(".wh..wh.x", "0", "")], "a whiteout of an unknown kind"),
-        ("AUFS's own", [(".wh..wh.plnk", "5", "")], "a whiteout that is no empty file"),
+        ("AUFS's own", [(".wh..wh.plnk", "5", "")], "a whiteout that is not an empty file"),
         ("long component", [(String(repeating: "x", count: 99), "0", "")], "passed"),
     ]
 
@@ -168,11 +168,11 @@ private func refusal(_ layers: [[UInt8]], devices: Bool = false) -> String {
         #expect(try removed(("d/a/x", "0", ""), ("d/.wh..wh..opq", "0", "")) == ["d/a/x", "d/a/y", "d/b"])
         #expect(try removed(("d", "0", "")) == all && removed(("d", "2", "e")) == all && removed(("d", "6", "")) == all)
         #expect(try removed(("d", "5", "")) == [] && removed(("s", "5", "")) == ["s"])
-        #expect(refusal([base, layer(("keep/x", "5", ""))]).contains("'keep/x': a name below what is no directory"))
+        #expect(refusal([base, layer(("keep/x", "5", ""))]).contains("'keep/x': a name below what is not a directory"))
         // One whiteout within another, in either order.
         #expect(try removed(("d/a/.wh..wh..opq", "0", ""), (".wh.d", "0", "")) == all)
         #expect(try removed(("d/.wh..wh..opq", "0", ""), (".wh..wh..opq", "0", "")).count == 10)
-        #expect(refusal([base, layer(("keep/.wh.x", "0", ""))]).contains("a name below what is no directory"))
+        #expect(refusal([base, layer(("keep/.wh.x", "0", ""))]).contains("a name below what is not a directory"))
         #expect(try removed((".wh.nothing", "0", ""), ("no/.wh.thing", "0", "")) == [])
         // The hard link keeps what the whiteout takes the first name of.
         #expect(try removed(("h", "1", "keep"), (".wh.keep", "0", "")) == ["keep"])

@@ -89,7 +89,7 @@ import Testing
 
     /// What each field can be wrong by, and the words of the error.
     static let lies: [Lie] = [
-        ("no SIF file: it is a script", { $0.magic = Array("SIF_MAGIK\0".utf8) }),
+        ("is not a SIF file: it is a script", { $0.magic = Array("SIF_MAGIK\0".utf8) }),
         ("SIF version '02', not '01'", { $0.version = Array("02\0".utf8) }),
         ("0 descriptors", { $0.total = 0 }),
         ("-1 descriptors", { $0.total = -1 }),

@@ -23,7 +23,7 @@ import Testing
         let listing = try SquashfsListing(reader)
         var paths = try await tree.scratch.output("find", ["tree", "-mindepth", "1", "-printf", "/%P\\0"])
             .split(separator: "\0").map { Array($0.utf8) }
-        // `find` prints the bytes of names as they are; what is no text is named here.
+        // `find` prints the bytes of names as they are; what is not text is named here.
         paths.removeAll { String(decoding: $0, as: UTF8.self).contains("\u{FFFD}") }
         paths.append([0x2F, 0xFF, 0xFE, 0x20, 0x0A, 0x80])
         #expect(listing.items.count == paths.count + SquashfsTree.devices.count + 1)

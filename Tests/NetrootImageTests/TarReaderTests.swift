@@ -150,7 +150,7 @@ private func problem(_ bytes: [UInt8], limits: TarReader.Limits = .init()) -> St
         #expect(problem(changed(108, [0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF])).contains("an owner that is too large"))
         #expect(problem(changed(156, [UInt8(ascii: "S")])).contains("sparse"))
         #expect(problem(changed(156, [UInt8(ascii: "M")])).contains("unknown type 77"))
-        #expect(problem(LayerSample.block([1], "2", size: LayerSample.octal(5))).contains("no regular file"))
+        #expect(problem(LayerSample.block([1], "2", size: LayerSample.octal(5))).contains("what is not a regular file"))
         let device = LayerSample.block([1], "3", device: ("7777777", "0000000"))
         #expect(problem(device).contains("numbers that are too large"))
     }

@@ -19,7 +19,7 @@ extension ServerTests {
                 let templates = try Self.templates(witness, root)
                 var random = SeededRandom(seed: 20_260_801)
                 let start = try residentBytes()
-                // A record that is no call ends its connection, and those behind it are lost: more are sent than count.
+                // A record that is not a call ends its connection, and those behind it are lost: more are sent than count.
                 for _ in 0..<21_000 {
                     let client = try RawClient(port: server.port)
                     let batch = (0..<10).flatMap { _ in Self.record(templates, &random) }

@@ -66,7 +66,6 @@ import Testing
 
     /// However the work ends: with an error, cancelled, or without a generation. Of those the error alone leaves its log.
     @Test func aDraftThatIsNotPublishedIsDropped() async throws {
-        defer { remove() }
         try await publish()
         let before = try Files.names(in: store.generationsDirectory)
         func fill(_ draft: Draft) throws {

@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    /// An ACL, too, which the image cannot hold: another one is no difference.
+    /// An ACL, too, which the image cannot hold: another one is not a difference.
     @Test func aCopyWithOtherTimesIsTheSame() async throws {
         // u::rw- u:1:r-- g::r-- m::r-- o::r--, as acl(5) is stored.
         let acl = "0x0200000001000600ffffffff020004000100000004000400ffffffff10000400ffffffff20000400ffffffff"

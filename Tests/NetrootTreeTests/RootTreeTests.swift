@@ -23,7 +23,7 @@ import Testing
         try sample.link("to-fifo", "fifo")
         #expect(try tree.text("link") == "text")
         for path in ["fifo", "to-fifo", "usr"] {
-            #expect(throws: RootPathError(path: path, reason: "it is no regular file")) { try tree.read(path) }
+            #expect(throws: RootPathError(path: path, reason: "it is not a regular file")) { try tree.read(path) }
         }
         #expect(throws: SystemError.self) { try tree.read("missing") }
     }

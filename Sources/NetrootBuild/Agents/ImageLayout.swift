@@ -55,12 +55,13 @@ struct ImageLayout: Sendable {
     init(directory: String, digest: String, from: String) throws {
         func decoded<T: Decodable>(_ type: T.Type, _ digest: String) throws -> T {
             guard let path = Self.blob(digest, in: directory) else {
-                throw ContainerError.damaged(image: from, problem: "'\(digest.prefix(80))' is no digest")
+                throw ContainerError.damaged(image: from, problem: "'\(digest.prefix(80))' is not a digest")
             }
             do {
                 return try JSON.value(type, from: try Files.read(path, limit: 8 << 20))
             } catch let error as DecodingError {
-                throw ContainerError.damaged(image: from, problem: "\(digest) is no description of an image: \(error)")
+                throw ContainerError.damaged(
+                    image: from, problem: "\(digest) is not a description of an image: \(error)")
             }
         }
         let manifest = try decoded(Manifest.self, digest)
@@ -76,7 +77,7 @@ struct ImageLayout: Sendable {
                 problem: "\(manifest.layers.count) layers, and its configuration has \(config.rootfs.layers.count)")
         }
         for layer in manifest.layers where Self.blob(layer.digest, in: directory) == nil {
-            throw ContainerError.damaged(image: from, problem: "'\(layer.digest.prefix(80))' is no digest")
+            throw ContainerError.damaged(image: from, problem: "'\(layer.digest.prefix(80))' is not a digest")
         }
         self.directory = directory
         self.digest = digest

@@ -217,6 +217,6 @@ struct RecipeSteps: Sendable {
 }
 
 extension Recipe.Stage {
-    /// `%labels` by name; of a name that is there twice the last.
+    /// `%labels` by name; of a name that is named twice the last.
     fileprivate var labelValues: [String: String] { Dictionary(labels.map { ($0.name, $0.value) }) { $1 } }
 }

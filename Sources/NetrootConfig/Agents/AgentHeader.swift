@@ -96,7 +96,8 @@ extension RecipeHeader {
         let packages = try expanded(entry).blankSeparatedWords.flatMap { $0.split(separator: ",").map(String.init) }
         // Such a word would reach the tool as an option of its own.
         if let option = packages.first(where: { $0.hasPrefix("-") }) {
-            throw error(entry, "'\(excerpt(option))' is no name of a package", "Include: takes names of packages only")
+            throw error(
+                entry, "'\(excerpt(option))' is not a name of a package", "Include: takes names of packages only")
         }
         return packages
     }

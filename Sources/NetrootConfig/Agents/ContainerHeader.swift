@@ -115,12 +115,12 @@ enum ImageReference {
         }
         if parts.count == 2 {
             guard isDigest(parts[1]) else {
-                return ("'\(excerpt(String(parts[1])))' is no digest", "such as @sha256: and 64 hexadecimal digits")
+                return ("'\(excerpt(String(parts[1])))' is not a digest", "such as @sha256: and 64 hexadecimal digits")
             }
             guard tag == nil else { return ("it has a tag and a digest", "leave out the tag; the digest says it all") }
         }
         if let tag, !isTag(tag) {
-            return ("'\(excerpt(String(tag)))' is no tag", "letters, digits, '_', '.', '-', at most 128")
+            return ("'\(excerpt(String(tag)))' is not a tag", "letters, digits, '_', '.', '-', at most 128")
         }
         return problem(withName: name)
     }
@@ -132,7 +132,9 @@ enum ImageReference {
             host.contains(".") || host.contains(":") || host == "localhost"
         {
             guard isHost(host) else {
-                return ("'\(excerpt(String(host)))' is no registry", "such as registry.example.org or localhost:5000")
+                return (
+                    "'\(excerpt(String(host)))' is not a registry", "such as registry.example.org or localhost:5000"
+                )
             }
             components.removeFirst()
         }

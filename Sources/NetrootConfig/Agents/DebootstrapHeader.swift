@@ -22,7 +22,7 @@ extension RecipeHeader {
         guard suite.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || ".-_/+".utf8.contains($0) }),
             suite.utf8.first?.isASCIILetter == true || suite.utf8.first?.isASCIIDigit == true
         else {
-            throw error(version, "'\(excerpt(suite))' is no name of a suite", "such as OSVersion: bookworm")
+            throw error(version, "'\(excerpt(suite))' is not a name of a suite", "such as OSVersion: bookworm")
         }
         return AgentHeader.Debootstrap(suite: suite, mirror: try debianMirror(), include: try include())
     }
@@ -35,7 +35,7 @@ extension RecipeHeader {
             value.blankSeparatedWords.count == 1
         else {
             throw error(
-                entry, "'\(excerpt(value))' is no URL of a mirror",
+                entry, "'\(excerpt(value))' is not a URL of a mirror",
                 "such as MirrorURL: http://mirror.example.org/debian")
         }
         return value

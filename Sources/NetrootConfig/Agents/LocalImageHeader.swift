@@ -40,14 +40,14 @@ extension RecipeHeader {
             guard name.count > 1 else { return .label(label, generation: nil) }
             guard let number = Int(name[1]), number > 0, name[1].utf8.allSatisfy(\.isASCIIDigit) else {
                 throw error(
-                    entry, "'\(excerpt(String(name[1])))' is no number of a generation",
+                    entry, "'\(excerpt(String(name[1])))' is not a number of a generation",
                     "such as From: label:\(excerpt(label))@7")
             }
             return .label(label, generation: number)
         }
         guard !from.contains("://"), !from.hasPrefix("~"), !from.contains("\n") else {
             throw error(
-                entry, "From: '\(excerpt(from))' is no path",
+                entry, "From: '\(excerpt(from))' is not a path",
                 "localimage takes a directory, a squashfs image, a SIF file or label:NAME")
         }
         if from.hasPrefix("/") { return .path(from) }
@@ -64,7 +64,8 @@ extension RecipeHeader {
         }
         for word in words where word.utf8.count != 40 || !word.utf8.allSatisfy({ Character(.init($0)).isHexDigit }) {
             throw error(
-                entry, "'\(excerpt(word))' is no fingerprint of a key", "give its 40 hexadecimal digits without blanks")
+                entry, "'\(excerpt(word))' is not a fingerprint of a key",
+                "give its 40 hexadecimal digits without blanks")
         }
         return words.map { $0.uppercased() }
     }

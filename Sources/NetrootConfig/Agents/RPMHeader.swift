@@ -89,7 +89,8 @@ extension RecipeHeader {
                 options.append(.init(name: last.name, value: last.value + " " + word))
             } else {
                 throw error(
-                    entry, "Setopt: '\(excerpt(word))' is no NAME=VALUE", "such as Setopt: install_weak_deps=False")
+                    entry, "Setopt: '\(excerpt(word))' is not of the form NAME=VALUE",
+                    "such as Setopt: install_weak_deps=False")
             }
         }
         return options
@@ -103,7 +104,7 @@ extension RecipeHeader {
     private func osVersion() throws(ConfigError) -> String? {
         guard let entry = self[.osVersion], !entry.value.isEmpty else { return nil }
         guard entry.value.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || "._-".utf8.contains($0) }) else {
-            throw error(entry, "'\(excerpt(entry.value))' is no version of a distribution", "such as OSVersion: 9")
+            throw error(entry, "'\(excerpt(entry.value))' is not a version of a distribution", "such as OSVersion: 9")
         }
         return entry.value
     }
@@ -115,7 +116,7 @@ extension RecipeHeader {
             !value.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: ",") })
         else {
             throw error(
-                entry, "\(entry.spelling): '\(excerpt(value))' is no URL of a repository",
+                entry, "\(entry.spelling): '\(excerpt(value))' is not a URL of a repository",
                 "begin with https://, http://, ftp:// or file:///")
         }
         if self[.osVersion]?.value.isEmpty ?? true, value.contains("releasever") {
@@ -144,7 +145,7 @@ extension RecipeHeader {
         for word in words
         where ![40, 64].contains(word.utf8.count) || !word.utf8.allSatisfy({ "0123456789ABCDEF".utf8.contains($0) }) {
             throw error(
-                entry, "'\(excerpt(word))' is no fingerprint of a key",
+                entry, "'\(excerpt(word))' is not a fingerprint of a key",
                 "40 hexadecimal digits without blanks; several divided by commas")
         }
         guard !words.isEmpty else { throw error(entry, "Fingerprints: names none", "remove the line") }
@@ -162,7 +163,7 @@ extension RecipeHeader {
                     "the key \(excerpt(url)) would come by plain HTTP", "take https://, or add its Fingerprints:")
             }
             guard ["https://", "http://", "file:///"].contains(where: lower.hasPrefix) else {
-                throw optionError("gpgkey=\(excerpt(url)) is no URL of a key", "begin with https:// or file:///")
+                throw optionError("gpgkey=\(excerpt(url)) is not a URL of a key", "begin with https:// or file:///")
             }
         }
         return urls

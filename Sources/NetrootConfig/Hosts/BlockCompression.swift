@@ -84,7 +84,7 @@ public struct BlockSize: Sendable, Hashable, CustomStringConvertible {
     public init(parsing text: String) throws(BlockSettingError) {
         guard let bytes = byteCount(text), (4096...1 << 20).contains(bytes), bytes & (bytes - 1) == 0 else {
             throw BlockSettingError(
-                problem: "'\(text)' is no block size of squashfs",
+                problem: "'\(text)' is not a block size of squashfs",
                 hint: "write a power of two from 4k to 1m, such as 128k")
         }
         self.init(bytes: Int(bytes))

@@ -72,11 +72,11 @@ struct HostsScanner {
         }
         let name = text[(text.startIndex + 1)..<close].trimmingBlanks.text
         if name != "DEFAULT", name.uppercased() == "DEFAULT" {
-            throw error(line, "'\(name)' is no label name", "write [DEFAULT] for the section of defaults")
+            throw error(line, "'\(name)' is not a label name", "write [DEFAULT] for the section of defaults")
         }
         guard isLabelName(name) else {
             throw error(
-                line, "'\(name)' is no label name",
+                line, "'\(name)' is not a label name",
                 "a label starts with a letter or digit, goes on with letters, digits, '.', '_' or '-', "
                     + "and has at most 63 characters")
         }

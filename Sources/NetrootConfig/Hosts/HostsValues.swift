@@ -124,7 +124,7 @@ struct HostsValues {
                 throw error(
                     key, "unknown \(noun) '\(word)'", nearest.map { "did you mean '\($0)'?" } ?? "use \(choice)")
             }
-            if names.contains(name) { throw error(key, "'\(word)' is there twice", "remove one") }
+            if names.contains(name) { throw error(key, "'\(word)' is named twice", "remove one") }
             names.append(name)
         }
         guard !names.isEmpty else { throw error(key, "names no \(noun)", "write \(known.first ?? "one")") }
@@ -149,7 +149,7 @@ struct HostsValues {
     private func cacheSize() throws(ConfigError) -> Int64 {
         guard let value = try text(.cacheSize) else { return 2 << 30 }
         guard let bytes = byteCount(value) else {
-            throw error(.cacheSize, "'\(value)' is no size", "write 2g, 512m, or 0 for no cache")
+            throw error(.cacheSize, "'\(value)' is not a size", "write 2g, 512m, or 0 for no cache")
         }
         return bytes
     }
@@ -188,7 +188,7 @@ struct HostsValues {
         let range = 128...16_777_216
         guard value.utf8.allSatisfy(\.isASCIIDigit), let number = Int(value), range.contains(number) else {
             throw error(
-                .vmMemory, "'\(value)' is no number of MiB from \(range.lowerBound) to \(range.upperBound)",
+                .vmMemory, "'\(value)' is not a number of MiB from \(range.lowerBound) to \(range.upperBound)",
                 "write 2048 for 2 GiB")
         }
         return number
@@ -198,7 +198,7 @@ struct HostsValues {
     private func overlaySize() throws(ConfigError) -> String {
         guard let value = try text(.overlaySize)?.lowercased() else { return "50%" }
         let bad = error(
-            .overlaySize, "'\(value)' is no size for a tmpfs",
+            .overlaySize, "'\(value)' is not a size for a tmpfs",
             "write a percentage of the RAM from 1% to 100%, or a size from 1m such as 512m or 2g")
         let digits = value.utf8.prefix(while: \.isASCIIDigit)
         guard !digits.isEmpty, let number = Int(String(Substring(digits))) else { throw bad }

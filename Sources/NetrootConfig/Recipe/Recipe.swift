@@ -48,7 +48,7 @@ public struct Recipe: Sendable, Equatable {
     /// Reads and checks a recipe.
     ///
     /// - Parameters:
-    ///   - bytes: the file's content; what is no script must be UTF-8.
+    ///   - bytes: the file's content; what is not a script must be UTF-8.
     ///   - path: the file's path, for errors.
     ///   - arguments: the build arguments, by name; they go before the defaults of `%arguments`.
     /// - Throws: `ConfigError` with the line of the first mistake.

@@ -2,7 +2,7 @@ public import NetrootSystem
 
 /// Why a configuration that netroot shares with its owner cannot be changed.
 public enum SharedConfigError: ReportableError, Equatable {
-    /// A marker without its partner, or a section that is there twice; line counted from 1.
+    /// A marker without its partner, or a section that is named twice; line counted from 1.
     case brokenMarkers(file: String, line: Int, problem: String)
     /// An entry of the same name that netroot did not write.
     case foreignEntry(file: String, entry: String, line: Int)

@@ -52,7 +52,7 @@ public struct Initramfs: Sendable {
     }
 }
 
-/// Why a file is no initramfs that netroot can read.
+/// Why a file is not an initramfs that netroot can read.
 public enum InitramfsError: ReportableError, Equatable {
     /// Neither a newc archive nor a known compression; offset in bytes.
     case unknownSegment(path: String, offset: UInt64)

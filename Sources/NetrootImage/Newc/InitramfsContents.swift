@@ -104,7 +104,7 @@ public struct InitramfsContents: Sendable {
         return nil
     }
 
-    /// `nfs_layout` of `kernel/fs/nfs-layout.ko.xz`; nil where the path is no kernel module.
+    /// `nfs_layout` of `kernel/fs/nfs-layout.ko.xz`; nil where the path is not a kernel module.
     public static func moduleName(_ path: String) -> String? {
         let file = path.split(separator: "/").last.map(String.init) ?? ""
         for suffix in [".ko", ".ko.xz", ".ko.zst", ".ko.gz"] where file.hasSuffix(suffix) {

@@ -18,13 +18,13 @@ public struct NewcArchive: Sendable, Equatable {
     /// Checks and sorts entries, and adds the parent directories that are missing, as 0755 root:root.
     ///
     /// - Throws: `NewcError.badEntry` for a path that is absolute, empty, too long or twice there, that holds NUL,
-    ///   `.` or `..`, or lies below something that is no directory.
+    ///   `.` or `..`, or lies below something that is not a directory.
     public init(entries: [NewcEntry]) throws(NewcError) {
         var byPath: [[UInt8]: NewcEntry] = [:]
         for entry in entries {
             try Self.check(entry)
             guard byPath.updateValue(entry, forKey: entry.path) == nil else {
-                throw Self.error(entry, "the name is there twice")
+                throw Self.error(entry, "the name is named twice")
             }
         }
         for entry in entries {
@@ -33,7 +33,7 @@ public struct NewcArchive: Sendable, Equatable {
                 parent = parent[..<slash]
                 let known = byPath[Array(parent)]
                 if let known, known.content != .directory {
-                    throw Self.error(entry, "'\(TerminalText.line(Array(parent)))' is no directory")
+                    throw Self.error(entry, "'\(TerminalText.line(Array(parent)))' is not a directory")
                 }
                 if known != nil { break }
                 byPath[Array(parent)] = NewcEntry(path: Array(parent), content: .directory)

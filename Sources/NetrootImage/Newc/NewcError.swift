@@ -4,7 +4,7 @@ public import NetrootSystem
 public enum NewcError: ReportableError, Equatable {
     /// An entry that the format, or the kernel that unpacks it, cannot take.
     case badEntry(path: String, problem: String)
-    /// A byte sequence that is no newc archive, or not a whole one.
+    /// A byte sequence that is not a newc archive, or not a whole one.
     case badArchive(name: String, offset: UInt64, problem: String)
     /// The archive goes beyond a bound that keeps the reader's memory and time in check.
     case tooLarge(name: String, problem: String)

@@ -53,7 +53,7 @@ struct NewcOutput {
         var status = stat()
         try SystemError.check("read", path.string, fstat(file.rawValue, &status))
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw NewcError.badEntry(path: path.string, problem: "it is no regular file")
+            throw NewcError.badEntry(path: path.string, problem: "it is not a regular file")
         }
         guard let size = UInt32(exactly: status.st_size) else { throw tooLarge(entry) }
         var fields = fields
@@ -65,7 +65,7 @@ struct NewcOutput {
             let count = try SystemError.wrap("read", path.string) {
                 try chunk.withUnsafeMutableBytes { try file.read(into: .init(rebasing: $0[..<min(left, $0.count)])) }
             }
-            // The size is already out, so that a file which shrank cannot be mended.
+            // The size is already out, so a file that shrank cannot be put right.
             guard count > 0 else {
                 throw NewcError.badEntry(path: path.string, problem: "it became smaller while it was read")
             }

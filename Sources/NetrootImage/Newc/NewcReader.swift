@@ -40,7 +40,7 @@ public struct NewcReader: Sendable {
     }
 
     private enum State: Sendable {
-        /// Before an archive: zeros, its first header, or something that is no newc archive.
+        /// Before an archive: zeros, its first header, or something that is not a newc archive.
         case boundary
         case header
         case name(NewcFields)
@@ -78,7 +78,7 @@ public struct NewcReader: Sendable {
     /// Reads the next bytes.
     ///
     /// - Parameter receive: gets each entry that becomes complete, trailers excepted.
-    /// - Returns: how many bytes were taken; fewer than given means that what follows is no newc archive.
+    /// - Returns: how many bytes were taken; fewer than given means that what follows is not a newc archive.
     /// - Throws: `NewcError`, and what `receive` throws.
     public mutating func read(_ bytes: ArraySlice<UInt8>, receive: (Entry) throws -> Void) throws -> Int {
         var rest = bytes

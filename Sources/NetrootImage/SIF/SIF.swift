@@ -177,7 +177,7 @@ public struct SIF: Sendable, Equatable {
     }
 
     /// Opens the root.
-    /// - Throws: `SIFError`; `SquashfsReadError` where the partition is no sound image.
+    /// - Throws: `SIFError`; `SquashfsReadError` where the partition is not a sound image.
     public func openRoot() throws -> SquashfsReader {
         let root = try root()
         let start = try SquashfsImageFile(path, part: root.bytes).prefix(96)
@@ -247,7 +247,7 @@ public enum SIFError: ReportableError, Equatable {
     /// One line: which file, where in it, what is wrong, what to do.
     public var description: String {
         switch self {
-        case .foreign(let path, let looks): "\(path) is no SIF file: it is \(looks)"
+        case .foreign(let path, let looks): "\(path) is not a SIF file: it is \(looks)"
         case .unsupported(let path, let problem, let hint): "\(path): \(problem); \(hint)"
         case .truncated(let path, let bytes, let expected):
             "\(path) is cut off: \(bytes) bytes of \(expected); copy or build it again"

@@ -142,9 +142,9 @@ struct LayerFilter<Target: LayerTarget>: TarReceiver, Sendable {
     }
 
     private mutating func hide(_ place: LayerTree.Place, by entry: TarEntry) throws(TarFault) -> LayerTree.Change {
-        guard entry.kind == .regular, entry.size == 0 else { throw TarFault("a whiteout that is no empty file") }
+        guard entry.kind == .regular, entry.size == 0 else { throw TarFault("a whiteout that is not an empty file") }
         guard !place.throughSymlink else { throw TarFault("a whiteout through a symlink") }
-        guard !tree.isBlocked(place.parent) else { throw TarFault("a name below what is no directory") }
+        guard !tree.isBlocked(place.parent) else { throw TarFault("a name below what is not a directory") }
         switch try Whiteout(place.name) {
         case .opaque: return LayerTree.Change(removed: tree.hideChildren(of: place.parent))
         case .name(let name):

@@ -114,13 +114,13 @@ struct LayerTree: Sendable {
     func kind(at place: Place) -> Kind? { child(place).map { nodes[$0].kind } }
 
     /// Puts a file in its place.
-    /// - Throws: `TarFault` where one of the names before the last is no directory.
+    /// - Throws: `TarFault` where one of the names before the last is not a directory.
     mutating func put(_ kind: Kind, at place: Place) throws(TarFault) -> Change {
         var change = Change()
         var parent = 0
         for (depth, name) in place.parent.enumerated() {
             if let node = nodes[parent].children[name] {
-                guard nodes[node].kind == .directory else { throw TarFault("a name below what is no directory") }
+                guard nodes[node].kind == .directory else { throw TarFault("a name below what is not a directory") }
                 parent = node
             } else {
                 parent = add(.directory, name, to: parent)

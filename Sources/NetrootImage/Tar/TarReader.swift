@@ -171,7 +171,7 @@ struct TarReader: Sendable {
         let link = try Self.only(pax?.linkPath, longLink) ?? header.linkName
         let kind = try Self.kind(header, path: path, link: link)
         let size = pax?.size ?? header.size
-        guard kind == .regular || size == 0 else { throw TarFault("content behind what is no regular file") }
+        guard kind == .regular || size == 0 else { throw TarFault("content behind what is not a regular file") }
         guard size < 1 << 62 else { throw TarFault("a file of \(size) bytes") }
         let uid = pax?.uid ?? header.uid
         let gid = pax?.gid ?? header.gid

@@ -13,7 +13,7 @@ final class SquashfsImageFile: Sendable {
     /// - Parameter part: the bytes of the file that are the image; nil for all of them.
     init(_ path: String, part: Range<UInt64>? = nil) throws(SquashfsReadError) {
         self.path = path
-        // A FIFO is not waited for; what is no regular file is refused below.
+        // A FIFO is not waited for; what is not a regular file is refused below.
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw .system(SystemError("read", path, code: errno)) }
         var status = stat()

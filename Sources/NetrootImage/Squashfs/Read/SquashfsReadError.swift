@@ -19,7 +19,7 @@ public enum SquashfsReadError: ReportableError, Equatable {
     /// One line: which image, where in it, what is wrong, what to do.
     public var description: String {
         switch self {
-        case .foreign(let path, let looks): "\(path) is no squashfs image: it is \(looks)"
+        case .foreign(let path, let looks): "\(path) is not a squashfs image: it is \(looks)"
         case .unsupported(let path, let problem): "\(path): \(problem); pack it again: netroot pack TREE IMAGE"
         case .truncated(let path, let bytes, let expected):
             "\(path) is cut off: \(bytes) bytes of \(expected); copy or build it again"

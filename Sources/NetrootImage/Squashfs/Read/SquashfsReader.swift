@@ -77,25 +77,25 @@ public final class SquashfsReader: Sendable {
     /// - Throws: `SquashfsReadError`.
     public func root() throws(SquashfsReadError) -> SquashfsInode {
         let root = try inode(superblock.rootReference)
-        guard root.type == .directory else { throw corrupt("superblock", "the root is no directory") }
+        guard root.type == .directory else { throw corrupt("superblock", "the root is not a directory") }
         return root
     }
 
     /// The target of a symlink, by the inode's reference.
-    /// - Throws: `SquashfsReadError`; `.corrupt` for what is no symlink.
+    /// - Throws: `SquashfsReadError`; `.corrupt` for what is not a symlink.
     public func symlinkTarget(_ reference: UInt64) throws(SquashfsReadError) -> [UInt8] {
         let inode = try inode(reference)
-        guard inode.type == .symlink else { throw corrupt("inode \(inode.number)", "it is no symlink") }
+        guard inode.type == .symlink else { throw corrupt("inode \(inode.number)", "it is not a symlink") }
         return inode.target
     }
 
     /// Where a regular file's bytes are, by the inode's reference.
-    /// - Throws: `SquashfsReadError`; `.corrupt` for what is no regular file.
+    /// - Throws: `SquashfsReadError`; `.corrupt` for what is not a regular file.
     public func file(_ reference: UInt64) throws(SquashfsReadError) -> SquashfsFile {
         try cache.files.value(key(reference)) { () throws(SquashfsReadError) in
             var cursor = try MetadataCursor(self, inodes, reference: reference)
             let inode = try SquashfsInode(self, reference: reference, from: &cursor)
-            guard inode.type == .regular else { throw corrupt("inode \(inode.number)", "it is no regular file") }
+            guard inode.type == .regular else { throw corrupt("inode \(inode.number)", "it is not a regular file") }
             return try SquashfsFile(self, inode, &cursor)
         }
     }

@@ -2,11 +2,11 @@ public import NetrootSystem
 
 /// Why a tree cannot be packed.
 public enum PackError: ReportableError, Equatable {
-    /// What is to be packed is no directory, or not there.
+    /// What is to be packed is not a directory, or not there.
     case noTree(path: String)
     /// The image would be packed into itself.
     case imageInsideTree(image: String, tree: String)
-    /// `SOURCE_DATE_EPOCH` is no number of seconds.
+    /// `SOURCE_DATE_EPOCH` is not a number of seconds.
     case badEpoch(text: String)
     /// A file was there when the tree was listed, and is gone.
     case vanished(path: String)
@@ -28,7 +28,7 @@ public enum PackError: ReportableError, Equatable {
     /// One line: what, where and what to do next.
     public var description: String {
         switch self {
-        case .noTree(let path): "\(path) is no directory; name the root tree that is to be packed"
+        case .noTree(let path): "\(path) is not a directory; name the root tree that is to be packed"
         case .imageInsideTree(let image, let tree):
             "the image \(image) is inside the tree \(tree); write it somewhere else"
         case .badEpoch(let text):
