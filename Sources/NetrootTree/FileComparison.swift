@@ -171,7 +171,7 @@ private final class DiskContents: FileContents {
         self.tree = tree
         self.path = path
         self.size = size
-        descriptor = try tree.open(path)
+        let descriptor = try tree.open(path)
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
             UInt64(max(0, status.st_size)) == size
@@ -179,6 +179,8 @@ private final class DiskContents: FileContents {
             close(descriptor)
             throw FileListingError.changed(path: tree.display(path))
         }
+        // Last: until then deinit does not run where this throws, and the descriptor is closed once.
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }

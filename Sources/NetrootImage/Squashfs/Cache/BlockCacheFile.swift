@@ -35,7 +35,7 @@ final class BlockCacheFile {
     /// - Throws: `SystemError`.
     init?(reading path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             throw SystemError("read", path, code: errno)
@@ -48,13 +48,15 @@ final class BlockCacheFile {
             close(descriptor)
             return nil
         }
+        // Last: until then deinit does not run where this fails, and the descriptor is closed once.
+        self.descriptor = descriptor
     }
 
     /// Begins a new one; other runs leave it alone until it is closed.
     /// - Throws: `SystemError`.
     init(creatingIn directory: String) throws {
         path = "\(directory)/\(String(UInt64.random(in: .min ... .max), radix: 16))\(Self.suffix)"
-        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SystemError("write", path, code: errno) }
         size = 0
         lastUse = timespec()
@@ -63,6 +65,8 @@ final class BlockCacheFile {
             close(descriptor)
             throw SystemError("lock", path, code: code)
         }
+        // Last: until then deinit does not run where this throws, and the descriptor is closed once.
+        self.descriptor = descriptor
     }
 
     deinit {

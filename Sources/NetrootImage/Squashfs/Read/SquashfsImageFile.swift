@@ -14,7 +14,7 @@ final class SquashfsImageFile: Sendable {
     init(_ path: String, part: Range<UInt64>? = nil) throws(SquashfsReadError) {
         self.path = path
         // A FIFO is not waited for; what is not a regular file is refused below.
-        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw .system(SystemError("read", path, code: errno)) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
@@ -33,6 +33,8 @@ final class SquashfsImageFile: Sendable {
             close(descriptor)
             throw .truncated(path: path, bytes: all, expected: part?.upperBound ?? all)
         }
+        // Last: until then deinit does not run where this throws, and the descriptor is closed once.
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }
