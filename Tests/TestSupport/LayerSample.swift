@@ -1,13 +1,13 @@
 /// Tar archives byte by byte, so that a test can say what no writer would.
-public struct LayerSample {
+package struct LayerSample {
     /// The members so far.
-    public private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
     /// An archive without members.
-    public init() {}
+    package init() {}
 
     /// One block: ustar with a right checksum.
-    public static func block(
+    package static func block(
         _ name: [UInt8], _ flag: Character, size: String = "00000000000", link: [UInt8] = [], mode: String = "0000644",
         prefix: String = "", device: (String, String) = ("", ""), magic: String = "ustar\u{0}00"
     ) -> [UInt8] {
@@ -31,7 +31,7 @@ public struct LayerSample {
     }
 
     /// The block with the checksum that it should have.
-    public static func summed(_ block: [UInt8]) -> [UInt8] {
+    package static func summed(_ block: [UInt8]) -> [UInt8] {
         var block = block
         for index in 148..<156 { block[index] = UInt8(ascii: " ") }
         let digits = String(block.reduce(0) { $0 + Int($1) }, radix: 8)
@@ -40,44 +40,44 @@ public struct LayerSample {
         return block
     }
 
-    public static func padded(_ content: [UInt8]) -> [UInt8] {
+    package static func padded(_ content: [UInt8]) -> [UInt8] {
         content + [UInt8](repeating: 0, count: (512 - content.count % 512) % 512)
     }
 
-    public static func octal(_ number: Int) -> String {
+    package static func octal(_ number: Int) -> String {
         let digits = String(number, radix: 8)
         return String(repeating: "0", count: 11 - digits.utf8.count) + digits
     }
 
-    public mutating func add(_ raw: [UInt8]) { bytes += raw }
+    package mutating func add(_ raw: [UInt8]) { bytes += raw }
 
-    public mutating func add(_ name: String, _ flag: Character, link: String = "", content: String = "") {
+    package mutating func add(_ name: String, _ flag: Character, link: String = "", content: String = "") {
         add(Array(name.utf8), flag, link: Array(link.utf8), content: Array(content.utf8))
     }
 
-    public mutating func add(_ name: [UInt8], _ flag: Character, link: [UInt8] = [], content: [UInt8] = []) {
+    package mutating func add(_ name: [UInt8], _ flag: Character, link: [UInt8] = [], content: [UInt8] = []) {
         bytes += Self.block(name, flag, size: Self.octal(content.count), link: link) + Self.padded(content)
     }
 
     /// An extended header (`x`, `g`, `L`, `K`) of these bytes.
-    public mutating func addExtended(_ flag: Character, _ content: [UInt8]) {
+    package mutating func addExtended(_ flag: Character, _ content: [UInt8]) {
         bytes += Self.block(Array("extended".utf8), flag, size: Self.octal(content.count)) + Self.padded(content)
     }
 
-    public mutating func addPax(_ records: [(String, [UInt8])]) {
+    package mutating func addPax(_ records: [(String, [UInt8])]) {
         addExtended("x", records.flatMap { Self.record($0.0, $0.1) })
     }
 
-    public static func record(_ key: String, _ value: [UInt8]) -> [UInt8] {
+    package static func record(_ key: String, _ value: [UInt8]) -> [UInt8] {
         let rest = key.utf8.count + value.count + 3
         let length = (1...8).map { rest + $0 }.first { String($0).utf8.count == $0 - rest } ?? 0
         return Array("\(length) \(key)=".utf8) + value + [0x0A]
     }
 
-    public var whole: [UInt8] { bytes + [UInt8](repeating: 0, count: 1024) }
+    package var whole: [UInt8] { bytes + [UInt8](repeating: 0, count: 1024) }
 
     /// Several layers, each with the members that a test names.
-    public static func layer(_ members: (String, Character, String)...) -> [UInt8] {
+    package static func layer(_ members: (String, Character, String)...) -> [UInt8] {
         var sample = LayerSample()
         for (name, flag, link) in members { sample.add(name, flag, link: link) }
         return sample.whole

@@ -1,17 +1,17 @@
-public import NetrootImage
+package import NetrootImage
 
 /// Members of a tar archive as bytes: ustar, with a pax header where ustar has no room (POSIX.1-2001).
-public enum TarOutput {
+package enum TarOutput {
     /// The end of an archive.
-    public static let end = [UInt8](repeating: 0, count: 2 * 512)
+    package static let end = [UInt8](repeating: 0, count: 2 * 512)
 
     /// The zero bytes that fill the last block of a content.
-    public static func padding(after size: UInt64) -> [UInt8] {
+    package static func padding(after size: UInt64) -> [UInt8] {
         [UInt8](repeating: 0, count: Int((512 - size % 512) % 512))
     }
 
     /// What stands before a member's content.
-    public static func header(_ entry: TarEntry) -> [UInt8] {
+    package static func header(_ entry: TarEntry) -> [UInt8] {
         var records: [UInt8] = []
         if entry.path.count > 100 { records += record("path", entry.path) }
         if entry.link.count > 100 { records += record("linkpath", entry.link) }
@@ -74,7 +74,7 @@ public enum TarOutput {
 
 extension TarEntry {
     /// The target of a hard or symbolic link; empty for anything else.
-    public var link: [UInt8] {
+    package var link: [UInt8] {
         switch kind {
         case .hardLink(let target), .symlink(let target): target
         default: []
