@@ -48,7 +48,7 @@ let package = Package(
             ["NetrootConfig", "NetrootSystem", "CLinux", "CSquashFS", subprocess, systemPackage]),
         room("NetrootEntry", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootStore", ["NetrootConfig", "NetrootSystem"]),
-        room("NetrootTree", ["NetrootImage", "NetrootSystem", "CLinux"]),
+        room("NetrootTree", ["NetrootImage", "NetrootSystem", "CLinux", systemPackage]),
         room("NetrootServe", ["NetrootImage", "NetrootSystem", "CNFS", nioCore, nioPosix, logging]),
         room(
             "NetrootSite",
@@ -80,7 +80,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["NetrootImage", "NetrootConfig", "NetrootSystem", "CLinux", subprocess, systemPackage],
             path: "Tests/TestSupport", swiftSettings: strict),
-        tests("NetrootSystemTests", ["NetrootSystem", "TestSupport"]),
+        tests("NetrootSystemTests", ["NetrootSystem", "TestSupport", systemPackage]),
         tests("NetrootConfigTests", ["NetrootConfig", "NetrootSystem", "TestSupport"]),
         tests(
             "NetrootImageTests",

@@ -9,16 +9,20 @@ public enum Files {
     public static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
         try SystemError.wrap("read", path) {
             let file = try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
-            return try file.closeAfter {
-                var bytes: [UInt8] = []
-                var chunk = [UInt8](repeating: 0, count: 64 << 10)
-                while true {
-                    let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-                    if count == 0 { return bytes }
-                    bytes.append(contentsOf: chunk[..<count])
-                    if bytes.count > limit { throw Errno(rawValue: EFBIG) }
-                }
-            }
+            return try file.closeAfter { try read(file, limit: limit) }
+        }
+    }
+
+    /// The whole of an open file, from where it stands.
+    /// - Throws: `Errno`.
+    public static func read(_ file: FileDescriptor, limit: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk[..<count])
+            if bytes.count > limit { throw Errno(rawValue: EFBIG) }
         }
     }
 
@@ -63,42 +67,20 @@ public enum Files {
     /// - Parameter mode: the permissions, whatever the umask.
     /// - Throws: `SystemError`.
     public static func replace(_ path: String, with bytes: [UInt8], mode: UInt16 = 0o644) throws {
-        let temporary = path + ".netroot-new"
-        try SystemError.wrap("write", path) {
-            let file = try create(temporary)
-            do {
-                try file.closeAfter {
-                    _ = try file.writeAll(bytes)
-                    if fchmod(file.rawValue, mode_t(mode)) != 0 || fsync(file.rawValue) != 0 {
-                        throw Errno(rawValue: errno)
-                    }
-                }
-                if rename(temporary, path) != 0 { throw Errno(rawValue: errno) }
-            } catch {
-                unlink(temporary)
-                throw error
-            }
-        }
+        try FileReplacement.write(path, mode: UInt32(mode)) { _ = try $0.writeAll(bytes) }
     }
 
-    /// A new, empty file that only its owner can read. What has the name is removed first, never followed or reused: in a
-    /// root tree somebody may have put a symlink there.
-    /// - Throws: `Errno`.
-    public static func create(_ path: String) throws -> FileDescriptor {
-        if unlink(path) != 0, errno != ENOENT { throw Errno(rawValue: errno) }
-        return try FileDescriptor.open(
-            FilePath(path), .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
-            permissions: [.ownerReadWrite])
-    }
-
-    /// Points a symlink at a new target in one step (`rename(2)`).
+    /// Points a symlink at a new target in one step (`rename(2)`), and syncs its directory.
     /// - Throws: `SystemError`.
     public static func replaceLink(_ path: String, target: String) throws {
-        let temporary = path + ".netroot-new"
-        if exists(temporary) { try SystemError.check("remove", temporary, unlink(temporary)) }
-        try SystemError.check("write", path, symlink(target, temporary))
-        try SystemError.check("write", path, rename(temporary, path))
-        try sync(directory: String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
+        try FileReplacement.link(path, to: target)
+        try sync(directory: parent(path))
+    }
+
+    /// The path of the directory that holds a path; `.` for a name alone, and `/` for `/`.
+    public static func parent(_ path: String) -> String {
+        let parent = FilePath(path).removingLastComponent()
+        return parent.isEmpty ? "." : parent.string
     }
 
     /// Renames a file or directory within a filesystem.
@@ -112,9 +94,7 @@ public enum Files {
     /// - Throws: `SystemError`.
     public static func makeDirectory(_ path: String, mode: UInt16 = 0o755) throws {
         if isDirectory(path) { return }
-        if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
-            try makeDirectory(String(path[..<slash]))
-        }
+        try makeDirectory(parent(path))
         if mkdir(path, mode_t(mode)) != 0 {
             if errno == EEXIST { return }
             throw SystemError("make", path, code: errno)
@@ -178,8 +158,8 @@ public enum Files {
     public static func nearestDirectory(_ path: String) -> String {
         var path = path
         while !isDirectory(path) {
-            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
-            path = String(path[..<slash])
+            guard path != "/", path != "." else { return path }
+            path = parent(path)
         }
         return path
     }

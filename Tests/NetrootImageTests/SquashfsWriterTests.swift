@@ -240,10 +240,10 @@ import Testing
         let second = try SquashfsOutput(path: image, mode: 0o644)
         try [UInt8](repeating: 1, count: 5000).withUnsafeBytes { try first.append($0) }
         try [UInt8(2), 2, 2].withUnsafeBytes { try second.append($0) }
-        let left = image + TemporaryImage.infix + "0123456789abcdef"
-        let foreign = image + TemporaryImage.infix + "backup"
+        let left = image + ".netroot-new-" + "0123456789abcdef"
+        let foreign = image + ".netroot-new-" + "backup"
         for path in [left, foreign] { try PackSample.put(path, [1]) }
-        TemporaryImage.removeUnfinished(of: image)
+        FileReplacement.removeUnfinished(of: image)
         #expect(!Files.exists(left) && Files.exists(foreign))
         #expect(try Files.names(in: scratch.path).count == 3)
         try first.publish()
