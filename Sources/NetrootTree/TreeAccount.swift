@@ -133,44 +133,14 @@ extension TreeAccount {
     /// - Throws: `SystemError`.
     public init(directory root: String) throws {
         var tally = TreeTally()
-        var status = stat()
-        try SystemError.check("read", root, lstat(root, &status))
-        let device = status.st_dev
         tally.add([], .directory, size: 0)
         var seen: Set<UInt64> = []
-        var pending: [[UInt8]] = [[]]
-        while let directory = pending.popLast() {
-            for name in try Self.names(in: directory, of: root) {
-                let path = directory.isEmpty ? name : directory + [UInt8(ascii: "/")] + name
-                try SystemError.check("read", Self.text(path, root), lstat(Self.cString(path, root), &status))
-                guard let type = FileType(rawValue: UInt32(status.st_mode) & FileType.mask) else { continue }
-                let isLinked = type != .directory && status.st_nlink > 1
-                let isFirst = !isLinked || seen.insert(UInt64(status.st_ino)).inserted
-                tally.add(path, type, size: UInt64(max(0, status.st_size)), isFirst: isFirst)
-                if type == .directory, status.st_dev == device { pending.append(path) }
-            }
+        try DirectoryHandle(root).walk { entry in
+            guard let type = entry.type else { return }
+            let isLinked = type != .directory && entry.status.st_nlink > 1
+            let isFirst = !isLinked || seen.insert(UInt64(entry.status.st_ino)).inserted
+            tally.add(entry.path, type, size: UInt64(max(0, entry.status.st_size)), isFirst: isFirst)
         }
         self = tally.result()
-    }
-
-    private static func names(in directory: [UInt8], of root: String) throws -> [[UInt8]] {
-        guard let stream = opendir(cString(directory, root)) else {
-            throw SystemError("read", text(directory, root), code: errno)
-        }
-        defer { closedir(stream) }
-        var names: [[UInt8]] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
-        }
-        return names
-    }
-
-    private static func cString(_ path: [UInt8], _ root: String) -> [CChar] {
-        (Array(root.utf8) + [UInt8(ascii: "/")] + path).map(CChar.init(bitPattern:)) + [0]
-    }
-
-    private static func text(_ path: [UInt8], _ root: String) -> String {
-        root + "/" + String(decoding: path, as: UTF8.self)
     }
 }

@@ -20,100 +20,30 @@ extension NewcArchive {
     ///   - latest: times are clamped to this (SOURCE_DATE_EPOCH), in seconds since 1970.
     /// - Throws: `SystemError`; `NewcError.badEntry`, also for a socket, which no archive can hold.
     public init(directory: String, prefix: String, owner: Owner = .root, latest: UInt32 = 0) throws {
-        var walk = DirectoryWalk(owner: owner, latest: latest)
         let prefix = Array(prefix.utf8)
-        if !prefix.isEmpty { walk.entries.append(NewcEntry(path: prefix, content: .directory)) }
-        try walk.add(directory: Array(directory.utf8), as: prefix)
-        try self.init(entries: walk.entries)
-    }
-}
-
-/// Turns a directory into entries. Paths are bytes: a file name on disk need not be text.
-private struct DirectoryWalk {
-    let owner: NewcArchive.Owner
-    let latest: UInt32
-    var entries: [NewcEntry] = []
-
-    init(owner: NewcArchive.Owner, latest: UInt32) {
-        self.owner = owner
-        self.latest = latest
-    }
-
-    mutating func add(directory: [UInt8], as prefix: [UInt8]) throws {
-        for name in try names(in: directory) {
-            let path = directory + [UInt8(ascii: "/")] + name
-            let archived = prefix.isEmpty ? name : prefix + [UInt8(ascii: "/")] + name
-            let content = try add(path, as: archived)
-            if content == .directory { try add(directory: path, as: archived) }
+        var entries = prefix.isEmpty ? [] : [NewcEntry(path: prefix, content: .directory)]
+        try DirectoryHandle(directory).walk(oneFilesystem: false) { file in
+            let path = prefix.isEmpty ? file.path : prefix + [UInt8(ascii: "/")] + file.path
+            entries.append(
+                NewcEntry(
+                    path: path, content: try Self.content(of: file), mode: file.status.st_mode & 0o7777,
+                    uid: owner == .root ? 0 : file.status.st_uid, gid: owner == .root ? 0 : file.status.st_gid,
+                    mtime: min(latest, UInt32(clamping: file.status.st_mtim.tv_sec))))
         }
+        try self.init(entries: entries)
     }
 
-    private mutating func add(_ path: [UInt8], as archived: [UInt8]) throws -> NewcEntry.Content {
-        var status = stat()
-        let text = TerminalText.line(path)
-        try SystemError.check("read", text, withCString(path) { lstat($0, &status) })
-        guard let type = FileType(rawValue: status.st_mode & FileType.mask) else {
-            throw NewcError.badEntry(path: text, problem: "its file type is unknown")
-        }
-        let content: NewcEntry.Content
-        switch type {
-        case .regular: content = .file(withCString(path) { FilePath(platformString: $0) })
-        case .directory: content = .directory
-        case .symlink: content = .symlink(try target(of: path))
+    private static func content(of file: DirectoryHandle.WalkEntry) throws -> NewcEntry.Content {
+        switch file.type {
+        case .regular: return .file(FilePath(platformString: DirectoryHandle.terminated(file.place)))
+        case .directory: return .directory
+        case .symlink: return .symlink(try file.directory.target(of: file.name))
         case .characterDevice:
-            content = .characterDevice(major: major(status.st_rdev), minor: minor(status.st_rdev))
-        case .blockDevice:
-            content = .blockDevice(major: major(status.st_rdev), minor: minor(status.st_rdev))
-        case .fifo: content = .fifo
-        case .socket: throw NewcError.badEntry(path: text, problem: "it is a socket; remove it")
-        }
-        entries.append(
-            NewcEntry(
-                path: archived, content: content, mode: status.st_mode & 0o7777,
-                uid: owner == .root ? 0 : status.st_uid, gid: owner == .root ? 0 : status.st_gid,
-                mtime: min(latest, UInt32(clamping: status.st_mtim.tv_sec))))
-        return content
-    }
-
-    private func names(in directory: [UInt8]) throws -> [[UInt8]] {
-        let text = TerminalText.line(directory)
-        guard let stream = withCString(directory, { opendir($0) }) else {
-            throw SystemError("read", text, code: errno)
-        }
-        defer { closedir(stream) }
-        var names: [[UInt8]] = []
-        while true {
-            // readdir(3) tells an error from the end by errno alone.
-            errno = 0
-            guard let entry = readdir(stream) else {
-                guard errno == 0 else { throw SystemError("read", text, code: errno) }
-                return names
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
-        }
-    }
-
-    private func target(of path: [UInt8]) throws -> [UInt8] {
-        var target = [UInt8](repeating: 0, count: NewcArchive.longestPath + 1)
-        let count = withCString(path) { path in
-            target.withUnsafeMutableBytes { buffer in
-                buffer.withMemoryRebound(to: CChar.self) { names in
-                    names.baseAddress.map { readlink(path, $0, names.count) } ?? -1
-                }
-            }
-        }
-        guard count >= 0 else {
-            throw SystemError("read", TerminalText.line(path), code: errno)
-        }
-        return Array(target[..<count])
-    }
-
-    private func withCString<R>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> R) -> R {
-        let terminated = path.map { CChar(bitPattern: $0) } + [0]
-        return terminated.withUnsafeBufferPointer { buffer in
-            // The array holds at least the NUL, so it has an address.
-            buffer.withMemoryRebound(to: CChar.self) { $0.baseAddress.map(body) } ?? body("")
+            return .characterDevice(major: major(file.status.st_rdev), minor: minor(file.status.st_rdev))
+        case .blockDevice: return .blockDevice(major: major(file.status.st_rdev), minor: minor(file.status.st_rdev))
+        case .fifo: return .fifo
+        case .socket: throw NewcError.badEntry(path: file.display, problem: "it is a socket; remove it")
+        case nil: throw NewcError.badEntry(path: file.display, problem: "its file type is unknown")
         }
     }
 }
