@@ -85,7 +85,7 @@ public struct Shell: Sendable {
             let runner = CommandRunner(log: draft.log, echo: echo)
             do {
                 try await progress.step("copy generation \(base.number)") {
-                    try await copyRoot(of: base, into: draft, runner, progress: progress)
+                    try copyRoot(of: base, into: draft, progress: progress)
                 }
                 let before = try await BootFingerprint.of(draft.root)
                 let termination = try await enter(draft.root)
@@ -159,12 +159,8 @@ public struct Shell: Sendable {
 
     /// Puts the root of a generation into a draft: a copy of its tree, or its image unpacked.
     private func copyRoot(
-        of base: Generation, into draft: Draft, _ runner: CommandRunner, progress: Progress
-    ) async throws {
-        if let tree = base.path(of: .tree) {
-            return try await runner.run(
-                Command(["cp", "-a", "--reflink=auto", "--one-file-system", "--", tree, draft.root]))
-        }
+        of base: Generation, into draft: Draft, progress: Progress
+    ) throws {
         try Files.makeDirectory(draft.root)
         // mknod(2) is not allowed in a user namespace.
         let keepsDevices = try !UserNamespace.isEntered()

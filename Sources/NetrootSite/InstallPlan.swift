@@ -69,7 +69,7 @@ public struct InstallPlan: Sendable, Equatable {
     /// - Throws: `SystemError`.
     func names(in directory: String) throws -> [String] {
         let planned = changes.compactMap { change -> String? in
-            guard case .write(let path, _, _) = change, Self.parent(path) == directory else { return nil }
+            guard case .write(let path, _, _) = change, Files.parent(path) == directory else { return nil }
             return String(path.dropFirst(directory.count + 1))
         }
         return Set(try Files.names(in: directory)).union(planned).sorted()
@@ -92,8 +92,8 @@ public struct InstallPlan: Sendable, Equatable {
                 case .write(let path, _, _), .generate(let path, _): path
                 case .remove(let path): path
                 }
-            var place = Self.parent(path)
-            while !Files.exists(place) { place = Self.parent(place) }
+            var place = Files.parent(path)
+            while !Files.exists(place) { place = Files.parent(place) }
             guard Files.isDirectory(place) else { throw SystemError("write below", place, code: ENOTDIR) }
             guard access(place, W_OK) == 0 else { throw SystemError("write below", place, code: errno) }
         }
@@ -114,9 +114,9 @@ public struct InstallPlan: Sendable, Equatable {
     public func apply() async throws {
         for change in changes {
             switch change {
-            case .copy(let source, let target, _): try await Self.copy(source, target)
+            case .copy(let source, let target, _): try Self.copy(source, target)
             case .write(let path, _, let new), .generate(let path, let new):
-                try Files.makeDirectory(Self.parent(path))
+                try Files.makeDirectory(Files.parent(path))
                 try Files.replace(path, with: new)
             case .remove(let path):
                 _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
@@ -125,20 +125,9 @@ public struct InstallPlan: Sendable, Equatable {
     }
 
     /// Under a temporary name first: a client that asks meanwhile gets the old file or none, never half of one.
-    private static func copy(_ source: String, _ target: String) async throws {
-        try Files.makeDirectory(parent(target))
-        let temporary = target + ".netroot-new"
-        _ = try await CommandRunner().capture(
-            Command(["cp", "-L", "--remove-destination", "--reflink=auto", "--", source, temporary]))
-        try SystemError.check("protect", temporary, chmod(temporary, 0o644))
-        // The entry that names it is synced too: after a power cut neither may be there without the other.
-        try Files.sync(file: temporary)
-        try Files.move(temporary, to: target)
-    }
-
-    static func parent(_ path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
-        return String(path[..<slash])
+    private static func copy(_ source: String, _ target: String) throws {
+        try Files.makeDirectory(Files.parent(target))
+        try Files.copy(source, to: target, mode: 0o644)
     }
 
     /// What was, or would be, done: one line a file, and a unified diff of each text for a dry run.

@@ -9,7 +9,7 @@ struct DirectoryCopy {
     var writer: RootWriter
     let numbers: UnknownOwners
     private(set) var report = RootFill.Report()
-    private var buffer = FillBuffer(1 << 20)
+    private var contents = FileCopy()
     /// Where the first name of a file with several is.
     private var firsts: [UInt: [UInt8]] = [:]
     private var seen: Set<UInt> = []
@@ -22,34 +22,21 @@ struct DirectoryCopy {
 
     /// - Parameter leavesOut: told of a file's type and whether it is its first name.
     mutating func run(_ leavesOut: (FileType, Bool, inout RootFill.Report) -> Bool) throws {
-        var status = stat()
-        guard fstat(source.descriptor, &status) == 0 else { throw source.failure("read", []) }
-        let device = status.st_dev
-        writer.directory(path: [], try attributes(status, [], in: source))
-        var pending: [[UInt8]] = [[]]
-        var next = 0
-        while next < pending.count {
-            try Task.checkCancellation()
-            let directory = pending[next]
-            next += 1
-            let from = try source.below(directory)
-            let to = try writer.root.below(directory)
-            for name in try from.names() {
-                guard fstatat(from.descriptor, DirectoryHandle.terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0
-                else { throw from.failure("read", name) }
-                guard let type = FileType(rawValue: UInt32(status.st_mode) & FileType.mask) else { continue }
-                let isLinked = type != .directory && status.st_nlink > 1
-                let isFirst = !isLinked || seen.insert(status.st_ino).inserted
-                if leavesOut(type, isFirst, &report) { continue }
-                let path = directory + [UInt8(ascii: "/")] + name
-                if !isFirst, let first = firsts[status.st_ino] {
-                    try writer.link(first, to: name, in: to)
-                    continue
-                }
-                if isLinked { firsts[status.st_ino] = path }
-                try copy(name, type, status, from: from, to: to, path: path)
-                if type == .directory, status.st_dev == device { pending.append(path) }
+        writer.directory(path: [], try attributes(try source.status(), [], in: source))
+        // The copies of the walk's directories are made in its order, so the last one is the one that is filled.
+        var to = (path: [UInt8](), handle: writer.root)
+        try source.walk { entry in
+            guard let type = entry.type else { return }
+            let isLinked = type != .directory && entry.status.st_nlink > 1
+            let isFirst = !isLinked || seen.insert(entry.status.st_ino).inserted
+            if leavesOut(type, isFirst, &report) { return }
+            let directory = DirectoryHandle.split(entry.path).directory
+            if to.path != directory { to = (directory, try writer.root.below(directory)) }
+            if !isFirst, let first = firsts[entry.status.st_ino] {
+                return try writer.link(first, to: entry.name, in: to.handle)
             }
+            if isLinked { firsts[entry.status.st_ino] = entry.path }
+            try copy(entry.name, type, entry.status, from: entry.directory, to: to.handle, path: entry.path)
         }
         try writer.finish()
         report.xattrs = writer.droppedXattrs
@@ -71,7 +58,7 @@ struct DirectoryCopy {
             }
             let attributes = try attributes(opened, name, in: from)
             try writer.file(name, in: to, attributes) { target in
-                try buffer.copy(from: descriptor, size: Int64(opened.st_size), to: target) { from.display(name) }
+                try contents.copy(from: descriptor, opened, to: target) { from.display(name) }
             }
         case .symlink:
             try writer.symlink(
