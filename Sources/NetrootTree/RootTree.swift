@@ -1,5 +1,6 @@
 import Glibc
 public import NetrootSystem
+import SystemPackage
 
 /// A root filesystem as a directory; every path given to it is resolved inside it, symlinks included.
 public struct RootTree: Sendable {
@@ -9,58 +10,224 @@ public struct RootTree: Sendable {
     /// A root by its directory; nothing is looked at yet.
     public init(directory: String) { self.directory = directory }
 
-    /// The path on the host of a path in the root.
+    // MARK: - Opening
+
+    private func root() throws -> DirectoryHandle { try DirectoryHandle(directory) }
+
+    /// The root for what makes files in it.
+    private func madeRoot() throws -> DirectoryHandle {
+        try Files.makeDirectory(directory)
+        return try root()
+    }
+
+    /// Calls `body` with an open file of the root; nil where nothing has the name.
+    private func with<R>(_ path: String, _ flags: Int32, _ body: (Int32) throws -> R) throws -> R? {
+        guard let descriptor = try found(path, { try $0.open(Array(path.utf8), flags, .inside) }) else { return nil }
+        defer { close(descriptor) }
+        return try body(descriptor)
+    }
+
+    /// What `body` opens in the root; nil where it is not there, or the root is not.
+    private func found<R>(_ path: String, _ body: (DirectoryHandle) throws -> R) throws -> R? {
+        do {
+            return try inside(path) { try body(try root()) }
+        } catch let error as SystemError where error.code == ENOENT || error.code == ENOTDIR {
+            return nil
+        }
+    }
+
+    /// A loop of symlinks in words.
+    private func inside<R>(_ path: String, _ body: () throws -> R) throws -> R {
+        do {
+            return try body()
+        } catch let error as SystemError where error.code == ELOOP {
+            throw RootPathError(path: path, reason: "too many symlinks")
+        }
+    }
+
+    /// The directory that holds what a path names, and the name there; nil where there is none.
+    private func holder(_ path: String) throws -> (directory: DirectoryHandle, name: [UInt8])? {
+        let (above, name) = DirectoryHandle.split(Array(path.utf8))
+        return try found(path) { try $0.below(above, .inside) }.map { ($0, name) }
+    }
+
+    /// A directory of the root, made where there is none, with those above it; also where a symlink leads that dangles.
+    private func made(_ path: [UInt8], in root: DirectoryHandle, links: Int = 0) throws -> DirectoryHandle {
+        do {
+            return try root.below(path, .inside)
+        } catch let error as SystemError where error.code == ENOENT {
+            let (above, name) = DirectoryHandle.split(path)
+            guard links <= 40, !name.isEmpty else { throw root.failure("make", path, code: ELOOP) }
+            let parent = try made(above, in: root, links: links)
+            // What was missing is there now.
+            if Self.isDots(name) { return try root.below(path, .inside) }
+            if let target = try Self.target(of: name, in: parent) {
+                return try made(Self.joined(above, target), in: root, links: links + 1)
+            }
+            let terminated = DirectoryHandle.terminated(name)
+            if mkdirat(parent.descriptor, terminated, 0o755) == 0 {
+                // Whatever the umask.
+                guard fchmodat(parent.descriptor, terminated, 0o755, 0) == 0 else {
+                    throw parent.failure("protect", name)
+                }
+            } else if errno != EEXIST {
+                throw parent.failure("make", name)
+            }
+            return try parent.below(name)
+        }
+    }
+
+    private static func isDots(_ name: [UInt8]) -> Bool { name == [0x2E] || name == [0x2E, 0x2E] }
+
+    /// Where a symlink of a directory leads, by a path from the root.
+    private static func joined(_ directory: [UInt8], _ target: [UInt8]) -> [UInt8] {
+        target.first == UInt8(ascii: "/") ? target : directory + [UInt8(ascii: "/")] + target
+    }
+
+    /// The target of a symlink; nil where it is none.
+    private static func target(of name: [UInt8], in directory: DirectoryHandle) throws -> [UInt8]? {
+        do {
+            return try directory.target(of: name)
+        } catch let error as SystemError where error.code == EINVAL || error.code == ENOENT {
+            return nil
+        }
+    }
+
+    // MARK: - Paths of the host
+
+    /// The path on the host of a path in the root, for programs that are given one; what there is may be another thing by the
+    /// time that they look.
     /// - Parameter followLast: whether a symlink at the end is followed.
     /// - Throws: `RootPathError` for a loop of symlinks, `SystemError`.
     public func resolve(_ path: String, followLast: Bool = true) throws -> String {
-        var pending = path.split(separator: "/").map(String.init)[...]
-        var done: [String] = []
-        var links = 0
-        while let name = pending.popFirst() {
-            if name == "." { continue }
-            if name == ".." {
-                _ = done.popLast()
-                continue
-            }
-            let host = directory + "/" + (done + [name]).joined(separator: "/")
-            guard followLast || !pending.isEmpty, let target = try Files.linkTarget(host) else {
-                done.append(name)
-                continue
-            }
-            links += 1
-            if links > 40 { throw RootPathError(path: path, reason: "too many symlinks") }
-            if target.hasPrefix("/") { done = [] }
-            pending = target.split(separator: "/").map(String.init)[...] + pending
+        let root = try root()
+        let found = try inside(path) { try resolve(Array(path.utf8), followLast, in: root, links: 0) }
+        return found.isEmpty ? directory : directory + "/" + String(decoding: found, as: UTF8.self)
+    }
+
+    /// - Returns: the path from the root, without a slash at either end, a symlink or `..`.
+    private func resolve(
+        _ path: [UInt8], _ followLast: Bool, in root: DirectoryHandle, links: Int
+    ) throws -> [UInt8] {
+        guard links <= 40 else { throw root.failure("read", path, code: ELOOP) }
+        let flags = DirectoryHandle.placeOnly | (followLast ? 0 : O_NOFOLLOW)
+        if let found = try Self.with(root, path, flags, { try Self.place(of: $0, in: root) }) { return found }
+        // Nothing is there; the name is one in the directory that is, or would be.
+        let (above, name) = DirectoryHandle.split(path)
+        guard !name.isEmpty else { return [] }
+        let parent = try resolve(above, true, in: root, links: links)
+        if name == [0x2E] { return parent }
+        if name == [0x2E, 0x2E] { return DirectoryHandle.split(parent).directory }
+        if followLast,
+            let target = try Self.with(
+                root, above, O_RDONLY | O_DIRECTORY,
+                { directory in
+                    try Self.target(of: name, in: directory, root.display(path))
+                }) ?? nil
+        {
+            return try resolve(Self.joined(above, target), true, in: root, links: links + 1)
         }
-        return done.isEmpty ? directory : directory + "/" + done.joined(separator: "/")
+        return parent.isEmpty ? name : parent + [UInt8(ascii: "/")] + name
     }
 
-    /// Whether the path exists in the root.
-    public func contains(_ path: String) throws -> Bool { Files.exists(try resolve(path)) }
-
-    /// The sorted names in a directory of the root; none where it does not exist.
-    public func names(in path: String) throws -> [String] { try Files.names(in: try resolve(path)) }
-
-    /// The content of a regular file. What an image brought may be a FIFO: opened, it would be waited for without an end.
-    /// - Throws: `RootPathError` where it is another kind of file, `SystemError`.
-    public func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
-        try Files.read(try regularFile(path), limit: limit)
+    private static func with<R>(
+        _ root: DirectoryHandle, _ path: [UInt8], _ flags: Int32, _ body: (Int32) throws -> R
+    ) throws -> R? {
+        let descriptor: Int32
+        do {
+            descriptor = try root.open(path, flags, .inside)
+        } catch let error as SystemError where error.code == ENOENT || error.code == ENOTDIR {
+            return nil
+        }
+        defer { close(descriptor) }
+        return try body(descriptor)
     }
 
-    /// The path on the host of a regular file.
+    private static func target(of name: [UInt8], in directory: Int32, _ path: String) throws -> [UInt8]? {
+        do {
+            return try DirectoryHandle.target(of: name, in: directory) { SystemError("read", path, code: $0) }
+        } catch let error as SystemError where error.code == EINVAL || error.code == ENOENT {
+            return nil
+        }
+    }
+
+    /// Where an open file is, from the root: in the kernel's words (proc(5), `/proc/PID/fd`).
+    private static func place(of descriptor: Int32, in root: DirectoryHandle) throws -> [UInt8] {
+        func path(_ descriptor: Int32) throws -> [UInt8] {
+            let name = Array("/proc/self/fd/\(descriptor)".utf8)
+            return try DirectoryHandle.target(of: name, in: AT_FDCWD) { SystemError("read", "/proc/self/fd", code: $0) }
+        }
+        let top = try path(root.descriptor)
+        let place = try path(descriptor)
+        guard place != top else { return [] }
+        let prefix = top == [UInt8(ascii: "/")] ? top : top + [UInt8(ascii: "/")]
+        // Moved out of it at this moment.
+        guard place.starts(with: prefix) else { throw root.failure("read", place, code: ESTALE) }
+        return Array(place.dropFirst(prefix.count))
+    }
+
+    /// The path on the host of a regular file, for programs that are given one.
     /// - Throws: `RootPathError` where it is another kind of file, `SystemError`.
     public func regularFile(_ path: String) throws -> String {
-        let host = try resolve(path)
-        var status = stat()
-        try SystemError.check("read", host, lstat(host, &status))
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw RootPathError(path: path, reason: "it is not a regular file")
+        try withRegularFile(path) { descriptor, root in
+            directory + "/" + String(decoding: try Self.place(of: descriptor, in: root), as: UTF8.self)
         }
-        return host
+    }
+
+    /// Calls `body` with the place of a regular file: it is not open yet, since a FIFO would be waited for, and some devices do
+    /// something when they are opened.
+    private func withRegularFile<R>(_ path: String, _ body: (Int32, DirectoryHandle) throws -> R) throws -> R {
+        try inside(path) {
+            let root = try root()
+            let descriptor = try root.open(Array(path.utf8), DirectoryHandle.placeOnly, .inside)
+            defer { close(descriptor) }
+            var status = stat()
+            try SystemError.check("read", path, fstat(descriptor, &status))
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw RootPathError(path: path, reason: "it is not a regular file")
+            }
+            return try body(descriptor, root)
+        }
+    }
+
+    // MARK: - Reading
+
+    /// Whether the path exists in the root.
+    public func contains(_ path: String) throws -> Bool { try with(path, DirectoryHandle.placeOnly) { _ in } != nil }
+
+    private func isDirectory(_ path: String) throws -> Bool {
+        try with(path, DirectoryHandle.placeOnly | O_DIRECTORY) { _ in } != nil
+    }
+
+    /// The sorted names in a directory of the root; none where there is no such directory.
+    public func names(in path: String) throws -> [String] {
+        let names = try with(path, O_RDONLY | O_DIRECTORY) { descriptor in
+            try DirectoryHandle.names(in: descriptor) { SystemError("read", "\(directory)/\(path)", code: $0) }
+        }
+        return (names ?? []).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The content of a regular file.
+    /// - Throws: `RootPathError` where it is another kind of file, `SystemError`.
+    public func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
+        try withRegularFile(path) { place, root in
+            try SystemError.wrap("read", root.display(Array(path.utf8))) {
+                let file = try FileDescriptor.open(
+                    FilePath("/proc/self/fd/\(place)"), .readOnly, options: [.closeOnExec])
+                return try file.closeAfter { try Files.read(file, limit: limit) }
+            }
+        }
     }
 
     /// The content of a regular file as text.
     public func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
+
+    // MARK: - Changing
+
+    private func withName<R>(_ path: String, _ body: ([UInt8], DirectoryHandle) throws -> R) throws -> R {
+        let (above, name) = DirectoryHandle.split(Array(path.utf8))
+        return try body(name, try inside(path) { try made(above, in: try madeRoot()) })
+    }
 
     /// Writes a file, replacing what has the name, a symlink too.
     public func write(_ path: String, _ text: String, mode: UInt16 = 0o644) throws {
@@ -69,35 +236,31 @@ public struct RootTree: Sendable {
 
     /// Writes a file, replacing what has the name, a symlink too.
     public func write(_ path: String, _ bytes: [UInt8], mode: UInt16 = 0o644) throws {
-        try Files.replace(try prepared(path), with: bytes, mode: mode)
+        try withName(path) { name, directory in
+            try FileReplacement.write(name, in: directory, mode: UInt32(mode)) { _ = try $0.writeAll(bytes) }
+        }
     }
 
     /// Makes a symlink, replacing what has the name.
     public func link(_ path: String, to target: String) throws {
-        try Files.replaceLink(try prepared(path), target: target)
+        try withName(path) { name, directory in try FileReplacement.link(name, in: directory, to: target) }
+    }
+
+    /// Makes a directory and those above it.
+    public func makeDirectory(_ path: String) throws {
+        _ = try inside(path) { try made(Array(path.utf8), in: try madeRoot()) }
     }
 
     /// Removes a file or symlink; it may be missing.
     public func remove(_ path: String) throws {
-        let host = try resolve(path, followLast: false)
-        if unlink(host) != 0, errno != ENOENT { throw SystemError("remove", host, code: errno) }
+        guard let (directory, name) = try holder(path) else { return }
+        try directory.remove(name)
     }
 
     /// Removes a file, or a directory with all that is in it; it may be missing. Symlinks are removed, not followed.
-    public func removeAll(_ path: String) throws { try Self.removeAll(host: try resolve(path, followLast: false)) }
-
-    private static func removeAll(host path: String) throws {
-        var status = stat()
-        guard lstat(path, &status) == 0 else {
-            if errno == ENOENT { return }
-            throw SystemError("remove", path, code: errno)
-        }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            try SystemError.check("remove", path, unlink(path))
-            return
-        }
-        for name in try Files.names(in: path) { try removeAll(host: "\(path)/\(name)") }
-        try SystemError.check("remove", path, rmdir(path))
+    public func removeAll(_ path: String) throws {
+        guard let (directory, name) = try holder(path) else { return }
+        try directory.removeAll(name)
     }
 
     /// The paths in the root, from `/` on, that a pattern of several components matches (glob(7), and braces), sorted.
@@ -113,14 +276,17 @@ public struct RootTree: Sendable {
                 for path in found {
                     if !isPattern {
                         next.append("\(path)/\(component)")
-                    } else if Files.isDirectory(try resolve(path)) {
+                    } else if try isDirectory(path) {
                         next += try names(in: path).filter { fnmatch(component, $0, FNM_PERIOD) == 0 }
                             .map { "\(path)/\($0)" }
                     }
                 }
                 found = next
             }
-            matches.formUnion(try found.filter { try Files.exists(resolve($0, followLast: false)) })
+            matches.formUnion(
+                try found.filter { path in
+                    try with(path, DirectoryHandle.placeOnly | O_NOFOLLOW) { _ in } != nil
+                })
         }
         return matches.sorted()
     }
@@ -157,14 +323,13 @@ public struct RootTree: Sendable {
 
     /// The paths in the root whose names match the pattern's last component (fnmatch(3)).
     public func paths(matching pattern: String) throws -> [String] {
-        guard let slash = pattern.lastIndex(of: "/") else { return try contains(pattern) ? [pattern] : [] }
-        let directory = String(pattern[..<slash])
-        let name = String(pattern[pattern.index(after: slash)...])
+        let path = FilePath(pattern)
+        guard let name = path.lastComponent?.string, path.components.count > 1 else {
+            return try contains(pattern) ? [pattern] : []
+        }
+        let directory = path.removingLastComponent().string
         return try names(in: directory).filter { fnmatch(name, $0, FNM_PERIOD) == 0 }.map { "\(directory)/\($0)" }
     }
-
-    /// Makes a directory and those above it.
-    public func makeDirectory(_ path: String) throws { try Files.makeDirectory(try resolve(path)) }
 
     /// Copies files, symlinks and directories of a folder on the host over a directory of the root, owned by root.
     /// Permissions are 0755 for what is executable and for directories, 0644 otherwise.
@@ -179,16 +344,9 @@ public struct RootTree: Sendable {
                 try install(from, at: to)
             } else {
                 let executable = access(from, X_OK) == 0
-                try Files.replace(try prepared(to), with: try Files.read(from), mode: executable ? 0o755 : 0o644)
+                try write(to, try Files.read(from), mode: executable ? 0o755 : 0o644)
             }
         }
-    }
-
-    private func prepared(_ path: String) throws -> String {
-        let host = try resolve(path, followLast: false)
-        let parent = String(host[..<(host.lastIndex(of: "/") ?? host.startIndex)])
-        try Files.makeDirectory(parent)
-        return host
     }
 }
 

@@ -42,10 +42,39 @@ import Testing
         #expect(try tree.resolve("lib", followLast: false) == tree.directory + "/lib")
     }
 
+    /// A symlink that dangles is one to a directory to come; the chroot would make it there, too.
+    @Test func directoriesAreMadeWhereSymlinksLead() throws {
+        try sample.link("dangling", "/var/made/../deep")
+        try sample.link("up", "../../outside/new")
+        try tree.write("dangling/file", "x")
+        try tree.write("up/file", "x")
+        try tree.makeDirectory("/usr/a/../b/./c")
+        try tree.link("/dangling/deeper/link", to: sample.scratch.path + "/outside")
+        #expect(try tree.text("/var/deep/file") == "x" && tree.text("outside/new/file") == "x")
+        #expect(Files.isDirectory(tree.directory + "/usr/b/c") && Files.isDirectory(tree.directory + "/usr/a"))
+        #expect(try Files.linkTarget(tree.directory + "/var/deep/deeper/link") == sample.scratch.path + "/outside")
+        #expect(try Files.names(in: sample.scratch.path + "/outside") == [])
+        #expect(throws: SystemError.self) { try tree.write("/var/deep/file/below", "x") }
+    }
+
+    @Test func aRootThatIsNotThereHoldsNothing() throws {
+        let tree = RootTree(directory: sample.scratch.path + "/new")
+        #expect(try !tree.contains("x") && tree.names(in: "/") == [] && tree.glob("/*") == [])
+        try tree.remove("x")
+        try tree.removeAll("x/y")
+        #expect(!Files.exists(sample.scratch.path + "/new"))
+        try tree.write("x/y", "text")
+        #expect(try tree.text("x/y") == "text")
+    }
+
     @Test func aLoopOfSymlinksIsAnError() throws {
         try sample.link("a", "b")
         try sample.link("b", "a")
         #expect(throws: RootPathError.self) { _ = try tree.resolve("a") }
+        for path in ["a", "a/x", "b/../x"] {
+            #expect(throws: RootPathError(path: path, reason: "too many symlinks")) { _ = try tree.contains(path) }
+        }
+        #expect(throws: RootPathError.self) { try tree.write("a/x", "") }
     }
 
     @Test func writingReplacesASymlinkThatLeadsOutside() throws {
