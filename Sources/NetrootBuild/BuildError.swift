@@ -39,7 +39,6 @@ public enum BuildError: ReportableError, Equatable {
     case transportLacks(transport: String, what: String, package: String)
     /// The bootstrap tool failed; `reason` in its own words.
     case bootstrapFailed(reason: String)
-    /// dracut failed.
     case dracutFailed(lines: [String])
     /// The initramfs does not hold what a client needs.
     case badInitramfs(reason: String)

@@ -1,5 +1,4 @@
 import NetrootSystem
-import NetrootTree
 
 /// Running programs inside a root: own PID and mount namespaces, `/proc /sys /dev /run`, the host's resolver.
 struct RootCommand: Sendable {

@@ -1,7 +1,6 @@
 import FoundationEssentials
 import Glibc
 import NetrootConfig
-import NetrootEntry
 import NetrootSite
 import NetrootStore
 import NetrootSystem

@@ -8,7 +8,6 @@ public struct BootWay: Sendable {
     public var transport: any Transport
     /// Which of the artifacts that the transport serves; nil: the first of them that the generation has.
     public var form: ArtifactKind?
-    /// The firmware.
     public var firmware: Firmware
     /// The boot loader; nil: the firmware's default.
     public var loader: BootLoader?

@@ -7,7 +7,6 @@ import NetrootSystem
 
 /// What `start…` and `test` share: a generation served, and a QEMU machine that boots it over the network.
 struct NetworkBoot: Sendable {
-    /// The label.
     let label: Label
     /// Transport, firmware and boot loader.
     let way: BootWay

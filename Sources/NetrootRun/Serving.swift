@@ -8,7 +8,6 @@ import Synchronization
 
 /// A label's generations, served by netroot's own NFS server until the task is cancelled.
 public struct Serving: Sendable {
-    /// The label.
     public let label: Label
     /// The numeric address to listen on.
     public let address: String

@@ -7,7 +7,6 @@ public import NetrootSystem
 
 /// A machine that boots a label over the network, until it ends.
 public struct Start: Sendable {
-    /// The label.
     public let label: Label
     /// Transport, firmware and boot loader.
     public let way: BootWay

@@ -8,7 +8,6 @@ public struct NFSStatistics: Sendable, Equatable, Codable {
     public var otherCalls: UInt64
     /// Bytes of file contents that READ replies carried.
     public var bytesRead: UInt64
-    /// Connections accepted.
     public var connectionsAccepted: UInt64
     /// Connections open now.
     public var connectionsOpen: UInt64

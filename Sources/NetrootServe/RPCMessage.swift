@@ -42,7 +42,6 @@ struct RPCCall: Sendable, Equatable {
     let program: UInt32
     /// The program's version.
     let version: UInt32
-    /// The procedure.
     let procedure: UInt32
     /// The flavor of the credential; 1 is AUTH_SYS (RFC 5531, 8.1 and appendix A).
     let credentialFlavor: UInt32

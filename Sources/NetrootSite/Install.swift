@@ -7,7 +7,6 @@ import NetrootSystem
 
 /// Writing the TFTP root, the boot entries and the exports of a label, for some transports.
 public struct Install: Sendable {
-    /// The label.
     public let label: Label
     /// How clients get the root; at least one.
     public let chosen: [any Transport]

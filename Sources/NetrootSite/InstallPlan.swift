@@ -1,5 +1,4 @@
 import Glibc
-import NetrootEntry
 import NetrootSystem
 
 /// The changes that an install makes to files, worked out before the first of them.

@@ -4,7 +4,6 @@ import NetrootSystem
 
 /// What the boot entries of a label name at this moment.
 public struct Installed: Sendable, Equatable {
-    /// The label.
     public let label: Label
     private let config: PXELinuxConfig
 

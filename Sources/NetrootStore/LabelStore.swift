@@ -239,7 +239,6 @@ public struct Draft: Sendable, Equatable {
     public var root: String { path(of: .tree) }
     /// The kernel.
     public var vmlinuz: String { path(of: .kernel) }
-    /// The initramfs.
     public var initramfs: String { path(of: .initramfs) }
     /// The log of the build.
     public var log: String { directory + "/build.log" }

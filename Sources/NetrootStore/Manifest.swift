@@ -21,7 +21,6 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var readWrite: Bool
     /// What made it.
     public var origin: Origin
-    /// The recipe.
     public var recipe: RecipeFile
     /// Where the root came from.
     public var bootstrap: Bootstrap
@@ -61,7 +60,6 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     /// The recipe file that was read.
     public struct RecipeFile: Codable, Sendable, Equatable {
-        /// Its path.
         public var path: String
         /// Its SHA-256, in hexadecimal.
         public var sha256: String
@@ -162,11 +160,8 @@ public struct Manifest: Codable, Sendable, Equatable {
 
     /// An installed package.
     public struct Package: Codable, Sendable, Equatable {
-        /// Its name.
         public var name: String
-        /// Its version.
         public var version: String
-        /// Its architecture.
         public var architecture: String
 
         /// A package as the package manager lists it.

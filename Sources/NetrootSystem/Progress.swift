@@ -86,9 +86,7 @@ public final class Progress: Sendable {
 public struct FileWriter: Sendable {
     private let descriptor: Int32
 
-    /// Standard output.
     public static let standardOutput = FileWriter(descriptor: STDOUT_FILENO)
-    /// Standard error.
     public static let standardError = FileWriter(descriptor: STDERR_FILENO)
 
     /// Writes all of it; a reader that went away is not an error for a report.

@@ -3,7 +3,6 @@ public import NetrootSystem
 
 /// What the files of a root can be taken from, told by its content and not by its name.
 public enum RootSource: Sendable {
-    /// A directory.
     case directory(String)
     /// A squashfs image, open.
     case image(SquashfsReader)

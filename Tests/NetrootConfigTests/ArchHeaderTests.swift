@@ -36,10 +36,12 @@ import Testing
     }
 
     static let mistakes: [(header: String, words: String)] = [
-        ("MirrorURL: mirror.example.org", "is not a URL of a mirror"), ("MirrorURL: file:relative", "is not a URL of a mirror"),
+        ("MirrorURL: mirror.example.org", "is not a URL of a mirror"),
+        ("MirrorURL: file:relative", "is not a URL of a mirror"),
         ("MirrorURL: https://a b", "is not a URL of a mirror"), ("MirrorURL:", "is not a URL of a mirror"),
         ("MirrorURL: https://x/%{OSVERSION}", "without a value of OSVersion:"),
-        ("ConfURL: ftp://x/pacman.conf", "is not a URL of a pacman.conf"), ("ConfURL: --output=x", "is not a URL of a pacman.conf"),
+        ("ConfURL: ftp://x/pacman.conf", "is not a URL of a pacman.conf"),
+        ("ConfURL: --output=x", "is not a URL of a pacman.conf"),
         ("ConfURL: a b", "is not a URL of a pacman.conf"), ("ConfURL:", "is not a URL of a pacman.conf"),
         ("Include: base --overwrite=*", "'--overwrite=*' is not a name of a package"),
         ("OSVersion: 1", "OSVersion: is not supported with agent 'arch'"),

@@ -1,7 +1,6 @@
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
-import NetrootTree
 
 /// What fills an empty root.
 protocol Agent: Sendable {

@@ -1,4 +1,3 @@
-import NetrootSystem
 import NetrootTree
 
 /// A pacman.conf(5) for one build: repositories and signatures as they were given, nothing of the host's.

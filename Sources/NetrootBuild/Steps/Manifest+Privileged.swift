@@ -1,4 +1,3 @@
-import NetrootImage
 import NetrootStore
 import NetrootTree
 

@@ -26,7 +26,6 @@ public struct BlockCompression: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The codec.
     public let codec: Codec
     /// Its level; nil for a codec without.
     public let level: Int?
@@ -71,7 +70,6 @@ public struct BlockCompression: Sendable, Hashable, CustomStringConvertible {
 
 /// The size of a squashfs image's blocks: a power of two from 4 KiB to 1 MiB.
 public struct BlockSize: Sendable, Hashable, CustomStringConvertible {
-    /// Bytes.
     public let bytes: Int
 
     /// What is used where nobody says: 1 MiB.

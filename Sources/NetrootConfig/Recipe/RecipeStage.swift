@@ -89,7 +89,6 @@ extension Recipe {
         public var test: Script? { scripts[.test] }
         /// `%environment`: variables for who uses the root.
         public var environment: Script? { scripts[.environment] }
-        /// `%help`.
         public var help: Script? { scripts[.help] }
     }
 }

@@ -60,7 +60,6 @@ public struct TransportServer: Sendable, Hashable {
 
 /// A generation on a server: what a transport makes its kernel arguments of.
 public struct RootOffer: Sendable, Equatable {
-    /// The label.
     public var label: String
     /// The number of the generation.
     public var generation: Int

@@ -12,7 +12,6 @@ public struct NewcEntry: Sendable, Equatable {
         case file(FilePath)
         /// A symbolic link; the target may be any bytes but NUL.
         case symlink([UInt8])
-        /// A directory.
         case directory
         /// A character device with these numbers.
         case characterDevice(major: UInt32, minor: UInt32)

@@ -12,7 +12,6 @@ public struct TarEntry: Sendable, Equatable {
         case characterDevice(major: UInt32, minor: UInt32)
         /// A block device with these numbers.
         case blockDevice(major: UInt32, minor: UInt32)
-        /// A directory.
         case directory
         /// A named pipe.
         case fifo

@@ -9,7 +9,6 @@ public import NetrootSystem
 
 /// What a boot check found.
 public struct BootReport: Codable, Sendable, Equatable {
-    /// The label.
     public let label: String
     /// The generation that was booted.
     public let generation: Int
@@ -38,7 +37,6 @@ public struct BootReport: Codable, Sendable, Equatable {
 
 /// A boot check: boots a label, lets the guest decide, reboots it, and lets it decide again.
 public struct BootCheckRun: Sendable {
-    /// The label.
     public let label: Label
     /// Transport, firmware and boot loader.
     public let way: BootWay

@@ -29,7 +29,6 @@ public struct BootMatrix: Sendable {
         }
     }
 
-    /// The label.
     public let label: Label
     /// The generation; nil: the current one.
     public let generation: Int?

@@ -1,7 +1,6 @@
 import Glibc
 import NIOCore
 import NIOPosix
-import NetrootEntry
 import NetrootSite
 import NetrootSystem
 

@@ -1,6 +1,3 @@
-import NetrootEntry
-import NetrootSite
-
 /// What the guest's part of the boot check says on its second serial port; `guest/README.md` gives the protocol.
 enum CheckMessage: Sendable, Equatable {
     /// A boot began to report; its boot ID, and the seconds since its kernel started.

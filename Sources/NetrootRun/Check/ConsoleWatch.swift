@@ -1,6 +1,5 @@
 import Glibc
 import NetrootEntry
-import NetrootSite
 import NetrootSystem
 import SystemPackage
 

@@ -1,4 +1,3 @@
-import NetrootEntry
 import NetrootSite
 
 /// A boot matrix as JUnit XML, as CI systems read it: a suite a label, a case a way

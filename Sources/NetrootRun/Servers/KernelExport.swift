@@ -3,7 +3,6 @@ import NetrootSystem
 
 /// An export of the host's kernel NFS server (exportfs(8)).
 struct KernelExport: Sendable, Codable, Equatable {
-    /// The directory.
     var directory: String
     /// Who may mount it.
     var client: String

@@ -1,5 +1,4 @@
 import Glibc
-import NetrootEntry
 import NetrootSite
 import NetrootSystem
 

@@ -50,7 +50,6 @@ struct ServerRun: Sendable {
 
 /// An NFS server that listens on 127.0.0.1 already and serves the label's root.
 public struct RunningServer: Sendable, Equatable {
-    /// Its port.
     public var port: Int
     /// The port of its MOUNT service; nil: the same.
     public var mountPort: Int?

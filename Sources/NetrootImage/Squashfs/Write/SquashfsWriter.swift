@@ -15,7 +15,6 @@ public struct SquashfsWriter: Sendable {
     public let image: String
     /// How blocks are compressed.
     public var compression = BlockCompression.standard
-    /// The size of blocks.
     public var blockSize = BlockSize.standard
     /// Times are clamped to this, in seconds since 1970 (`SOURCE_DATE_EPOCH`); nil for no bound.
     public var latest: UInt32?
@@ -42,7 +41,6 @@ public struct SquashfsWriter: Sendable {
         public var files = 0
         /// Blocks in the image, and how many of them were in the cache.
         public var blocks = 0
-        /// Of `blocks`.
         public var cachedBlocks = 0
         /// What a user should read: attributes that were dropped, what is wrong with the cache.
         public var notes: [String] = []
