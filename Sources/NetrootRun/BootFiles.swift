@@ -33,7 +33,7 @@ extension NetworkBoot {
         var loaded: [(name: String, target: String)] = [
             ("vmlinuz", source + "/vmlinuz"), ("initrd.img", source + "/initrd.img"),
         ]
-        loaded += archives.map { (Self.name($0), $0) }
+        loaded += archives.map { (Files.name($0), $0) }
         for (name, target) in loaded {
             // A dangling link would be a file that the firmware cannot load, without a word why.
             _ = try Files.size(target)
@@ -72,6 +72,4 @@ extension NetworkBoot {
             return "boot.ipxe"
         }
     }
-
-    private static func name(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 }

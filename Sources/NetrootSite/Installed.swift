@@ -24,7 +24,7 @@ public struct Installed: Sendable, Equatable {
     public func generation(_ transport: any Transport) -> Int? { generation(ofEntry: transport.entryName(label.name)) }
 
     private func generation(ofEntry name: String) -> Int? {
-        config.kernelPath(of: name)?.split(separator: "/").dropLast().last.flatMap { Int($0) }
+        config.kernelPath(of: name).flatMap { Int(Files.name(Files.parent($0))) }
     }
 
     /// The generations that any entry of the label names, by whatever transport.

@@ -67,7 +67,7 @@ public struct Generation: Sendable, Equatable {
         guard let resolved = realpath(directory, nil) else { throw SystemError("read", directory, code: errno) }
         defer { free(resolved) }
         let path = String(cString: resolved)
-        guard let number = path.split(separator: "/").last.flatMap({ Int($0) }), number > 0,
+        guard let number = Int(Files.name(path)), number > 0,
             Files.exists(path + "/manifest.json")
         else { throw StoreError.noGeneration(directory: directory) }
         try self.init(number: number, directory: path)

@@ -76,7 +76,7 @@ public struct LabelStore: Sendable, Equatable {
     /// - Throws: `SystemError`.
     public func currentNumber() throws -> Int? {
         guard let target = try Files.linkTarget(currentLink) else { return nil }
-        return target.split(separator: "/").last.flatMap { Int($0) }
+        return Int(Files.name(target))
     }
 
     /// The current generation.

@@ -77,6 +77,14 @@ public enum Files {
         try sync(directory: parent(path))
     }
 
+    /// The last name of a path; the path itself where it has none (`/`).
+    public static func name(_ path: String) -> String { FilePath(path).lastComponent?.string ?? path }
+
+    /// A path that a file names: relative to the folder of that file, unless it is absolute.
+    public static func path(_ path: String, beside file: String) -> String {
+        FilePath(file).removingLastComponent().pushing(FilePath(path)).string
+    }
+
     /// The path of the directory that holds a path; `.` for a name alone, and `/` for `/`.
     public static func parent(_ path: String) -> String {
         let parent = FilePath(path).removingLastComponent()

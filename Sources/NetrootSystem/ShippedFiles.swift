@@ -16,13 +16,12 @@ public struct ShippedFiles: Sendable, Equatable {
         guard let program = try Files.linkTarget("/proc/self/exe") else {
             throw SystemError("read", "/proc/self/exe", code: ENOENT)
         }
-        var parts = program.split(separator: "/").dropLast()
-        while !parts.isEmpty {
-            let above = "/" + parts.joined(separator: "/")
+        var above = Files.parent(program)
+        while above != "/" {
             for candidate in [above, above + "/share/netroot"] where Files.exists(candidate + "/dracut-modules") {
                 return ShippedFiles(directory: candidate)
             }
-            parts = parts.dropLast()
+            above = Files.parent(above)
         }
         throw MissingError(things: ["dracut-modules (beside \(program))"], packages: ["netroot by scripts/install"])
     }

@@ -39,4 +39,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     @Test(arguments: [("/a/b", "/a"), ("/a", "/"), ("/", "/"), ("a/b", "a"), ("a", "."), ("/a/b/", "/a")])
     func parents(path: String, parent: String) { #expect(Files.parent(path) == parent) }
+
+    @Test(arguments: [("/a/b", "b"), ("a", "a"), ("/a/b/", "b"), ("/", "/"), ("", "")])
+    func names(path: String, name: String) { #expect(Files.name(path) == name) }
 }

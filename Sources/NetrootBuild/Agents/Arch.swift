@@ -69,8 +69,7 @@ struct Arch: Agent {
     /// What names the repositories: `ConfURL`, a path of it as an absolute one, or the mirror.
     private func source(in place: AgentPlace) -> String {
         guard let given = header.configuration else { return header.mirror }
-        if given.contains("://") || given.hasPrefix("/") { return given }
-        return (place.recipePath.lastIndex(of: "/").map { String(place.recipePath[...$0]) } ?? "") + given
+        return given.contains("://") ? given : Files.path(given, beside: place.recipePath)
     }
 
     /// A folder for each source: two repositories may have different packages in files of one name.

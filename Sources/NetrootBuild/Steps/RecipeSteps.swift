@@ -13,10 +13,7 @@ struct RecipeSteps: Sendable {
     /// A directory beside the root for scripts and staged files.
     let scratch: String
 
-    private var folder: String {
-        guard let slash = stage.path.lastIndex(of: "/") else { return "." }
-        return slash == stage.path.startIndex ? "/" : String(stage.path[..<slash])
-    }
+    private var folder: String { Files.parent(stage.path) }
 
     /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too, and what
     /// `%post` adds to it through `APPTAINER_ENVIRONMENT`.
@@ -99,7 +96,7 @@ struct RecipeSteps: Sendable {
         guard !matches.isEmpty else { throw missing(copy, stage: stage) }
         for name in matches {
             var target = try destination(copy.destination ?? name)
-            if Files.isDirectory(target), let last = name.split(separator: "/").last { target += "/\(last)" }
+            if Files.isDirectory(target), name != "/" { target += "/\(Files.name(name))" }
             var source = try lender.resolve(name)
             // A symlink to what is not there: kept where a pattern found it, a mistake where the recipe names it.
             if !Files.exists(source) {
@@ -114,12 +111,11 @@ struct RecipeSteps: Sendable {
     /// The path on the host of a path in the root that is to be written, with the directories above it made.
     private func destination(_ path: String) throws -> String {
         let whole = path.hasPrefix("/") ? path : "/" + path
-        try tree.makeDirectory(String(whole[...(whole.lastIndex(of: "/") ?? whole.startIndex)]))
+        // A destination with a slash at its end is a directory, made where it is missing.
+        try tree.makeDirectory(whole.hasSuffix("/") ? whole : Files.parent(whole))
         let host = try tree.resolve(whole)
         // A symlink at the end may lead where no directory is yet.
-        if host != tree.directory {
-            try Files.makeDirectory(String(host[..<(host.lastIndex(of: "/") ?? host.endIndex)]))
-        }
+        if host != tree.directory { try Files.makeDirectory(Files.parent(host)) }
         return host
     }
 

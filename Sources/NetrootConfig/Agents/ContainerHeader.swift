@@ -1,3 +1,5 @@
+import NetrootSystem
+
 extension AgentHeader {
     /// The header keywords of the agents that take the image of a container.
     public struct Container: Sendable, Equatable {
@@ -93,8 +95,7 @@ extension RecipeHeader {
         {
             throw error(entry, "'\(excerpt(name))' names no image: \(problem.text)", problem.hint)
         }
-        let folder = path.hasPrefix("/") ? "" : self.path.lastIndex(of: "/").map { String(self.path[...$0]) } ?? ""
-        return .file(path: folder + path, name: name.isEmpty ? nil : name)
+        return .file(path: Files.path(path, beside: self.path), name: name.isEmpty ? nil : name)
     }
 }
 

@@ -1,3 +1,5 @@
+import NetrootSystem
+
 extension AgentHeader {
     /// The header keywords of the `localimage` agent.
     public struct LocalImage: Sendable, Equatable {
@@ -50,9 +52,7 @@ extension RecipeHeader {
                 entry, "From: '\(excerpt(from))' is not a path",
                 "localimage takes a directory, a squashfs image, a SIF file or label:NAME")
         }
-        if from.hasPrefix("/") { return .path(from) }
-        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
-        return .path(folder + from)
+        return .path(Files.path(from, beside: path))
     }
 
     /// The keys of `Fingerprints:`, separated by commas or blanks.

@@ -1,3 +1,5 @@
+import NetrootSystem
+
 /// iPXE's scripts: one an entry, and an index that shows them as a menu (<https://ipxe.org/scripting>).
 ///
 /// Kernel and initramfs come over HTTP; the scripts themselves may come over TFTP.
@@ -15,7 +17,7 @@ public enum IPXEScript {
     /// - Throws: `SharedConfigError`.
     public static func script(_ entry: BootEntry, base: String) throws(SharedConfigError) -> String {
         let file = "ipxe/\(entry.name).ipxe"
-        let names = entry.initrds.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+        let names = entry.initrds.map(Files.name)
         // Under EFI the kernel asks for each archive by its name; a BIOS boot has them all whatever is said.
         let initrds = names.map { "initrd=\($0)" }.joined(separator: " ")
         let commandLine = try entry.checked(for: file, added: initrds + "  BOOTIF=01-00-00-00-00-00-00")

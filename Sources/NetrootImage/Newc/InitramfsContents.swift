@@ -106,7 +106,7 @@ public struct InitramfsContents: Sendable {
 
     /// `nfs_layout` of `kernel/fs/nfs-layout.ko.xz`; nil where the path is not a kernel module.
     public static func moduleName(_ path: String) -> String? {
-        let file = path.split(separator: "/").last.map(String.init) ?? ""
+        let file = Files.name(path)
         for suffix in [".ko", ".ko.xz", ".ko.zst", ".ko.gz"] where file.hasSuffix(suffix) {
             return String(file.dropLast(suffix.count).map { $0 == "-" ? "_" : $0 })
         }

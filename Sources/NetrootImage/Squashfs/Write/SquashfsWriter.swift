@@ -118,8 +118,7 @@ public struct SquashfsWriter: Sendable {
     private func checkPlaces() throws {
         guard Files.isDirectory(tree) else { throw PackError.noTree(path: tree) }
         guard !Files.isDirectory(image) else { throw SystemError("write", image, code: EISDIR) }
-        let folder = image.lastIndex(of: "/").map { $0 == image.startIndex ? "/" : String(image[..<$0]) } ?? "."
-        guard let inside = Self.canonical(folder), let root = Self.canonical(tree) else {
+        guard let inside = Self.canonical(Files.parent(image)), let root = Self.canonical(tree) else {
             throw SystemError("write", image, code: errno)
         }
         if inside == root || root == "/" || inside.hasPrefix(root + "/") {
