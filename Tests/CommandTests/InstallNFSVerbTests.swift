@@ -123,6 +123,17 @@ import Testing
         #expect(try await scratch.snapshot() == before)
     }
 
+    /// Its address would be lost without a word, and clients sent to QEMU's.
+    @Test func optionsOfAnOlderNetrootAreNotPassedOver() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        try scratch.write("netroots/a/installnfs.json", "{\"address\": \"10.1.0.1\"}")
+        expectError(
+            try await scratch.run("install", "a"), .failed, ["installnfs.json is of an older netroot", "remove it"])
+        _ = try await run(["/bin/rm", scratch.path + "/netroots/a/installnfs.json"], folder: scratch.path)
+        expectSuccess(try await scratch.run("install", "a", "--address", "10.1.0.1"))
+        #expect(try Files.text(scratch.path + "/netroots/a/install.json").contains("10.1.0.1"))
+    }
+
     @Test func startingWhatIsNotInstalled() async throws {
         try await Fabricated.generation(of: scratch.label("a"))
         let before = try await scratch.snapshot()
