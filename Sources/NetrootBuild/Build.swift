@@ -73,7 +73,8 @@ public struct Build: Sendable {
                         readWrite: label.rw, origin: Manifest.Origin(verb: "build"), recipe: source,
                         bootstrap: bootstrap, shipped: laid))
             } catch {
-                throw try await explained(error, draft: draft, after: progress)
+                // After Ctrl-C too, and whatever the look at the log says: the error stays the one that is told.
+                throw try await uncancelled { try await explained(error, draft: draft, after: progress) }
             }
         }
     }

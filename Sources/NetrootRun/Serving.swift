@@ -27,6 +27,7 @@ public struct Serving: Sendable {
         try Transports.shipped.requireWritable(label, by: NFS(), from: NFS.own)
         let store = LabelStore(label: label)
         _ = try store.current()
+        for error in try store.usable().damaged { say("not served: \(error)") }
         let held = HeldGenerations()
         let server = try await NFSServer.start(
             exports: try Self.exports(of: store), provider: { try Self.exports(of: store) }, address: address,

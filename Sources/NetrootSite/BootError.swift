@@ -14,6 +14,8 @@ public enum BootError: ReportableError, Equatable {
     /// The generation has no artifact of a kind that the server serves; `server` is nil for the transport's usual one.
     case noArtifact(
         kinds: [ArtifactKind], label: String, generation: Int, transport: TransportName, server: String?)
+    /// The server does not serve artifacts of this kind, whatever the generation has.
+    case notServed(kind: ArtifactKind, transport: TransportName, server: String, serves: [ArtifactKind])
     /// The initramfs was built without what a transport needs.
     case initramfsLacks(transport: TransportName, label: String, generation: Int, known: [TransportName])
     /// nginx serves another TFTP root on the same port.
@@ -38,7 +40,7 @@ public enum BootError: ReportableError, Equatable {
     /// `.usage` where another option or setting is what is wanted, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .readOnly, .noArtifact(_, _, _, _, .some), .unknownServer: .usage
+        case .readOnly, .noArtifact(_, _, _, _, .some), .notServed, .unknownServer: .usage
         default: .failed
         }
     }
@@ -66,6 +68,9 @@ public enum BootError: ReportableError, Equatable {
             }
             return "generation \(generation) of \(label) has no \(words), which \(transport) needs; "
                 + "add \(format) to FORMAT in the hosts file, then netroot build \(label)"
+        case .notServed(let kind, let transport, let server, let serves):
+            return "\(server), which serves \(transport), does not serve \(kind.rawValue), but "
+                + "\(serves.map(\.rawValue).joined(separator: " or ")); leave out --form \(kind.rawValue), or --server"
         case .initramfsLacks(let transport, let label, let generation, let known):
             return "the initramfs of \(label), generation \(generation), boots by "
                 + "\(known.map(\.rawValue).joined(separator: ", ")), not by \(transport); "

@@ -18,10 +18,13 @@ extension Transports {
                 transport: transport.name, label: label.name, generation: generation.number, known: known)
         }
         try requireWritable(label, by: transport, from: server)
-        let kinds = wanted.map { kind in server.serves.filter { $0 == kind } } ?? server.serves
+        if let wanted, !server.serves.contains(wanted) {
+            throw .notServed(kind: wanted, transport: transport.name, server: server.name, serves: server.serves)
+        }
+        let kinds = wanted.map { [$0] } ?? server.serves
         guard let found = kinds.first(where: { generation.artifact($0) != nil }) else {
             throw .noArtifact(
-                kinds: kinds.isEmpty ? wanted.map { [$0] } ?? [] : kinds, label: label.name,
+                kinds: kinds, label: label.name,
                 generation: generation.number, transport: transport.name,
                 server: server == transport.servers.first ? nil : server.name)
         }

@@ -64,8 +64,9 @@ extension Install {
         let store = LabelStore(label: label)
         for other in transports.known {
             guard let kind = other.overHTTP, let number = installed.generation(other) else { continue }
-            guard try store.numbers().contains(number) else { return nil }
-            return (imageURL(number), try store.generation(number).requirePath(of: kind))
+            // One that is gone, or of an older netroot, has nothing to offer until http is installed again.
+            let usable = try store.usable().generations.first { $0.number == number }
+            return usable?.path(of: kind).map { (imageURL(number), $0) }
         }
         return nil
     }

@@ -72,7 +72,9 @@ public struct Install: Sendable {
         try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")
         try plan.write(InstallOptions.path(label), Array(try JSON.text(options).utf8))
         // Before the entry: a client that boots at this moment finds its root exported.
-        try addExports(to: &plan, generations: try store.usable().generations, current: generation)
+        let stored = try store.usable()
+        for error in stored.damaged { plan.note("not offered to clients: \(error)") }
+        try addExports(to: &plan, generations: stored.generations, current: generation)
         for (number, transport) in chosen.enumerated() {
             let site = try await addSiteFiles(to: &plan, directory: files, prefix: transport.sitePrefix)
             try addEntries(

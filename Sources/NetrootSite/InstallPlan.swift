@@ -27,6 +27,12 @@ public struct InstallPlan: Sendable, Equatable {
     /// Files that are as they should be.
     public private(set) var unchanged: [String] = []
 
+    /// What the user should know besides the changes.
+    public private(set) var notes: [String] = []
+
+    /// Adds a note.
+    mutating func note(_ text: String) { notes.append(text) }
+
     /// Adds a copy unless the target has the same content.
     /// - Throws: `SystemError`, `CommandError`.
     mutating func copy(_ source: String, to target: String) async throws {

@@ -33,6 +33,7 @@ public struct SystemError: ReportableError, Equatable {
         switch code {
         case EACCES, EPERM: geteuid() == 0 ? nil : "run netroot as root, or give the user access to it"
         case ENOSPC: "free space there"
+        case ENOTSUP: "its filesystem does not support it; use another one, such as ext4"
         case EROFS: "the filesystem is mounted read-only"
         default: nil
         }

@@ -324,11 +324,13 @@ public struct RootTree: Sendable {
     /// The paths in the root whose names match the pattern's last component (fnmatch(3)).
     public func paths(matching pattern: String) throws -> [String] {
         let path = FilePath(pattern)
-        guard let name = path.lastComponent?.string, path.components.count > 1 else {
+        guard let name = path.lastComponent?.string, path.isAbsolute || path.components.count > 1 else {
             return try contains(pattern) ? [pattern] : []
         }
         let directory = path.removingLastComponent().string
-        return try names(in: directory).filter { fnmatch(name, $0, FNM_PERIOD) == 0 }.map { "\(directory)/\($0)" }
+        return try names(in: directory).filter { fnmatch(name, $0, FNM_PERIOD) == 0 }.map {
+            directory == "/" ? "/\($0)" : "\(directory)/\($0)"
+        }
     }
 
     /// Copies files, symlinks and directories of a folder on the host over a directory of the root, owned by root.

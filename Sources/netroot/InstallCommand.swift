@@ -72,6 +72,8 @@ struct InstallCommand: AsyncParsableCommand {
         let plan =
             dryRun
             ? try await ready.plan() : try await Interruption.cancelling { try await ready.run() }
+        for note in plan.notes { FileWriter.standardError.write("netroot: \(note)\n") }
+        for note in plan.notes { FileWriter.standardError.write("netroot: \(note)\n") }
         FileWriter.standardOutput.write(try await plan.report(dryRun: dryRun))
         if system, !dryRun {
             for reload in ready.reloads { FileWriter.standardOutput.write("next: \(reload)\n") }

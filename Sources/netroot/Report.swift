@@ -15,11 +15,23 @@ struct LabelRow: Encodable {
     let kernel: String?
     let built: String?
     let netroot: String
+    /// Why the current generation cannot be read.
+    let problem: StoreError?
 
+    private enum CodingKeys: CodingKey { case label, format, generation, kernel, built, netroot }
+
+    /// One label whose generation cannot be read is no reason to be silent about the others.
     init(label: Label) throws {
         let store = LabelStore(label: label)
-        let current = try store.currentNumber().map { try store.generation($0) }
-        generation = current?.number
+        generation = try store.currentNumber()
+        let current: Generation?
+        do {
+            current = try generation.map { try store.generation($0) }
+            problem = nil
+        } catch let error as StoreError {
+            current = nil
+            problem = error
+        }
         self.label = label.name
         format = label.formats.map(\.rawValue).joined(separator: " ")
         kernel = current?.manifest.kernelVersion

@@ -17,6 +17,8 @@ struct ListCommand: ParsableCommand {
     func run() throws {
         let rows = try common.hostsFile().labels.map(LabelRow.init(label:))
         FileWriter.standardOutput.write(output.json ? try JSON.text(rows) : Report.labels(rows))
+        // After the others: one label whose generation cannot be read hides none of them.
+        if let problem = rows.lazy.compactMap(\.problem).first { throw problem }
     }
 }
 
@@ -31,8 +33,11 @@ struct GenerationsCommand: ParsableCommand {
     func run() throws {
         let store = LabelStore(label: try options.load())
         let current = try store.currentNumber()
-        let rows = try store.generations().map { GenerationRow($0, current: $0.number == current) }
+        let stored = try store.usable()
+        let rows = stored.generations.map { GenerationRow($0, current: $0.number == current) }
         FileWriter.standardOutput.write(output.json ? try JSON.text(rows) : Report.generations(rows))
+        if let current { _ = try store.generation(current) }
+        for error in stored.damaged { FileWriter.standardError.write("netroot: \(error)\n") }
     }
 }
 

@@ -85,9 +85,12 @@ struct TestCommand: AsyncParsableCommand {
         let label = try options.load()
         let shipped = try ShippedFiles.locate()
         let progress = Progress()
+        if let transport {
+            let known = try Transports.shipped.require(transport)
+            try form?.check(for: known)
+        }
         guard !all else { return try await runAll(label, shipped, progress) }
-        let name = transport ?? (nfsPort == nil ? label.transports[0] : NFS().name)
-        let transport = try Transports.shipped.require(name)
+        let transport = try chosen(of: label)
         try form?.check(for: transport)
         let check = BootCheckRun(
             label: label,
@@ -97,6 +100,14 @@ struct TestCommand: AsyncParsableCommand {
         let report = try await Interruption.cancelling { try await check.run { progress.note($0) } }
         FileWriter.standardOutput.write(output.json ? try JSON.text(report) : Report.boot(report))
         if !report.passed { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+
+    /// The transport that is asked for; else the first of the label's, of those that serve what `--form` asks for.
+    private func chosen(of label: Label) throws -> any Transport {
+        if let transport { return try Transports.shipped.require(transport) }
+        guard nfsPort == nil else { return NFS() }
+        let known = try Transports.shipped.require(label.transports)
+        return known.first { transport in form.map(transport.serves.contains) ?? true } ?? known[0]
     }
 
     private func runAll(_ label: Label, _ shipped: ShippedFiles, _ progress: Progress) async throws {

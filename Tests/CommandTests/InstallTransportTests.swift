@@ -260,6 +260,12 @@ import Testing
             try await scratch.run("installnfs", "a", "--server", "kernel"), .usage,
             ["generation 1 of a has no tree, which --server kernel serves", "FORMAT = tree"])
         expectError(try await scratch.run("test", "a", "--form", "tree"), .failed, ["generation 1 of a has no tree"])
+        expectError(
+            try await scratch.run("test", "a", "--all", "--transport", "htpp"), .usage,
+            ["unknown transport 'htpp'", "did you mean 'http'?"])
+        expectError(
+            try await scratch.run("test", "a", "--all", "--transport", "nbd", "--form", "tree"), .usage,
+            ["--form tree is not for nbd"])
     }
 
     @Test func aLoaderThatTheFirmwareCannotLoad() async throws {

@@ -95,6 +95,12 @@ import Testing
             try transports.artifact(of: whole, label: label, by: pigeon, from: try pigeon.server(named: "aviary"))
         }
         #expect(error?.exitStatus == .usage)
+        // What a server does not serve is not the generation's fault.
+        #expect(
+            throws: BootError.notServed(kind: .tree, transport: "pigeon", server: "loft", serves: [.squashfs])
+        ) {
+            try transports.artifact(of: whole, label: label, by: pigeon, from: pigeon.servers[0], wanted: .tree)
+        }
         #expect(throws: BootError.unknownServer(name: "nest", transport: "pigeon", known: ["loft", "aviary"])) {
             try pigeon.server(named: "nest")
         }

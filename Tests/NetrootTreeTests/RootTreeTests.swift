@@ -92,6 +92,8 @@ import Testing
         }
         #expect(try tree.paths(matching: "etc/ssh/ssh_host_*_key") == ["etc/ssh/ssh_host_rsa_key"])
         #expect(try tree.paths(matching: "etc/nosuch/x*") == [])
+        try tree.write("vmlinuz.old", "")
+        #expect(try tree.paths(matching: "/vmlinuz*") == ["/vmlinuz.old"])
     }
 
     @Test func installingKeepsSymlinksAndExecutables() throws {

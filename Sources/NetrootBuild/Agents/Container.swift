@@ -53,8 +53,9 @@ struct Container: Agent {
             guard gone > 0 else { throw error }
             place.progress.note("fetched again: \(gone) layers in the cache were not what they were when they came")
             image = try await fetch(reference, in: place)
-            let root = RootTree(directory: place.root)
-            for name in try root.names(in: "/") { try root.removeAll(name) }
+            // By their bytes: an image's names need not be text.
+            let root = try DirectoryHandle(place.root)
+            for name in try root.names() { try root.removeAll(name) }
             report = try await unpack(image, in: place)
         }
         let dropped = report.devices
