@@ -38,7 +38,7 @@ public enum RunError: ReportableError, Equatable {
         case .loaderMismatch(let loader, let firmware):
             return "--loader \(loader) does not go with --firmware \(firmware); bios: pxelinux, ipxe; uefi: grub"
         case .noServer(let transport):
-            return "netroot has no server of its own runs for \(transport); boot a machine from an installed server"
+            return "netroot cannot serve \(transport) for a machine of its own; install it, and boot a real client"
         case .serverFailed(let name, let reason, let log):
             return "\(name) \(reason); log: \(log)"
         case .noKernelServer(let reason):

@@ -6,7 +6,7 @@ enum UnifiedDiff {
 
     /// The output of `diff -u`, safe for a terminal; empty where nothing changes.
     /// - Parameters:
-    ///   - old: the content there is; nil where there is no file.
+    ///   - old: the content before; nil where there is no file.
     ///   - new: the content there will be; nil where the file is removed.
     ///   - path: the file, as the diff calls it.
     /// - Throws: `MissingError`, `CommandError`, `SystemError`, `CancellationError`.

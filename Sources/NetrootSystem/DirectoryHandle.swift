@@ -227,7 +227,7 @@ public final class DirectoryHandle: Sendable {
     }
 }
 
-/// The kernel lacks a call that there is nothing else for.
+/// The kernel lacks a system call that netroot needs.
 public struct KernelError: ReportableError, Equatable {
     /// With its section of the manual.
     public let call: String
