@@ -159,11 +159,24 @@ import Testing
 
 @Suite struct MachineTests {
     static let machine = Machine(
-        memory: 1024, tftp: "/srv/a,b", sshPort: 2222, consoleLog: "/log", terminal: false,
-        checkSocket: "/run/check.sock", extra: ["-device", "x"], kvm: false)
+        memory: 1024, cards: [.user(tftp: "/srv/a,b", bootFile: "pxelinux.0", sshPort: 2222)], consoleLog: "/log",
+        terminal: false, checkSocket: "/run/check.sock", extra: ["-device", "x"], kvm: false)
 
     @Test func commasInPathsAreDoubled() {
         #expect(Self.machine.argv.contains { $0.contains("tftp=/srv/a,,b,bootfile=pxelinux.0") })
+    }
+
+    @Test func cardsOnTapsBootFromTheFirst() {
+        var machine = Self.machine
+        machine.cards = [.tap("tap0", mac: "52:54:00:00:00:01"), .tap("tap1", mac: "52:54:00:00:00:02")]
+        let argv = machine.argv.joined(separator: " ")
+        #expect(argv.contains("-netdev tap,id=n0,ifname=tap0,script=no,downscript=no"))
+        #expect(argv.contains("-device virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01 "))
+        // Without a ROM the firmware has nothing to boot from it.
+        #expect(argv.contains("-device virtio-net-pci,netdev=n1,mac=52:54:00:00:00:02,romfile= "))
+        machine.uefi = ("/code", "/variables")
+        #expect(machine.argv.contains("virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,romfile=,bootindex=1"))
+        #expect(machine.argv.contains("virtio-net-pci,netdev=n1,mac=52:54:00:00:00:02,romfile="))
     }
 
     @Test func emulationNeverOffersFastStringsAndKVMIsTheHosts() {

@@ -4,20 +4,18 @@ import NetrootEntry
 import NetrootSite
 import NetrootSystem
 
-/// A QEMU machine that boots over the network: DHCP and TFTP by QEMU's user network.
+/// A QEMU machine without a disk, which boots over the network.
 ///
 /// The options are those of qemu(1), QEMU 7.2.
 struct Machine: Sendable {
     /// Memory in MiB.
     var memory: Int
-    /// The TFTP root.
-    var tftp: String
-    /// What the firmware loads from it: a program, or a script of the iPXE ROM in QEMU's network card.
-    var bootFile = "pxelinux.0"
+    /// Its network cards; it boots from the first.
+    var cards: [NetworkCard]
+    /// A kernel that QEMU loads itself, with its initramfs and command line; nil: the firmware asks the network.
+    var kernel: (path: String, initramfs: String, commandLine: String)?
     /// UEFI's code and the machine's own copy of its variables; nil: BIOS.
     var uefi: (code: String, variables: String)?
-    /// The port on 127.0.0.1 that leads to the guest's ssh.
-    var sshPort: Int
     /// Where the console (ttyS0) is kept.
     var consoleLog: String
     /// Whether the console is on the caller's terminal too.
@@ -67,14 +65,12 @@ struct Machine: Sendable {
                 argv += ["-drive", "if=pflash,format=raw,unit=\(unit),\(drive)"]
             }
         }
-        argv += [
-            "-netdev",
-            "user,id=n0,tftp=\(Self.escaped(tftp)),bootfile=\(bootFile),hostfwd=tcp:127.0.0.1:\(sshPort)-:22",
-            // UEFI has a driver and PXE of its own; the card's iPXE ROM would take over.
-            "-device", "virtio-net-pci,netdev=n0" + (uefi == nil ? "" : ",romfile=,bootindex=1"),
-            // Without a source of randomness sshd waits for entropy.
-            "-device", "virtio-rng-pci",
-        ]
+        for (number, card) in cards.enumerated() { argv += card.argv(number, uefi: uefi != nil) }
+        if let kernel {
+            argv += ["-kernel", kernel.path, "-initrd", kernel.initramfs, "-append", kernel.commandLine]
+        }
+        // Without a source of randomness sshd waits for entropy.
+        argv += ["-device", "virtio-rng-pci"]
         if terminal {
             argv += ["-chardev", "stdio,id=console,signal=on,logfile=\(Self.escaped(consoleLog)),logappend=off"]
         } else {
@@ -110,7 +106,8 @@ extension NetworkBoot {
             uefi = (ovmf.code, variables)
         }
         return Machine(
-            memory: label.vmMemory, tftp: files.directory, bootFile: files.bootFile, uefi: uefi, sshPort: sshPort,
+            memory: label.vmMemory,
+            cards: [.user(tftp: files.directory, bootFile: files.bootFile, sshPort: sshPort)], uefi: uefi,
             consoleLog: BootSession.consoleLog(label), terminal: terminal, checkSocket: checkSocket,
             endsAtReboot: endsAtReboot, extra: label.extraQEMU, kvm: try Machine.canUseKVM())
     }
