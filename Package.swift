@@ -119,6 +119,6 @@ let package = Package(
                 "netroot", "NetrootEntry", "NetrootStore", "NetrootTree", "NetrootImage", "NetrootConfig",
                 "NetrootSystem", "TestSupport",
             ], exclude: ["Golden"]),
-        tests("BootTests", ["NetrootSystem", "TestSupport"], exclude: ["console.exp"]),
+        tests("BootTests", ["NetrootRun", "NetrootSystem", "TestSupport"], exclude: ["console.exp"]),
     ]
 )
