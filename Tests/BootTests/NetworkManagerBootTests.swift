@@ -42,6 +42,7 @@ extension BootTests {
         #expect(console.contains("NetworkManager"))
         #expect(!console.contains("rootovl: direct:"))
         try await site.expectNothingLeft("arch", sshPort: 2223)
+        try await expectARenewedLease("arch", recipe: "arch.def")
         try await run(["rm", "-rf", repository])
         print("arch: \(report.seconds) \(report.bytes)")
     }

@@ -52,6 +52,7 @@ extension BootTests {
         #expect(Set(report.checks.map(\.name)).isSuperset(of: Self.checks))
         #expect(report.transport == "nfs" && report.form == "tree" && report.firmware == "bios")
         print("rpm: \(report.seconds) \(report.bytes)")
+        try await expectARenewedLease("rpm", recipe: "rpm/rpm.def")
         try await site.run("gc", "rpm", "--keep", "0")
         try await site.expectNothingLeft("rpm", sshPort: 2223)
     }

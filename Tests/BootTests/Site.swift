@@ -37,6 +37,14 @@ struct Site: Sendable {
             """
         let more = shipped.replacing("openssh-server", with: "openssh-server open-iscsi", maxReplacements: 1)
         try Files.replace(site.folder + "/debian12.def", with: Array((more + additions).utf8))
+        // systemd-resolved owns the resolver there, as in Fedora, Arch and Ubuntu.
+        let newer = try Files.text(Checkout.path + "/recipes/debian13-base.def")
+        try Files.replace(
+            site.folder + "/debian13.def",
+            with: Array(
+                (newer.replacing(
+                    "openssh-server", with: "openssh-server systemd-resolved systemd-timesyncd", maxReplacements: 1)
+                    + "\n%post\n    ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf\n").utf8))
         try Files.replace(
             site.hosts,
             with: Array(
@@ -47,7 +55,7 @@ struct Site: Sendable {
                 OVERLAY_SIZE = 300m
                 TRANSPORTS = nfs nbd http iscsi
                 [debian13]
-                RECIPE = \(Checkout.path)/recipes/debian13-base.def
+                RECIPE = debian13.def
 
                 """.utf8))
         for label in ["debian12", "debian13"] {

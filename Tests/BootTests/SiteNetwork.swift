@@ -78,9 +78,11 @@ struct SiteNetwork: Sendable {
 
     /// Ends what still runs in the namespace, and gives the label's install its usual options back.
     private func down(_ label: String) async throws {
-        let pids = try await CommandRunner().capture(Command(["ip", "netns", "pids", namespace]))
-        for pid in pids.split(separator: "\n").compactMap({ Int32($0) }) { kill(pid, SIGKILL) }
-        try await CommandRunner().run(Command(["ip", "netns", "del", namespace]))
+        for name in [namespace, namespace + "-foreign"] where Files.exists("/run/netns/" + name) {
+            let pids = try await CommandRunner().capture(Command(["ip", "netns", "pids", name]))
+            for pid in pids.split(separator: "\n").compactMap({ Int32($0) }) { kill(pid, SIGKILL) }
+            try await CommandRunner().run(Command(["ip", "netns", "del", name]))
+        }
         if Files.exists("\(folder)/../netroots/\(label)/install.json") {
             try await site.run(
                 "install", label, "nfs", "--address", "10.0.2.2", "--port", "2049", "--no-append")
@@ -102,9 +104,63 @@ struct SiteNetwork: Sendable {
     }
 
     /// `netroot serve`, on the bridge's address.
-    func serve(_ label: String) -> Daemon {
-        let argv = site.command(["serve", label, "--address", Self.address]).argv
+    func serve(_ label: String, address: String = SiteNetwork.address) -> Daemon {
+        let argv = site.command(["serve", label, "--address", address]).argv
         return Daemon(Command(inside(argv)), name: "netroot serve", log: folder + "/serve.log")
+    }
+
+    /// A VLAN of the bridge, whose other end is an interface with this address.
+    func vlan(_ number: Int, address: String) async throws -> Daemon {
+        let program = Checkout.path + "/Tests/BootTests/vlan-trunk"
+        let log = folder + "/vlan-trunk.log"
+        let daemon = Daemon(
+            Command(inside([program, "trunk\(number)", "vlan\(number)", "\(number)"])), name: "vlan-trunk", log: log)
+        let end = ContinuousClock.now + .seconds(10)
+        while !(Files.exists(log) ? try Files.text(log) : "").contains("ready") {
+            try #require(ContinuousClock.now < end, "vlan-trunk did not start")
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        try await ip("link", "set", "trunk\(number)", "master", Self.bridge, "up")
+        try await ip("addr", "add", address + "/24", "dev", "vlan\(number)")
+        try await ip("link", "set", "vlan\(number)", "up")
+        return daemon
+    }
+
+    /// How often dnsmasq has acknowledged a lease.
+    func acknowledgements() throws -> Int { try Files.text(folder + "/dnsmasq.log").matches(of: /DHCPACK\(/).count }
+
+    /// Waits until dnsmasq has acknowledged a lease so many times.
+    func wait(forAcknowledgements count: Int, seconds: Int) async throws {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while try acknowledgements() < count {
+            try #require(ContinuousClock.now < end, "the lease was not renewed within \(seconds) s")
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// A DHCP server that is not ours, at 192.168.77.2: a network namespace of its own on the same bridge.
+    func foreignDHCPServer(_ lines: String) async throws -> Daemon {
+        let foreign = namespace + "-foreign"
+        try await CommandRunner().run(Command(["ip", "netns", "add", foreign]))
+        try await ip("link", "add", "foreign", "type", "veth", "peer", "name", "eth0", "netns", foreign)
+        try await ip("link", "set", "foreign", "master", Self.bridge, "up")
+        for arguments in [["addr", "add", "192.168.77.2/24", "dev", "eth0"], ["link", "set", "eth0", "up"]] {
+            try await CommandRunner().run(Command(["ip", "-n", foreign] + arguments))
+        }
+        let config = """
+            interface=eth0
+            bind-dynamic
+            port=0
+            user=root
+            dhcp-leasefile=\(folder)/foreign-leases
+            log-dhcp
+            \(lines)
+
+            """
+        try Files.replace(folder + "/foreign.conf", with: Array(config.utf8))
+        let argv = ["dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=\(folder)/foreign.conf"]
+        return Daemon(
+            Command(["ip", "netns", "exec", foreign] + argv), name: "foreign dnsmasq", log: folder + "/foreign.log")
     }
 
     /// dnsmasq with these lines of configuration.
@@ -135,7 +191,9 @@ struct SiteNetwork: Sendable {
     }
 
     /// A machine with cards on the first taps, by the firmware, or a kernel that QEMU loads itself.
-    func machine(cards: Int = 1, uefi: Bool = false, kernel: SiteKernel? = nil) async throws -> SiteMachine {
+    func machine(
+        cards: Int = 1, uefi: Bool = false, kernel: SiteKernel? = nil, extra: [String] = []
+    ) async throws -> SiteMachine {
         let console = folder + "/console.log"
         var variables: (code: String, variables: String)?
         if uefi {
@@ -146,7 +204,7 @@ struct SiteNetwork: Sendable {
         let machine = Machine(
             memory: 1024, cards: zip(Self.taps, Self.macs).prefix(cards).map { .tap($0, mac: $1) },
             kernel: try await kernel?.loaded(in: folder), uefi: variables, consoleLog: console, terminal: false,
-            extra: [], kvm: try Machine.canUseKVM())
+            extra: extra, kvm: try Machine.canUseKVM())
         try await CommandRunner().run(Command(["rm", "-f", console]))
         return SiteMachine(
             network: self, console: console,
