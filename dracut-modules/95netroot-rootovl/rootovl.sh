@@ -6,10 +6,6 @@
 type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
 . /lib/rootovl-lib.sh
 
-rootovl_stamp() {
-    read -r rootovl_up _ < /proc/uptime && echo "$rootovl_up" > "/run/netroot/uptime-$1"
-}
-
 # The lower is at /run/netroot/image, the tmpfs of the upper at /run/netroot/tmpfs, and the merged root at $NEWROOT.
 rootovl_merge() {
     rootovl_type=$(rootovl_fstype "$NEWROOT") || rootovl_die "no root filesystem is mounted at $NEWROOT"
@@ -72,65 +68,6 @@ rootovl_side_load() {
     rootovl_say "the side-load is laid over the root"
 }
 
-# The name that ip= or DHCP gave wins over the image's /etc/hostname, which systemd would prefer.
-rootovl_hostname() {
-    read -r rootovl_name < /proc/sys/kernel/hostname
-    case $rootovl_name in
-        '' | '(none)' | localhost) return 0 ;;
-    esac
-    rm -f "$NEWROOT/etc/hostname"
-    echo "$rootovl_name" > "$NEWROOT/etc/hostname"
-    rootovl_hosts=$(rootovl_resolve "$NEWROOT" /etc/hosts)
-    if [ -e "$NEWROOT$rootovl_hosts" ]; then
-        while read -r rootovl_line; do
-            case " $rootovl_line " in *[\ \	]"$rootovl_name"[\ \	.]*) return 0 ;; esac
-        done < "$NEWROOT$rootovl_hosts"
-    else
-        echo '127.0.0.1 localhost' > "$NEWROOT$rootovl_hosts"
-    fi
-    echo "127.0.1.1 $rootovl_name" >> "$NEWROOT$rootovl_hosts"
-}
-
-# The servers of nameserver=, ip= and DHCP are in the initramfs's /etc/resolv.conf. An image that has its own servers
-# keeps them.
-rootovl_resolver() {
-    rootovl_has_nameserver /etc/resolv.conf || return 0
-    if [ -L "$NEWROOT/etc/resolv.conf" ]; then
-        rootovl_say "/etc/resolv.conf of the image is a symlink, so it is left unchanged"
-    elif ! rootovl_has_nameserver "$NEWROOT/etc/resolv.conf"; then
-        cp /etc/resolv.conf "$NEWROOT/etc/resolv.conf"
-    fi
-}
-
-# rootovl_interface overlay|direct: the interface that carries the root keeps its address forever, and no network
-# manager may touch it. With overlay it also writes into the root, because such writes are gone at the next boot.
-rootovl_interface() {
-    ip -o addr show scope global | while read -r _ rootovl_dev _ rootovl_addr rootovl_rest; do
-        rootovl_dev=${rootovl_dev%%@*}
-        case $rootovl_rest in
-            *' dynamic '*)
-                if ip addr change "$rootovl_addr" dev "$rootovl_dev" valid_lft forever preferred_lft forever; then
-                    rootovl_say "$rootovl_addr of $rootovl_dev comes from DHCP; nobody renews the lease, so the address is kept forever"
-                else
-                    rootovl_say "WARNING: $rootovl_addr of $rootovl_dev comes from DHCP and will expire"
-                fi
-                ;;
-        esac
-
-        # Once for each interface, however many addresses it has.
-        [ ! -e "/run/NetworkManager/conf.d/90-netroot-$rootovl_dev.conf" ] || continue
-        read -r rootovl_mac < "/sys/class/net/$rootovl_dev/address" \
-            || rootovl_die "the interface $rootovl_dev has no address in /sys"
-        rootovl_why=$(rootovl_leave_alone /run "$rootovl_dev" "$rootovl_mac" 2>&1) \
-            || rootovl_die "$rootovl_dev cannot be kept from network managers: $rootovl_why"
-        if [ "$1" = overlay ]; then
-            rootovl_why=$(rootovl_leave_alone_root "$NEWROOT" "$rootovl_dev" "$rootovl_mac" 2>&1) \
-                || rootovl_die "$rootovl_dev cannot be kept from network managers: $rootovl_why"
-        fi
-        rootovl_say "$rootovl_dev is left alone by network managers"
-    done
-}
-
 # Looks for init as dracut will. Without init dracut itself would end in a shell.
 rootovl_find_init() {
     rootovl_init=$(getarg init=) || rootovl_init=
@@ -152,7 +89,7 @@ rootovl_show_layers() {
 }
 
 mkdir -p /run/netroot
-rootovl_stamp root
+read -r rootovl_up _ < /proc/uptime && echo "$rootovl_up" > /run/netroot/uptime-root
 if getargbool 0 rootovl; then
     # dracut 106's module overlayfs lays an overlay of its own over a live root, and so over ours, right after this
     # hook.
@@ -161,15 +98,10 @@ if getargbool 0 rootovl; then
     rootovl_verify
     rootovl_configure
     rootovl_side_load
-    rootovl_hostname
-    rootovl_resolver
-    rootovl_interface overlay
     rootovl_find_init
     rootovl_show_layers
     rootovl_say "/ is an overlay: lower at /live/image, upper a tmpfs of size=$rootovl_size at /live/cow"
 else
     [ ! -d /netroot/overlay ] \
         || rootovl_say "WARNING: the side-load is not laid over the root: no rootovl on the kernel command line"
-    rootovl_interface direct
 fi
-rootovl_stamp pivot

@@ -1,0 +1,77 @@
+#!/bin/sh
+# dracut hook (pre-pivot, after rootovl.sh): hands what the network taught the initramfs to the running system, and keeps
+# its boot interface. See ../README.md. Sourced by dracut's init, or by its dracut-pre-pivot.service.
+# shellcheck disable=SC1091,SC2154
+
+type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
+type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
+. /lib/netroot-managers.sh
+. /lib/netroot-resolver.sh
+
+# The name that ip= or DHCP gave wins over the image's /etc/hostname, which systemd would prefer.
+net_hostname() {
+    read -r net_name < /proc/sys/kernel/hostname
+    case $net_name in
+        '' | '(none)' | localhost) return 0 ;;
+    esac
+    rm -f "$NEWROOT/etc/hostname"
+    echo "$net_name" > "$NEWROOT/etc/hostname"
+    net_hosts=$(rootovl_resolve "$NEWROOT" /etc/hosts)
+    if [ -e "$NEWROOT$net_hosts" ]; then
+        while read -r net_line; do
+            case " $net_line " in *[\ \	]"$net_name"[\ \	.]*) return 0 ;; esac
+        done < "$NEWROOT$net_hosts"
+    else
+        echo '127.0.0.1 localhost' > "$NEWROOT$net_hosts"
+    fi
+    echo "127.0.1.1 $net_name" >> "$NEWROOT$net_hosts"
+}
+
+# The servers of nameserver=, ip= and DHCP are in the initramfs's /etc/resolv.conf. An image that has its own servers
+# keeps them.
+net_resolver() {
+    net_has_nameserver /etc/resolv.conf || return 0
+    if [ -L "$NEWROOT/etc/resolv.conf" ]; then
+        rootovl_say "/etc/resolv.conf of the image is a symlink, so it is left unchanged"
+    elif ! net_has_nameserver "$NEWROOT/etc/resolv.conf"; then
+        cp /etc/resolv.conf "$NEWROOT/etc/resolv.conf"
+    fi
+}
+
+# net_interface overlay|direct: the interface that carries the root keeps its address forever, and no network
+# manager may touch it. With overlay it also writes into the root, because such writes are gone at the next boot.
+net_interface() {
+    ip -o addr show scope global | while read -r _ net_dev _ net_addr net_rest; do
+        net_dev=${net_dev%%@*}
+        case $net_rest in
+            *' dynamic '*)
+                if ip addr change "$net_addr" dev "$net_dev" valid_lft forever preferred_lft forever; then
+                    rootovl_say "$net_addr of $net_dev comes from DHCP; nobody renews the lease, so the address is kept forever"
+                else
+                    rootovl_say "WARNING: $net_addr of $net_dev comes from DHCP and will expire"
+                fi
+                ;;
+        esac
+
+        # Once for each interface, however many addresses it has.
+        [ ! -e "/run/NetworkManager/conf.d/90-netroot-$net_dev.conf" ] || continue
+        read -r net_mac < "/sys/class/net/$net_dev/address" \
+            || rootovl_die "the interface $net_dev has no address in /sys"
+        net_why=$(net_leave_alone /run "$net_dev" "$net_mac" 2>&1) \
+            || rootovl_die "$net_dev cannot be kept from network managers: $net_why"
+        if [ "$1" = overlay ]; then
+            net_why=$(net_leave_alone_root "$NEWROOT" "$net_dev" "$net_mac" 2>&1) \
+                || rootovl_die "$net_dev cannot be kept from network managers: $net_why"
+        fi
+        rootovl_say "$net_dev is left alone by network managers"
+    done
+}
+
+if getargbool 0 rootovl; then
+    net_hostname
+    net_resolver
+    net_interface overlay
+else
+    net_interface direct
+fi
+read -r net_up _ < /proc/uptime && echo "$net_up" > /run/netroot/uptime-pivot

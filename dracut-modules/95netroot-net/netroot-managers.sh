@@ -1,0 +1,51 @@
+#!/bin/sh
+# Functions of dracut's hook net.sh: keep the network managers of the running system away from the boot interface.
+# Sourcing has no side effects, so they can be tested anywhere. Needs rootovl-lib.sh.
+
+# net_leave_alone RUN DEVICE MAC: keeps network managers away from this interface of the running system. RUN is its
+# /run. The files match the MAC address, because udev may give another name. Their names sort before a site's.
+net_leave_alone() (
+    run=$1 device=$2 mac=$3
+    mkdir -p "$run/systemd/network" "$run/NetworkManager/conf.d" "$run/network" \
+        "$run/systemd/system/networking.service.d" "$run/systemd/system/ifup@$device.service.d" || exit 1
+
+    # systemd.network(5). Unmanaged=yes is not used: systemd-networkd-wait-online of systemd 252 waits 120 s for such a
+    # link.
+    printf '%s\n' '[Match]' "MACAddress=$mac" '[Network]' KeepConfiguration=yes DHCP=no IPv6AcceptRA=no \
+        > "$run/systemd/network/00-00-netroot-$device.network" || exit 1
+
+    # NetworkManager.conf(5). A site's own list in /etc replaces the list here. It does not replace the section, but the
+    # section does not prevent connecting the device by hand.
+    printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$mac" "[device-netroot-$device]" "match-device=mac:$mac" \
+        managed=0 > "$run/NetworkManager/conf.d/90-netroot-$device.conf" || exit 1
+    # Remove the profiles of a NetworkManager in the initramfs. The running system's NetworkManager would wait 60 s for
+    # their device (nm-settings(5), connection.wait-device-timeout).
+    rm -rf "$run/NetworkManager/system-connections" || exit 1
+
+    # For ifupdown an interface in both files is up already. It must not take it down at shutdown, before NFS ends.
+    echo "$device=$device" >> "$run/network/ifstate" || exit 1
+    echo "$device" > "$run/network/ifstate.$device" || exit 1
+    excluded=--exclude=lo
+    while IFS='=' read -r up _; do excluded="$excluded --exclude=$up"; done < "$run/network/ifstate"
+    printf '%s\n' '[Service]' ExecStop= "ExecStop=-/sbin/ifdown -a --read-environment $excluded" \
+        > "$run/systemd/system/networking.service.d/90-netroot.conf" || exit 1
+    printf '%s\n' '[Service]' ExecStop= > "$run/systemd/system/ifup@$device.service.d/90-netroot.conf"
+)
+
+# net_leave_alone_root ROOT DEVICE MAC: the same for managers that read the root itself, if the root has their
+# directories.
+net_leave_alone_root() (
+    # The name sorts after the site's own list, to which this file adds.
+    directory=$(rootovl_resolve "$1" /etc/NetworkManager) || exit 1
+    if [ -d "$1$directory" ]; then
+        directory=$(rootovl_resolve "$1" "$directory/conf.d") && mkdir -p "$1$directory" || exit 1
+        rm -f "$1$directory/zz-netroot-$2.conf" || exit 1
+        printf '%s\n' '[keyfile]' "unmanaged-devices+=mac:$3" > "$1$directory/zz-netroot-$2.conf" || exit 1
+    fi
+
+    # initscripts, and NetworkManager's ifcfg-rh. ONBOOT=no: the interface is up already.
+    directory=$(rootovl_resolve "$1" /etc/sysconfig/network-scripts) || exit 1
+    [ -d "$1$directory" ] || exit 0
+    rm -f "$1$directory/ifcfg-$2" || exit 1
+    printf '%s\n' "DEVICE=$2" "HWADDR=$3" NM_CONTROLLED=no ONBOOT=no BOOTPROTO=none > "$1$directory/ifcfg-$2"
+)
