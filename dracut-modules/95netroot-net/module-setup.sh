@@ -11,10 +11,21 @@ depends() {
     echo netroot-rootovl
 }
 
-# shellcheck disable=SC2154  # dracut sets moddir
+# shellcheck disable=SC2154  # dracut sets moddir and initdir
 install() {
     inst_multiple cp ip mkdir rm
+    inst_simple "$moddir/netroot-net.sh" "/lib/netroot-net.sh"
+    inst_simple "$moddir/netroot-dhcp.sh" "/lib/netroot-dhcp.sh"
     inst_simple "$moddir/netroot-managers.sh" "/lib/netroot-managers.sh"
     inst_simple "$moddir/netroot-resolver.sh" "/lib/netroot-resolver.sh"
+    inst_hook initqueue/online 05 "$moddir/net-online.sh"
     inst_hook pre-pivot 06 "$moddir/net.sh"
+    # network-legacy comes before this module. Without it NetworkManager is the DHCP client.
+    if [ -e "$initdir/sbin/dhclient-script" ]; then
+        mv "$initdir/sbin/dhclient-script" "$initdir/sbin/dhclient-script-dracut"
+        inst_script "$moddir/dhclient-script.sh" "/sbin/dhclient-script"
+        # dhclient goes on without a word, and without an address, if it cannot run it.
+        chmod 755 "$initdir/sbin/dhclient-script"
+        cat "$moddir/dhclient.conf" >> "$initdir/etc/dhclient.conf"
+    fi
 }
