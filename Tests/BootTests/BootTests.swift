@@ -161,7 +161,7 @@ struct BootTests {
             try await site.waitForText(in: console, "login: ")
             let text = try Files.text(console)
             #expect(text.contains("BOOTIF=01-"))
-            #expect(text.contains("kept forever"))
+            #expect(text.contains("stays for good; its lease of 86400 s is recorded for renewal"))
             #expect(text.contains("rootovl: / is an overlay"))
             #expect(text.contains("laid over by site files"))
             running.cancel()

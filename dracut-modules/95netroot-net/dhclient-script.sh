@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installed as /sbin/dhclient-script, before dracut's own, which is beside it as dhclient-script-dracut. dhclient runs it
-# with what the DHCP server said in variables. It forgets what is not known and plain, writes the routes, and continues
-# as dracut's script. That is a new shell: dracut's writes the output of set into a file that it sources, and variables
+# with what the DHCP server said in variables. It forgets what is not known and plain, records the lease, writes the routes,
+# and continues as dracut's script. That is a new shell: dracut's writes the output of set into a file that it sources, and variables
 # of this shell have held what the server said. See ../README.md.
 # shellcheck disable=SC1091,SC2154
 
@@ -10,6 +10,7 @@ LC_ALL=C
 . /lib/rootovl-lib.sh
 . /lib/netroot-net.sh
 . /lib/netroot-dhcp.sh
+. /lib/netroot-lease.sh
 
 net_forget_unknown
 net_check_options
@@ -21,6 +22,13 @@ case $reason in
             rootovl_say "DHCP on $interface: the server offers an address that no host can have"
             exit 1
         fi
+        { read -r net_type < "/sys/class/net/$interface/type" && read -r net_mac < "/sys/class/net/$interface/address"; } \
+            || net_type='' net_mac=''
+        net_sent_identifier /etc/dhclient.conf "$net_type" "$net_mac"
+        net_write_record /run/netroot/lease /sys/class/net "$interface" \
+            || rootovl_say "DHCP on $interface: the lease cannot be recorded for its renewal"
+        # The kernel must not take the address away when the lease ends: the root may be behind it.
+        unset -v new_dhcp_lease_time
         net_write_routes /tmp "$interface"
         # dracut's script does not know this one.
         [ "$reason" != REBOOT ] || reason=BOUND

@@ -13,11 +13,11 @@ depends() {
 
 # shellcheck disable=SC2154  # dracut sets moddir and initdir
 install() {
-    inst_multiple cp ip mkdir rm
-    inst_simple "$moddir/netroot-net.sh" "/lib/netroot-net.sh"
-    inst_simple "$moddir/netroot-dhcp.sh" "/lib/netroot-dhcp.sh"
-    inst_simple "$moddir/netroot-managers.sh" "/lib/netroot-managers.sh"
-    inst_simple "$moddir/netroot-resolver.sh" "/lib/netroot-resolver.sh"
+    local file
+    inst_multiple cp ip mkdir mv rm
+    for file in dhcp lease managers net resolver; do
+        inst_simple "$moddir/netroot-$file.sh" "/lib/netroot-$file.sh"
+    done
     inst_hook initqueue/online 05 "$moddir/net-online.sh"
     inst_hook pre-pivot 06 "$moddir/net.sh"
     # network-legacy comes before this module. Without it NetworkManager is the DHCP client.

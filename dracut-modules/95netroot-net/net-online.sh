@@ -6,13 +6,16 @@
 type rootovl_say > /dev/null 2>&1 || . /lib/rootovl-lib.sh
 
 # net_from_networkmanager INTERFACE: dracut has written what the DHCP server told NetworkManager with bash's printf %q,
-# into a file that another shell sources next. Writes that file anew, with what is plain.
+# into a file that another shell sources next. Writes that file anew, with what is plain, and records the lease.
 net_from_networkmanager() {
     read -r net_index < "/sys/class/net/$1/ifindex" && [ -e "/run/NetworkManager/devices/$net_index" ] || return 0
     net_read_state "/run/NetworkManager/devices/$net_index"
     net_check_options
     [ -z "$net_refused" ] || rootovl_say "DHCP on $1: not plain, and so ignored:$net_refused"
     net_write_options "/tmp/dhclient.$1.dhcpopts"
+    [ -n "$net_leased" ] || return 0
+    net_write_record /run/netroot/lease /sys/class/net "$1" \
+        || rootovl_say "DHCP on $1: the lease cannot be recorded for its renewal"
 }
 
 # In a subshell, which keeps what the server said out of dracut's variables.
@@ -20,6 +23,7 @@ net_from_networkmanager() {
     LC_ALL=C
     . /lib/netroot-net.sh
     . /lib/netroot-dhcp.sh
+    . /lib/netroot-lease.sh
     if net_is_interface "$1" && [ "$1" != lo ]; then
         net_from_networkmanager "$1"
     fi

@@ -5,6 +5,9 @@
 
 type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
 type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
+. /lib/netroot-net.sh
+. /lib/netroot-dhcp.sh
+. /lib/netroot-lease.sh
 . /lib/netroot-managers.sh
 . /lib/netroot-resolver.sh
 
@@ -38,20 +41,31 @@ net_resolver() {
     fi
 }
 
-# net_interface overlay|direct: the interface that carries the root keeps its address forever, and no network
-# manager may touch it. With overlay it also writes into the root, because such writes are gone at the next boot.
+# net_keep_address DEVICE ADDRESS FLAGS: the address of ip -o addr stays for good, whatever becomes of its lease.
+net_keep_address() {
+    case $3 in
+        *' dynamic '*)
+            if ! ip addr change "$2" dev "$1" valid_lft forever preferred_lft forever; then
+                rootovl_say "WARNING: $2 of $1 cannot be kept and will expire"
+                return
+            fi
+            ;;
+    esac
+    if net_lease=$(net_recorded "/run/netroot/lease/$1" "${2%/*}"); then
+        rootovl_say "$2 of $1 comes from DHCP and stays for good; its lease of $net_lease s is recorded for renewal"
+    else
+        case $3 in
+            *' dynamic '*) rootovl_say "$2 of $1 comes from the network and stays for good; nobody renews it" ;;
+        esac
+    fi
+}
+
+# net_interface overlay|direct: the interface that carries the root keeps its address, and no network manager may touch
+# it. With overlay it also writes into the root, because such writes are gone at the next boot.
 net_interface() {
     ip -o addr show scope global | while read -r _ net_dev _ net_addr net_rest; do
         net_dev=${net_dev%%@*}
-        case $net_rest in
-            *' dynamic '*)
-                if ip addr change "$net_addr" dev "$net_dev" valid_lft forever preferred_lft forever; then
-                    rootovl_say "$net_addr of $net_dev comes from DHCP; nobody renews the lease, so the address is kept forever"
-                else
-                    rootovl_say "WARNING: $net_addr of $net_dev comes from DHCP and will expire"
-                fi
-                ;;
-        esac
+        net_keep_address "$net_dev" "$net_addr" "$net_rest"
 
         # Once for each interface, however many addresses it has.
         [ ! -e "/run/NetworkManager/conf.d/90-netroot-$net_dev.conf" ] || continue

@@ -196,9 +196,11 @@ net_write_routes() {
 }
 
 # net_read_state FILE: sets the options from the file that NetworkManager keeps about an interface
-# (/run/NetworkManager/devices/INDEX), and net_leased to yes if it has a lease.
+# (/run/NetworkManager/devices/INDEX), net_leased to yes if it has a lease, and net_client to the identifier that it sent,
+# as hexadecimal.
+# shellcheck disable=SC2034  # net-online.sh asks for net_leased
 net_read_state() {
-    net_leased=
+    net_leased='' net_client=''
     for net_name in $net_options; do unset -v "new_$net_name"; done
     while IFS= read -r net_line || [ -n "$net_line" ]; do
         net_key=${net_line%%=*}
@@ -208,9 +210,26 @@ net_read_state() {
             next-server) net_key=next_server ;;
         esac
         net_key=${net_key#dhcp4.}
+        [ "$net_key" != dhcp_client_identifier ] || net_hexadecimal "${net_line#*=}"
         case $net_key in *[!a-z0-9_]*) continue ;; esac
         case " $net_options " in *" $net_key "*) eval "new_$net_key=\${net_line#*=}" ;; esac
     done < "$1"
+}
+
+# net_hexadecimal BYTES: sets net_client to bytes that are written as 01:52:54, or to nothing.
+net_hexadecimal() {
+    net_client=
+    net_rest=$1:
+    while [ -n "$net_rest" ]; do
+        case ${net_rest%%:*} in
+            [0-9A-Fa-f][0-9A-Fa-f]) net_client=$net_client${net_rest%%:*} ;;
+            *)
+                net_client=
+                return 1
+                ;;
+        esac
+        net_rest=${net_rest#*:}
+    done
 }
 
 # net_write_options FILE: writes the options as dracut's netroot sources them. They have been checked: none has a quote.
