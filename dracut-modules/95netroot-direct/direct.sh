@@ -7,6 +7,8 @@
 # shellcheck disable=SC1091,SC2154
 
 . /lib/rootovl-lib.sh
+. /lib/netroot-net.sh
+. /lib/netroot-names.sh
 
 # direct_applies: whether the short way can be taken. Sets what ip_to_var sets.
 direct_applies() {
@@ -97,7 +99,7 @@ direct_mount() {
     # srv, the second field, is the address of a boot server, as in the kernel's own ip=, and never a peer.
     ip addr add "$ip/$mask" brd + dev "$netif" || return 1
     [ -z "$gw" ] || ip route replace default via "$gw" dev "$netif"
-    [ -z "$hostname" ] || echo "$hostname" > /proc/sys/kernel/hostname
+    net_choose_name /run/netroot /sys/class/net /proc/sys/kernel/hostname "$netif"
     for direct_server in $dns1 $dns2 $(getargs nameserver=); do
         echo "nameserver $direct_server"
     done > /etc/resolv.conf

@@ -7,7 +7,7 @@ check() {
 }
 
 depends() {
-    echo base network netroot-rootovl
+    echo base network netroot-net
 }
 
 # shellcheck disable=SC2154  # dracut sets moddir and initdir

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installed as /sbin/dhclient-script, before dracut's own, which is beside it as dhclient-script-dracut. dhclient runs it
-# with what the DHCP server said in variables. It forgets what is not known and plain, records the lease, writes the routes,
-# and continues as dracut's script. That is a new shell: dracut's writes the output of set into a file that it sources, and variables
+# with what the DHCP server said in variables. It forgets what is not known and plain, records the lease, the name and the
+# routes, and continues as dracut's script. That is a new shell: dracut's writes the output of set into a file that it sources, and variables
 # of this shell have held what the server said. See ../README.md.
 # shellcheck disable=SC1091,SC2154
 
@@ -11,6 +11,7 @@ LC_ALL=C
 . /lib/netroot-net.sh
 . /lib/netroot-dhcp.sh
 . /lib/netroot-lease.sh
+. /lib/netroot-names.sh
 
 net_forget_unknown
 net_check_options
@@ -27,6 +28,7 @@ case $reason in
         net_sent_identifier /etc/dhclient.conf "$net_type" "$net_mac"
         net_write_record /run/netroot/lease /sys/class/net "$interface" \
             || rootovl_say "DHCP on $interface: the lease cannot be recorded for its renewal"
+        net_learn /run/netroot/dhcp "$interface"
         # The kernel must not take the address away when the lease ends: the root may be behind it.
         unset -v new_dhcp_lease_time
         net_write_routes /tmp "$interface"

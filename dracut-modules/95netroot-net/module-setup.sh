@@ -14,8 +14,8 @@ depends() {
 # shellcheck disable=SC2154  # dracut sets moddir and initdir
 install() {
     local file
-    inst_multiple cp ip mkdir mv rm
-    for file in dhcp lease managers net resolver; do
+    inst_multiple cat cp ip mkdir mv rm
+    for file in dhcp lease managers names net resolver; do
         inst_simple "$moddir/netroot-$file.sh" "/lib/netroot-$file.sh"
     done
     inst_hook initqueue/online 05 "$moddir/net-online.sh"

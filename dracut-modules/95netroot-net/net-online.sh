@@ -3,6 +3,7 @@
 # See ../README.md. Sourced by dracut's init, or by its initqueue, with the interface as argument.
 # shellcheck disable=SC1091
 
+type getargs > /dev/null 2>&1 || . /lib/dracut-lib.sh
 type rootovl_say > /dev/null 2>&1 || . /lib/rootovl-lib.sh
 
 # net_from_networkmanager INTERFACE: dracut has written what the DHCP server told NetworkManager with bash's printf %q,
@@ -16,6 +17,7 @@ net_from_networkmanager() {
     [ -n "$net_leased" ] || return 0
     net_write_record /run/netroot/lease /sys/class/net "$1" \
         || rootovl_say "DHCP on $1: the lease cannot be recorded for its renewal"
+    net_learn /run/netroot/dhcp "$1"
 }
 
 # In a subshell, which keeps what the server said out of dracut's variables.
@@ -24,7 +26,9 @@ net_from_networkmanager() {
     . /lib/netroot-net.sh
     . /lib/netroot-dhcp.sh
     . /lib/netroot-lease.sh
+    . /lib/netroot-names.sh
     if net_is_interface "$1" && [ "$1" != lo ]; then
         net_from_networkmanager "$1"
+        net_choose_name /run/netroot /sys/class/net /proc/sys/kernel/hostname "$1"
     fi
 )

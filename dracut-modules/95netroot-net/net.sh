@@ -8,26 +8,62 @@ type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
 . /lib/netroot-net.sh
 . /lib/netroot-dhcp.sh
 . /lib/netroot-lease.sh
+. /lib/netroot-names.sh
 . /lib/netroot-managers.sh
 . /lib/netroot-resolver.sh
 
-# The name that ip= or DHCP gave wins over the image's /etc/hostname, which systemd would prefer.
+# net_first_interface: prints the first interface that has an address, or else the first one that is not lo.
+net_first_interface() (
+    ip -o addr show scope global | {
+        read -r _ device _ || device=
+        if [ -z "$device" ]; then
+            for device in /sys/class/net/*; do
+                device=${device##*/}
+                [ "$device" = lo ] || break
+            done
+        fi
+        echo "${device%%@*}"
+    }
+)
+
+# net_address INTERFACE: prints its first address, an IPv4 one if it has one.
+net_address() (
+    ip -o addr show dev "$1" scope global | {
+        found=
+        while read -r _ _ family address _; do
+            case $family in
+                inet)
+                    found=${address%/*}
+                    break
+                    ;;
+            esac
+            : "${found:=${address%/*}}"
+        done
+        echo "$found"
+    }
+)
+
+# The name that ip= or DHCP gave wins over the image's /etc/hostname, which systemd would prefer. That wins over a name
+# from the MAC address.
 net_hostname() {
-    read -r net_name < /proc/sys/kernel/hostname
-    case $net_name in
-        '' | '(none)' | localhost) return 0 ;;
-    esac
-    rm -f "$NEWROOT/etc/hostname"
-    echo "$net_name" > "$NEWROOT/etc/hostname"
-    net_hosts=$(rootovl_resolve "$NEWROOT" /etc/hosts)
-    if [ -e "$NEWROOT$net_hosts" ]; then
-        while read -r net_line; do
-            case " $net_line " in *[\ \	]"$net_name"[\ \	.]*) return 0 ;; esac
-        done < "$NEWROOT$net_hosts"
-    else
-        echo '127.0.0.1 localhost' > "$NEWROOT$net_hosts"
+    [ -e /run/netroot/name ] \
+        || net_choose_name /run/netroot /sys/class/net /proc/sys/kernel/hostname "$(net_first_interface)"
+    [ -e /run/netroot/name ] || return 0
+    read -r net_short net_long net_dev net_kind < /run/netroot/name
+    rootovl_say "the host name is $net_short"
+    [ "$1" = overlay ] || return 0
+    net_path=$(rootovl_resolve "$NEWROOT" /etc/hostname) || net_path=/etc/hostname
+    net_own='' net_domain=${net_long#"$net_short"}
+    net_domain=${net_domain#.}
+    [ ! -e "$NEWROOT$net_path" ] || read -r net_own < "$NEWROOT$net_path"
+    if [ "$net_kind" != mac ] || ! net_split_name "$net_own" "$net_domain"; then
+        rm -f "$NEWROOT/etc/hostname"
+        echo "$net_short" > "$NEWROOT/etc/hostname"
     fi
-    echo "127.0.1.1 $net_name" >> "$NEWROOT$net_hosts"
+    if ! net_path=$(rootovl_resolve "$NEWROOT" /etc/hosts) \
+        || ! net_hosts "$NEWROOT$net_path" /run/netroot/hosts "$(net_address "$net_dev")" "$net_short" "$net_long"; then
+        rootovl_say "WARNING: /etc/hosts of the root cannot be written"
+    fi
 }
 
 # The servers of nameserver=, ip= and DHCP are in the initramfs's /etc/resolv.conf. An image that has its own servers
@@ -82,10 +118,11 @@ net_interface() {
 }
 
 if getargbool 0 rootovl; then
-    net_hostname
+    net_hostname overlay
     net_resolver
     net_interface overlay
 else
+    net_hostname direct
     net_interface direct
 fi
 read -r net_up _ < /proc/uptime && echo "$net_up" > /run/netroot/uptime-pivot
