@@ -66,14 +66,40 @@ net_hostname() {
     fi
 }
 
-# The servers of nameserver=, ip= and DHCP are in the initramfs's /etc/resolv.conf. An image that has its own servers
-# keeps them.
+# net_resolver overlay|direct: the name servers and domains of nameserver=, ip= and DHCP. dracut's file has those of the
+# interface that came last.
 net_resolver() {
-    net_has_nameserver /etc/resolv.conf || return 0
-    if [ -L "$NEWROOT/etc/resolv.conf" ]; then
-        rootovl_say "/etc/resolv.conf of the image is a symlink, so it is left unchanged"
-    elif ! net_has_nameserver "$NEWROOT/etc/resolv.conf"; then
-        cp /etc/resolv.conf "$NEWROOT/etc/resolv.conf"
+    net_read_resolver /etc/resolv.conf /tmp/net.*.resolv.conf
+    [ -n "$net_servers" ] || return 0
+    if [ -z "$net_domains" ] && [ -e /run/netroot/name ]; then
+        read -r net_short net_long _ < /run/netroot/name
+        net_domains=${net_long#"$net_short"}
+        net_domains=${net_domains#.}
+    fi
+    if ! net_set_resolver "$NEWROOT" /run "$1"; then
+        rootovl_say "WARNING: the name servers cannot be written for the running system"
+    elif [ -n "$net_told" ]; then
+        rootovl_say "name servers: $net_servers (for $net_told)"
+    else
+        rootovl_say "name servers: the root keeps its own"
+    fi
+}
+
+# The time servers of DHCP, of all interfaces.
+net_time() {
+    net_all=
+    for net_file in /run/netroot/dhcp/*; do
+        net_learned "$net_file"
+        net_all="$net_all $net_dhcp_ntp"
+    done
+    # shellcheck disable=SC2086
+    net_keep net_is_server $net_all
+    [ -n "$net_kept" ] || return 0
+    net_all=$net_kept
+    if ! net_set_time "$NEWROOT" /run "$net_all"; then
+        rootovl_say "WARNING: the time servers cannot be written for the running system"
+    elif [ -n "$net_told" ]; then
+        rootovl_say "time servers: $net_all (for$net_told)"
     fi
 }
 
@@ -118,11 +144,12 @@ net_interface() {
 }
 
 if getargbool 0 rootovl; then
-    net_hostname overlay
-    net_resolver
-    net_interface overlay
+    net_mode=overlay
 else
-    net_hostname direct
-    net_interface direct
+    net_mode=direct
 fi
+net_hostname "$net_mode"
+net_resolver "$net_mode"
+net_time
+net_interface "$net_mode"
 read -r net_up _ < /proc/uptime && echo "$net_up" > /run/netroot/uptime-pivot
