@@ -9,12 +9,13 @@
 . /lib/rootovl-lib.sh
 . /lib/netroot-net.sh
 . /lib/netroot-names.sh
+. /lib/netroot-wait.sh
 
 # direct_applies: whether the short way can be taken. Sets what ip_to_var sets.
 direct_applies() {
     [ -z "$DRACUT_SYSTEMD" ] && getargbool 1 rd.netroot.direct || return 1
     case $netroot in
-        nfs:*) direct_library=/lib/nfs-lib.sh ;;
+        nfs:*) direct_library=/lib/netroot-nfs.sh ;;
         nbd:*) direct_library=/lib/netroot-nbd.sh ;;
         # livenet's name for root=live:
         livenet:http://*) direct_library=/lib/netroot-http.sh ;;
@@ -24,6 +25,7 @@ direct_applies() {
     # shellcheck disable=SC1090
     . "$direct_library"
     case $netroot in
+        nfs:*) . /lib/nfs-lib.sh ;;
         nbd:*) nbd_to_var "$netroot" || return 1 ;;
     esac
     for direct_word in vlan= bond= bridge= team= ifname= rd.route= rd.znet= rd.break; do
@@ -84,6 +86,17 @@ direct_interface() {
     return 1
 }
 
+# Waits for a carrier. iface_has_carrier waits 10 s, which is enough for most links.
+direct_carrier() {
+    iface_has_carrier "$netif" && return 0
+    while wait_no_carrier "$netif"; do
+        wait_limit network "a link on $netif (no carrier)"
+        wait_note network "a link on $netif (no carrier)"
+        sleep 1
+    done
+    wait_over network "a link on $netif"
+}
+
 direct_mount() {
     direct_load_drivers
     if ! direct_interface; then
@@ -92,10 +105,7 @@ direct_mount() {
     fi
     ip link set lo up
     [ -z "$mtu" ] || ip link set "$netif" mtu "$mtu"
-    if ! iface_has_carrier "$netif"; then
-        rootovl_say "direct: no carrier on $netif: dracut's own way is tried"
-        return 1
-    fi
+    direct_carrier
     # srv, the second field, is the address of a boot server, as in the kernel's own ip=, and never a peer.
     ip addr add "$ip/$mask" brd + dev "$netif" || return 1
     [ -z "$gw" ] || ip route replace default via "$gw" dev "$netif"
@@ -106,10 +116,7 @@ direct_mount() {
 
     rootovl_say "direct: $netif has $ip, mounting ${netroot#*:}"
     case $netroot in
-        nfs:*)
-            mount_nfs "$netroot" "$NEWROOT" "$netif" \
-                || rootovl_die "the NFS root ${netroot#nfs:} cannot be mounted"
-            ;;
+        nfs:*) nfs_mount "$netroot" "$NEWROOT" "$netif" ;;
         nbd:*) nbd_mount "$netroot" "$NEWROOT" ;;
         livenet:*) http_mount "${netroot#livenet:}" "$NEWROOT" ;;
     esac

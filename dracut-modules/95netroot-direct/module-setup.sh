@@ -7,7 +7,7 @@ check() {
 }
 
 depends() {
-    echo base network netroot-net
+    echo base network netroot-net netroot-wait
 }
 
 # shellcheck disable=SC2154  # dracut sets moddir and initdir

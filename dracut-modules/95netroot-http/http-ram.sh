@@ -4,8 +4,18 @@
 case $netroot in
     livenet:*)
         type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
+        . /lib/netroot-wait.sh
         . /lib/netroot-http.sh
-        http_bytes=$(http_image_bytes "${netroot#livenet:}")
+        case $netroot in
+            livenet:http://* | livenet:https://*)
+                # A fetch that has begun is livenet's own affair.
+                if [ ! -e /tmp/livenet.downloaded ]; then
+                    http_server "${netroot#livenet:}"
+                    wait_later "$http_whom" http_answers "${netroot#livenet:}"
+                fi
+                ;;
+        esac
+        http_bytes=$(http_image_bytes)
         http_check_ram "$http_bytes"
         # livenet fetches into the initramfs's own filesystem, which has no size limit. ulimit counts blocks of 512
         # bytes. XFSZ is ignored, because the signal would end curl without a message.

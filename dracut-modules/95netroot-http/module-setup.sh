@@ -9,7 +9,7 @@ check() {
 }
 
 depends() {
-    echo livenet netroot-rootovl
+    echo livenet netroot-rootovl netroot-wait
 }
 
 installkernel() {

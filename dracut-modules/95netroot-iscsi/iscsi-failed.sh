@@ -15,8 +15,13 @@ if [ -e /tmp/netroot-iscsi.began ]; then
         if [ -e "$1" ]; then
             rootovl_die "the target $iscsi_target_name of $iscsi_target_ip is attached, but ${root#block:} did not appear"
         fi
-        iscsi_why=$(iscsiadm -m discovery -t st -p "$iscsi_target_ip:${iscsi_target_port:-3260}" 2>&1) || :
-        rootovl_die "the target $iscsi_target_name of $iscsi_target_ip, port ${iscsi_target_port:-3260}, cannot be attached;" \
-            "the server says: $(echo "$iscsi_why" | while read -r iscsi_line; do printf '%s; ' "$iscsi_line"; done)"
+        . /lib/netroot-iscsi.sh
+        iscsi_target "$netroot"
+        if iscsi_answers; then
+            rootovl_die "the target $iscsi_target_name of $iscsi_target_ip, port ${iscsi_target_port:-3260}, cannot be attached;" \
+                "the server says: $(echo "$iscsi_said" | while read -r iscsi_line; do printf '%s; ' "$iscsi_line"; done)"
+        fi
+        # It went away in between. wait-settled.sh starts dracut's netroot again.
+        wait_note server "$iscsi_whom" "$wait_why"
     fi
 fi

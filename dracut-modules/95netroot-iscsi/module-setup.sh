@@ -9,7 +9,7 @@ check() {
 }
 
 depends() {
-    echo iscsi netroot-rootovl
+    echo iscsi netroot-rootovl netroot-wait
 }
 
 installkernel() {
@@ -20,6 +20,7 @@ installkernel() {
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
     inst_multiple cat iscsiadm
+    inst_simple "$moddir/netroot-iscsi.sh" "/lib/netroot-iscsi.sh"
     inst_hook netroot 10 "$moddir/iscsi-record.sh"
     inst_hook initqueue/settled 20 "$moddir/iscsi-failed.sh"
     inst_hook pre-pivot 01 "$moddir/iscsi-leave.sh"

@@ -9,7 +9,7 @@ check() {
 }
 
 depends() {
-    echo nbd netroot-rootovl
+    echo nbd netroot-rootovl netroot-wait
 }
 
 installkernel() {

@@ -15,6 +15,12 @@ if [ -e /tmp/netroot-nbd.began ]; then
         fi
         nbd_to_var "$netroot" || rootovl_die "the root $netroot is not nbd:SERVER:EXPORT"
         nbd_port
-        nbd_attach /dev/nbd0 || rootovl_die "$(nbd_reason /run/netroot/nbd.log)"
+        nbd_whom
+        if ! nbd_answers; then
+            # It went away in between. wait-settled.sh starts dracut's netroot again.
+            wait_note server "$nbd_whom" "$wait_why"
+        elif ! nbd_attach /dev/nbd0; then
+            rootovl_die "$(nbd_reason /run/netroot/nbd.log)"
+        fi
     fi
 fi
