@@ -20,7 +20,8 @@ public struct KernelCommandLine: Sendable {
     public var overlaySize: String
     /// Makes dracut's scripts trace what they do, on the console.
     public var debug: Bool
-    /// The client is a virtual machine of ours: no mitigations, which cost much under TCG and protect nothing there.
+    /// The client is a virtual machine of ours: no mitigations, which cost much under TCG and protect nothing there. Its
+    /// server runs before it does, so it waits a minute only.
     public var virtualMachine: Bool
     /// Further arguments, one an element, unquoted; they come last and so override the others.
     public var extra: [String]
@@ -60,7 +61,7 @@ public struct KernelCommandLine: Sendable {
             rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try Self.checked(overlaySize, "the overlay's size"))]
         // The last console= is /dev/console; a machine without that port goes on with tty0.
         arguments += ["console=tty0", "console=ttyS0,115200n8"]
-        if virtualMachine { arguments.append("mitigations=off") }
+        if virtualMachine { arguments += ["mitigations=off", "rd.netroot.wait=60"] }
         if debug { arguments.append("rd.debug") }
         arguments += extra
         let bytes = try Self.joined(arguments).utf8.count
