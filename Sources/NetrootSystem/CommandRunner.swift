@@ -55,6 +55,15 @@ public struct CommandRunner: Sendable {
         }
     }
 
+    /// Writes a line of netroot's own into the log, where there is one.
+    /// - Throws: `SystemError` where the log cannot be written.
+    public func note(_ line: String) throws {
+        guard let log else { return }
+        let sink = try openLog(log)
+        defer { close(sink.rawValue) }
+        try write(line: line, to: sink)
+    }
+
     /// Runs to the end and returns standard output.
     /// - Parameters:
     ///   - input: what it reads from standard input.

@@ -39,6 +39,12 @@ enum RealRecipe {
             test -e /etc/workshop/b.conf
             echo 'export FROM_POST=1' >> "$APPTAINER_ENVIRONMENT"
             echo noise > /dev/null
+            # A unit that netroot would mask, one that is not there before, and one without its name in this text.
+            systemctl enable fstrim.timer
+            printf '[Service]\\nExecStart=true\\n[Install]\\nWantedBy=multi-user.target\\n' \
+                > /usr/lib/systemd/system/purge-kernels.service
+            systemctl enable purge-kernels.service
+            find /etc/systemd/system -name 'e2scrub_r*' -lname /dev/null -delete
 
         %test
             test -e /opt/link.txt

@@ -9,11 +9,13 @@ struct Customise: Sendable {
     /// What the initramfs is to boot by.
     let transports: [TransportName]
 
-    /// Lays the dracut modules and netroot's files into the root, masks units, and takes out what is the host's.
+    /// The list of units that may be masked (`UnitMasking`).
+    var maskedUnits: String { shipped.rootFiles + "/masked-units" }
+
+    /// Lays the dracut modules and netroot's files into the root, and takes out what is the host's.
     func run() throws {
         try dracut()
         try tree.install(shipped.rootFiles + "/tree", at: "/")
-        for unit in try lines(of: "masked-units") { try tree.link("etc/systemd/system/\(unit)", to: "/dev/null") }
         try tree.link("etc/mtab", to: "../proc/self/mounts")
         _ = try removeIdentity(keeping: [])
         try withoutResolver()

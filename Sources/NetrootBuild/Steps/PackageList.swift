@@ -14,7 +14,8 @@ enum PackageList {
             let format = "${binary:Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n"
             return parse(try await runner.capture(inRoot.command(["dpkg-query", "-W", "-f", format])))
         case .rpm, .suse:
-            return parseRPM(try await runner.capture(try rpmQuery(inRoot, tree)))
+            let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
+            return parseRPM(try await runner.capture(try rpmQuery(["-qa", "--queryformat", format], inRoot, tree)))
         case .pacman:
             return try readPacman(tree)
         case nil:
@@ -44,9 +45,8 @@ enum PackageList {
     }
 
     /// The root's own rpm; where it has none, the host's, told where the database is.
-    private static func rpmQuery(_ inRoot: RootCommand, _ tree: RootTree) throws -> Command {
-        let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
-        let query = ["-qa", "--queryformat", format]
+    /// - Throws: `MissingError`, `RootPathError`, `SystemError`.
+    static func rpmQuery(_ query: [String], _ inRoot: RootCommand, _ tree: RootTree) throws -> Command {
         // busybox has a program of this name too, which lists nothing.
         if try tree.contains("usr/bin/rpm"), try tree.contains("usr/lib/rpm/macros") {
             return inRoot.command(["rpm"] + query)

@@ -32,13 +32,32 @@ struct StageBuild: Sendable {
         }
         // An agent may have several names.
         bootstrap.agent = stage.agentName ?? bootstrap.agent
-        if let customise = place.customise { try await step("customise") { try customise.run() } }
+        let decisions = try await customise()
         try steps.metadata()
         if stage.setup != nil { try await step("%setup") { try await steps.setup() } }
         if !stage.allFiles.isEmpty { try await step("%files") { try await steps.files(from: earlier) } }
         if stage.post != nil { try await post(steps) }
+        try masking?.finish(decisions)
         if stage.test != nil { try await step("%test") { try await steps.test() } }
         return bootstrap
+    }
+
+    /// Masks come before the recipe's scripts, which may undo them with the tools of the root.
+    private func customise() async throws -> [UnitMasks.Decision] {
+        guard let customise = place.customise, let masking else { return [] }
+        return try await step("customise") {
+            try customise.run()
+            return try await masking.apply()
+        }
+    }
+
+    /// Nil in a stage that only lends files.
+    private var masking: UnitMasking? {
+        place.customise.map { customise in
+            UnitMasking(
+                tree: tree, inRoot: RootCommand(root: place.root, shipped: place.shipped), runner: place.runner,
+                list: customise.maskedUnits, stage: stage)
+        }
     }
 
     private func post(_ steps: RecipeSteps) async throws {

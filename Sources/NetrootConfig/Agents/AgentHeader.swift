@@ -30,6 +30,17 @@ public enum AgentHeader: Sendable, Equatable {
         }
     }
 
+    /// The words of `Include:`: what the recipe asks for by name; empty where the agent installs no packages.
+    public var include: [String] {
+        switch self {
+        case .debootstrap(let header): header.include
+        case .dnf(let header): header.source.include
+        case .zypper(let header): header.source.include
+        case .arch(let header): header.include
+        case .localImage, .container, .scratch: []
+        }
+    }
+
     /// The agents of Apptainer 1.4 ("Preferred bootstrap agents" in its user guide).
     static let known = [
         "arch", "busybox", "debootstrap", "dnf", "docker", "docker-archive", "docker-daemon", "library", "localimage",
