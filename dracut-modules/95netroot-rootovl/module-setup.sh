@@ -20,6 +20,7 @@ installkernel() {
 install() {
     inst_multiple cat cp ip mkdir modprobe mount readlink rm sleep umount
     inst_simple "$moddir/rootovl-lib.sh" "/lib/rootovl-lib.sh"
+    inst_simple "$moddir/rootovl-root.sh" "/lib/rootovl-root.sh"
     inst_hook cmdline 01 "$moddir/start.sh"
     inst_hook pre-pivot 05 "$moddir/rootovl.sh"
     inst_hook cleanup 99 "$moddir/end.sh"

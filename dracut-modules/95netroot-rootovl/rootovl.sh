@@ -5,6 +5,14 @@
 
 type getargbool > /dev/null 2>&1 || . /lib/dracut-lib.sh
 . /lib/rootovl-lib.sh
+. /lib/rootovl-root.sh
+
+# rootovl_check_size ARGUMENT=SIZE: dies if the kernel would not take it as the size of a tmpfs.
+rootovl_check_size() {
+    case ${1#*=} in
+        *[!0-9kKmMgG%]* | [!0-9]* | '') rootovl_die "$1 is not a size (50%, 512m, 2g)" ;;
+    esac
+}
 
 # The lower is at /run/netroot/image, the tmpfs of the upper at /run/netroot/tmpfs, and the merged root at $NEWROOT.
 rootovl_merge() {
@@ -16,9 +24,7 @@ rootovl_merge() {
         || rootovl_die "the kernel has no overlay filesystem (is the module overlay in the initramfs?)"
 
     rootovl_size=$(getarg rootovlsize=)
-    case ${rootovl_size:=50%} in
-        *[!0-9kKmMgG%]* | [!0-9]*) rootovl_die "rootovlsize=$rootovl_size is not a size (50%, 512m, 2g)" ;;
-    esac
+    rootovl_check_size "rootovlsize=${rootovl_size:=50%}"
 
     mkdir -p /run/netroot/image /run/netroot/tmpfs
     mount --bind "$NEWROOT" /run/netroot/image || rootovl_die "the root cannot be mounted at /run/netroot/image"
@@ -28,9 +34,8 @@ rootovl_merge() {
     mount -t tmpfs -o "mode=0755,size=$rootovl_size" rootovl /run/netroot/tmpfs \
         || rootovl_die "no tmpfs of size=$rootovl_size for the upper"
     mkdir /run/netroot/tmpfs/upper /run/netroot/tmpfs/work || rootovl_die "the upper's tmpfs cannot be written"
-    mount -t overlay \
-        -o lowerdir=/run/netroot/image,upperdir=/run/netroot/tmpfs/upper,workdir=/run/netroot/tmpfs/work \
-        rootovl "$NEWROOT" || rootovl_die "the overlay cannot be mounted at $NEWROOT"
+    rootovl_mount_overlay /run/netroot/image /run/netroot/tmpfs/upper /run/netroot/tmpfs/work "$NEWROOT" \
+        || rootovl_die "the overlay cannot be mounted at $NEWROOT"
 }
 
 # Checks the overlay, so that a root which is read-only or not merged is never started.
