@@ -50,6 +50,35 @@ rootovl_verify() {
     [ ! -e /run/netroot/image/.rootovl-write-test ] || rootovl_die "a write to the overlay arrived in its lower"
 }
 
+# Container runtimes cannot use an overlay as the upper of theirs. Their storage gets a tmpfs, one for all of them, before
+# any unit of theirs runs: podman keeps in mind what it found at its first try.
+rootovl_containers() {
+    rootovl_room=$(getarg rd.netroot.containers=)
+    [ "${rootovl_room:=50%}" != none ] || return 0
+    rootovl_check_size "rd.netroot.containers=$rootovl_room"
+    rootovl_stores=$(rootovl_container_storage "$NEWROOT")
+    [ -n "$rootovl_stores" ] || return 0
+    mkdir -p /run/netroot/containers
+    mount -t tmpfs -o "mode=0755,size=$rootovl_room" containers /run/netroot/containers \
+        || rootovl_die "no tmpfs of size=$rootovl_room for the storage of containers"
+    for rootovl_store in $rootovl_stores; do
+        rootovl_own=/run/netroot/containers/${rootovl_store##*/}
+        rootovl_into=$(rootovl_prepare_storage "$NEWROOT" "$rootovl_store" "$rootovl_own" 2>&1) \
+            || rootovl_die "the storage of containers in $rootovl_store, in a tmpfs of size=$rootovl_room: $rootovl_into"
+        case $rootovl_into in
+            *' copied')
+                rootovl_into=${rootovl_into% copied}
+                rootovl_say "what the image has in $rootovl_store is copied into RAM"
+                ;;
+        esac
+        mount --bind "$rootovl_own" "$NEWROOT$rootovl_into" \
+            || rootovl_die "the storage of containers cannot be mounted at $rootovl_store"
+        rootovl_say "$rootovl_store is a tmpfs, for the images of containers; size=$rootovl_room"
+    done
+    umount /run/netroot/containers && rm -d /run/netroot/containers \
+        || rootovl_die "the tmpfs for the storage of containers cannot be moved into the root"
+}
+
 # rootovlcfg=a,b: lays /etc/rootovl/a, then /etc/rootovl/b of the image over the root.
 rootovl_configure() {
     for rootovl_name in $(getargs rootovlcfg= | tr , ' '); do
@@ -103,6 +132,7 @@ if getargbool 0 rootovl; then
     rootovl_verify
     rootovl_configure
     rootovl_side_load
+    rootovl_containers
     rootovl_find_init
     rootovl_show_layers
     rootovl_say "/ is an overlay: lower at /live/image, upper a tmpfs of size=$rootovl_size at /live/cow"
