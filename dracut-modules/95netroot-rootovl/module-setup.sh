@@ -18,7 +18,7 @@ installkernel() {
 
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
-    inst_multiple cat cp ip mkdir modprobe mount readlink rm sleep umount
+    inst_multiple cat cp ip mkdir modprobe mount readlink rm sha256sum sleep tr umount
     inst_simple "$moddir/rootovl-lib.sh" "/lib/rootovl-lib.sh"
     inst_simple "$moddir/rootovl-root.sh" "/lib/rootovl-root.sh"
     inst_hook cmdline 01 "$moddir/start.sh"

@@ -14,6 +14,63 @@ rootovl_mount_overlay() {
     mount -t overlay -o "$rootovl_layers" rootovl "$4"
 }
 
+# rootovl_machine_seed FILE MAC: prints what tells this machine from all others: the UUID in FILE, which is
+# /sys/class/dmi/id/product_uuid, or the MAC address if there is no UUID, or one that vendors leave in many machines.
+rootovl_machine_seed() (
+    uuid=
+    [ ! -r "$1" ] || read -r uuid < "$1" || :
+    # Older kernels print it in capitals.
+    uuid=$(printf '%s' "$uuid" | tr ABCDEF abcdef)
+    case $uuid in
+        *[!0-9a-f-]*) uuid= ;;
+        ????????-????-????-????-????????????) ;;
+        *) uuid= ;;
+    esac
+    case $uuid in
+        # What is in the firmware of many boards, and the same with its first three fields in the other byte order; and
+        # the counting UUIDs.
+        03000200-0400-0500-0006-000700080009 | 00020003-0004-0005-0006-000700080009) uuid= ;;
+        12345678-1234-* | 01234567-89ab-* | 78563412-3412-* | 67452301-ab89-*) uuid= ;;
+    esac
+    # All digits are the same: 0 and f, above all.
+    if [ -z "$(printf '%s' "$uuid" | tr -d -- "-${uuid%"${uuid#?}"}")" ]; then uuid= ; fi
+    if [ -n "$uuid" ]; then
+        echo "uuid $uuid"
+        exit 0
+    fi
+    mac=$(printf '%s' "$2" | tr ABCDEF abcdef)
+    case $mac in
+        '' | *[!0-9a-f:]* | 00:00:00:00:00:00) exit 1 ;;
+    esac
+    echo "mac $mac"
+)
+
+# rootovl_machine_id SEED: prints a machine ID (machine-id(5)): the first 128 bits of SHA-256 of a word and the seed. The
+# UUID itself is not used, because machine IDs are secret and UUIDs are not.
+rootovl_machine_id() (
+    sum=$(printf 'netroot-machine-id %s' "$1" | sha256sum) || exit 1
+    id=$(printf '%.32s' "$sum")
+    case $id in
+        '' | *[!0-9a-f]*) exit 1 ;;
+    esac
+    echo "$id"
+)
+
+# rootovl_boot_mac BOOTIF: prints the MAC address of the interface that the machine booted from: PXELINUX's BOOTIF=, whose
+# first field is the hardware type, or that of the first interface with an address.
+rootovl_boot_mac() (
+    case $1 in
+        ??-??-??-??-??-??-??)
+            printf '%s\n' "${1#??-}" | tr - :
+            exit 0
+            ;;
+    esac
+    ip -o addr show scope global | {
+        read -r _ device _ || exit 1
+        cat "/sys/class/net/${device%%@*}/address"
+    }
+)
+
 # rootovl_container_storage ROOT: prints the directories in which the container runtimes of ROOT keep their images.
 rootovl_container_storage() (
     root=$1 found=

@@ -50,6 +50,28 @@ rootovl_verify() {
     [ ! -e /run/netroot/image/.rootovl-write-test ] || rootovl_die "a write to the overlay arrived in its lower"
 }
 
+# rd.netroot.machineid=stable: a machine ID that is the same at each boot of this machine, and of no other. One that came
+# by the side-load stays.
+rootovl_identify() {
+    rootovl_kind=$(getarg rd.netroot.machineid=) || return 0
+    [ "$rootovl_kind" = stable ] || rootovl_die "rd.netroot.machineid=$rootovl_kind is not 'stable'"
+    rootovl_file=$(rootovl_resolve "$NEWROOT" /etc/machine-id) || rootovl_die "/etc/machine-id: too many symlinks"
+    if [ -s "$NEWROOT$rootovl_file" ]; then
+        read -r rootovl_id < "$NEWROOT$rootovl_file"
+        if [ "$rootovl_id" != uninitialized ]; then
+            rootovl_say "the machine ID is the one that the root has"
+            return 0
+        fi
+    fi
+    if rootovl_seed=$(rootovl_machine_seed /sys/class/dmi/id/product_uuid "$(rootovl_boot_mac "$(getarg BOOTIF=)")") \
+        && rootovl_id=$(rootovl_machine_id "$rootovl_seed"); then
+        echo "$rootovl_id" > "$NEWROOT$rootovl_file" || rootovl_die "/etc/machine-id cannot be written"
+        rootovl_say "the machine ID comes from the ${rootovl_seed%% *} of this machine"
+    else
+        rootovl_say "WARNING: no machine ID: this machine has neither a UUID of its own nor a MAC address"
+    fi
+}
+
 # Container runtimes cannot use an overlay as the upper of theirs. Their storage gets a tmpfs, one for all of them, before
 # any unit of theirs runs: podman keeps in mind what it found at its first try.
 rootovl_containers() {
@@ -77,6 +99,13 @@ rootovl_containers() {
     done
     umount /run/netroot/containers && rm -d /run/netroot/containers \
         || rootovl_die "the tmpfs for the storage of containers cannot be moved into the root"
+}
+
+# What only an overlay can have, said of a root that is mounted read-write.
+rootovl_without_overlay() {
+    if getarg rd.netroot.machineid= > /dev/null; then
+        rootovl_say "WARNING: rd.netroot.machineid= needs an overlay: no rootovl on the kernel command line"
+    fi
 }
 
 # rootovlcfg=a,b: lays /etc/rootovl/a, then /etc/rootovl/b of the image over the root.
@@ -132,6 +161,7 @@ if getargbool 0 rootovl; then
     rootovl_verify
     rootovl_configure
     rootovl_side_load
+    rootovl_identify
     rootovl_containers
     rootovl_find_init
     rootovl_show_layers
@@ -139,4 +169,5 @@ if getargbool 0 rootovl; then
 else
     [ ! -d /netroot/overlay ] \
         || rootovl_say "WARNING: the side-load is not laid over the root: no rootovl on the kernel command line"
+    rootovl_without_overlay
 fi
