@@ -29,6 +29,8 @@ private func label(_ lines: String) throws -> Label {
         #expect(label.extraCommandLine.isEmpty)
         #expect(label.vmMemory == 2048)
         #expect(label.overlaySize == "50%")
+        #expect(label.containerStorage == nil)
+        #expect(label.machineID == .random)
     }
 
     @Test func labelOverridesDefault() throws {
@@ -89,6 +91,16 @@ private func label(_ lines: String) throws -> Label {
     @Test(arguments: ["1%", "100%", "1m", "512m", "2G", "1048576", "1024k"])
     func overlaySizes(text: String) throws {
         #expect(try label("OVERLAY_SIZE = \(text)").overlaySize == text.lowercased())
+    }
+
+    @Test(arguments: ["none", "None", "1%", "512m", "2G"])
+    func containerStorage(text: String) throws {
+        #expect(try label("CONTAINER_STORAGE = \(text)").containerStorage == text.lowercased())
+    }
+
+    @Test func machineID() throws {
+        #expect(try label("MACHINE_ID = Stable").machineID == .stable)
+        #expect(try label("MACHINE_ID = random\nRW = Y").machineID == .random)
     }
 
     @Test func imageSettings() throws {
@@ -199,6 +211,13 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nOVERLAY_SIZE = 2 g", 3, ["tmpfs"]),
         ("[a]\nRECIPE=x\nOVERLAY_SIZE = 9999999999999g", 3, ["tmpfs"]),
         ("[a]\nRECIPE=x\nOVERLAY_SIZE = 1g,mode=0777", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nCONTAINER_STORAGE = all", 3, ["CONTAINER_STORAGE", "tmpfs", "or none"]),
+        ("[a]\nRECIPE=x\nCONTAINER_STORAGE = 0", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nCONTAINER_STORAGE = 50%,mode=0777", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nMACHINE_ID = stabel", 3, ["MACHINE_ID", "'stable'"]),
+        ("[a]\nRECIPE=x\nMACHINE_ID = 0123456789abcdef", 3, ["random or stable"]),
+        ("[a]\nRECIPE=x\nRW = Y\nMACHINE_ID = stable", 4, ["MACHINE_ID", "overlay", "RW = Y"]),
+        ("[DEFAULT]\nMACHINE_ID = stable\n[a]\nRECIPE=x\nRW = Y", 2, ["MACHINE_ID", "RW = Y"]),
         ("[a]\nRECIPE=x\nEXTRA_QEMU = 'a", 3, ["EXTRA_QEMU", "'"]),
         ("[a]\nRECIPE=x\nEXTRA_CMDLINE = a \\", 3, ["backslash"]),
         ("[DEFAULT]\nVM_MEMORY=x\n[a]\nRECIPE=x\nVM_MEMORY=512", 2, ["VM_MEMORY"]),

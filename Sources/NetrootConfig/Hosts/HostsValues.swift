@@ -27,7 +27,8 @@ struct HostsValues {
             formats: try formats(), transports: try transports(), compression: try compression(),
             blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
-            vmMemory: try memory(), overlaySize: try overlaySize())
+            vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
+            containerStorage: try containerStorage(), machineID: try machineID())
     }
 
     /// Checks every entry there is, and asks for none.
@@ -43,7 +44,9 @@ struct HostsValues {
             case .rw, .debug: _ = try boolean(key)
             case .extraQEMU, .extraCommandLine: _ = try words(key)
             case .vmMemory: _ = try memory()
-            case .overlaySize: _ = try overlaySize()
+            case .overlaySize: _ = try tmpfsSize(key)
+            case .containerStorage: _ = try containerStorage()
+            case .machineID: _ = try machineID()
             }
         }
     }
@@ -194,12 +197,14 @@ struct HostsValues {
         return number
     }
 
-    /// tmpfs(5), `size=`: bytes with an optional suffix k, m or g, or a percentage of the RAM.
-    private func overlaySize() throws(ConfigError) -> String {
-        guard let value = try text(.overlaySize)?.lowercased() else { return "50%" }
+    /// tmpfs(5), `size=`: bytes with an optional suffix k, m or g, or a percentage of the RAM; nil where no entry sets it.
+    private func tmpfsSize(_ key: HostsKey, or word: String? = nil) throws(ConfigError) -> String? {
+        guard let value = try text(key)?.lowercased() else { return nil }
+        if value == word { return value }
         let bad = error(
-            .overlaySize, "'\(value)' is not a size for a tmpfs",
-            "write a percentage of the RAM from 1% to 100%, or a size from 1m such as 512m or 2g")
+            key, "'\(value)' is not a size for a tmpfs",
+            "write a percentage of the RAM from 1% to 100%, or a size from 1m such as 512m or 2g"
+                + (word.map { ", or \($0)" } ?? ""))
         let digits = value.utf8.prefix(while: \.isASCIIDigit)
         guard !digits.isEmpty, let number = Int(String(Substring(digits))) else { throw bad }
         let unit: Int
@@ -217,6 +222,25 @@ struct HostsValues {
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
         guard !overflow, bytes >= 1 << 20 else { throw bad }
         return value
+    }
+
+    private func containerStorage() throws(ConfigError) -> String? { try tmpfsSize(.containerStorage, or: "none") }
+
+    private func machineID() throws(ConfigError) -> Label.MachineID {
+        guard let value = try text(.machineID) else { return .random }
+        guard let kind = Label.MachineID(rawValue: value.lowercased()) else {
+            let known = Label.MachineID.allCases.map(\.rawValue)
+            throw error(
+                .machineID, "unknown machine ID '\(value)'",
+                nearestName(to: value, among: known).map { "did you mean '\($0)'?" }
+                    ?? "use \(known.joined(separator: " or "))")
+        }
+        // Such a root keeps the ID of its first boot, and its initramfs writes nothing into it.
+        if kind == .stable, try boolean(.rw) {
+            throw error(
+                .machineID, "'stable' needs the overlay, which a label with RW = Y has not", "remove one of the two")
+        }
+        return kind
     }
 }
 

@@ -41,6 +41,19 @@ public struct Label: Sendable, Equatable {
     public let vmMemory: Int
     /// `OVERLAY_SIZE`: the `size=` of the overlay's tmpfs (tmpfs(5)): `50%`, `512m`, `2g`; in lower case.
     public let overlaySize: String
+    /// `CONTAINER_STORAGE`: the `size=` of the tmpfs for the storage of podman, docker and their kin, or `none`, in lower
+    /// case; nil leaves it to the initramfs.
+    public let containerStorage: String?
+    /// `MACHINE_ID`: where the client's `/etc/machine-id` comes from.
+    public let machineID: MachineID
+
+    /// A word of `MACHINE_ID`.
+    public enum MachineID: String, Sendable, CaseIterable {
+        /// systemd makes one at each boot.
+        case random
+        /// The same at each boot: derived from the machine's DMI UUID, or from a MAC address.
+        case stable
+    }
 }
 
 /// The keys of a hosts file, as they are documented; a file may write them in any case.
@@ -59,6 +72,8 @@ enum HostsKey: String, CaseIterable {
     case extraCommandLine = "EXTRA_CMDLINE"
     case vmMemory = "VM_MEMORY"
     case overlaySize = "OVERLAY_SIZE"
+    case containerStorage = "CONTAINER_STORAGE"
+    case machineID = "MACHINE_ID"
 
     init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
 
