@@ -18,6 +18,10 @@ public struct KernelCommandLine: Sendable {
     public var rw: Bool
     /// `size=` of the overlay's tmpfs.
     public var overlaySize: String
+    /// `size=` of the tmpfs for the storage of containers, or `none`; nil leaves it to the initramfs.
+    public var containerStorage: String?
+    /// Whether the machine ID is derived from the machine, and so the same at each boot.
+    public var stableMachineID: Bool
     /// Makes dracut's scripts trace what they do, on the console.
     public var debug: Bool
     /// The client is a virtual machine of ours: no mitigations, which cost much under TCG and protect nothing there. Its
@@ -29,7 +33,7 @@ public struct KernelCommandLine: Sendable {
     /// The values as they are named; nothing is checked yet.
     public init(
         root: any BootRoot, address: ClientAddress, nameserver: String? = nil, rw: Bool = false,
-        overlaySize: String = "50%",
+        overlaySize: String = "50%", containerStorage: String? = nil, stableMachineID: Bool = false,
         debug: Bool = false, virtualMachine: Bool = false, extra: [String] = []
     ) {
         self.root = root
@@ -37,6 +41,8 @@ public struct KernelCommandLine: Sendable {
         self.nameserver = nameserver
         self.rw = rw
         self.overlaySize = overlaySize
+        self.containerStorage = containerStorage
+        self.stableMachineID = stableMachineID
         self.debug = debug
         self.virtualMachine = virtualMachine
         self.extra = extra
@@ -59,6 +65,7 @@ public struct KernelCommandLine: Sendable {
         // No overlay over a root that is to be written to.
         arguments +=
             rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try Self.checked(overlaySize, "the overlay's size"))]
+        if !rw { arguments += try overlayArguments() }
         // The last console= is /dev/console; a machine without that port goes on with tty0.
         arguments += ["console=tty0", "console=ttyS0,115200n8"]
         if virtualMachine { arguments += ["mitigations=off", "rd.netroot.wait=60"] }
@@ -75,6 +82,17 @@ public struct KernelCommandLine: Sendable {
         var words: [String] = []
         for argument in arguments { words.append(try quoted(argument)) }
         return words.joined(separator: " ")
+    }
+
+    /// What our initramfs does for an overlay besides making it.
+    private func overlayArguments() throws(KernelCommandLineError) -> [String] {
+        var arguments: [String] = []
+        if let containerStorage {
+            arguments.append(
+                "rd.netroot.containers=" + (try Self.checked(containerStorage, "the size of the container storage")))
+        }
+        if stableMachineID { arguments.append("rd.netroot.machineid=stable") }
+        return arguments
     }
 
     private func addressArguments() throws(KernelCommandLineError) -> [String] {

@@ -111,6 +111,7 @@ struct NetworkBoot: Sendable {
                 address: Machine.guestAddress, gateway: Machine.hostAddress, netmask: Machine.netmask,
                 hostname: hostname, interface: "eth0"),
             nameserver: Machine.nameserver, rw: label.rw, overlaySize: label.overlaySize,
+            containerStorage: label.containerStorage, stableMachineID: label.machineID == .stable,
             debug: label.debug, virtualMachine: true, extra: try emulation + label.extraCommandLine)
     }
 

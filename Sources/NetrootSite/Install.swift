@@ -100,6 +100,7 @@ public struct Install: Sendable {
                 imageURL: "\(options.httpBase)/\(imageURL(generation.number))"))
         let commandLine = KernelCommandLine(
             root: root, address: .dhcp, nameserver: nil, rw: label.rw, overlaySize: label.overlaySize,
+            containerStorage: label.containerStorage, stableMachineID: label.machineID == .stable,
             debug: label.debug, virtualMachine: false, extra: label.extraCommandLine)
         return BootEntry(
             name: transport.entryName(label.name),

@@ -33,6 +33,11 @@ struct Site: Sendable {
                 echo hidden > /etc/rootovl/second/.dotfile
                 echo x > /srv/doomed/file
                 echo x > /etc/doomed-file
+                mkdir -p /srv/directory /var/lib/containers/storage
+                echo inside > /srv/directory/file
+                # In the place of podman: its name is all that the initramfs looks at.
+                install -m 755 /dev/null /usr/local/bin/podman
+                echo kept > /var/lib/containers/storage/of-the-image
 
             """
         let more = shipped.replacing("openssh-server", with: "openssh-server open-iscsi", maxReplacements: 1)
@@ -53,6 +58,8 @@ struct Site: Sendable {
                 RECIPE = debian12.def
                 EXTRA_CMDLINE = rootovlcfg=first,second
                 OVERLAY_SIZE = 300m
+                CONTAINER_STORAGE = 40m
+                MACHINE_ID = stable
                 TRANSPORTS = nfs nbd http iscsi
                 [debian13]
                 RECIPE = debian13.def

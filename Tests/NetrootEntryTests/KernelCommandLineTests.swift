@@ -21,6 +21,7 @@ private let fixed = ClientAddress.fixed(
             "cmdline-kernel-nfsd-dhcp",
             KernelCommandLine(
                 root: NFSRoot(server: "boot.example.org", path: "/srv/r"), address: .dhcp, overlaySize: "2g",
+                containerStorage: "none", stableMachineID: true,
                 extra: ["quiet", "dyndbg=file a.c +p", "x y", "-e=f"])
         ),
         (
