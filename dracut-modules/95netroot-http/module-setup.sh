@@ -25,6 +25,11 @@ install() {
     inst_hook netroot 10 "$moddir/http-ram.sh"
     inst_hook initqueue/settled 20 "$moddir/http-failed.sh"
     inst_hook mount 00 "$moddir/http-mount.sh"
+    # livenet brings device-mapper, for live images that are not ours. Without the module (netroot-http.conf omits it) its
+    # hooks and udev rules would only complain.
+    rm -f "$initdir"/lib/dracut/hooks/*/*-dm-*.sh "$initdir"/var/lib/dracut/hooks/*/*-dm-*.sh \
+        "$initdir"/{usr/,}{lib,etc}/udev/rules.d/{10-dm,11-dm,13-dm-disk,55-dm,59-persistent-storage-dm}.rules \
+        "$initdir"/{usr/,}{lib,etc}/udev/rules.d/{60-persistent-storage-dm,64-device-mapper,95-dm-notify}.rules
     # livenet brings bash. As /bin/sh it would make every script of the initramfs slower.
     if dracut_module_included dash; then
         ln -sf dash "$initdir/bin/sh"
