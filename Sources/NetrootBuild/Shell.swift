@@ -145,7 +145,11 @@ public struct Shell: Sendable {
         let inRoot = RootCommand(root: root, shipped: shipped)
         manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
         let listing = try FileListing(directory: root)
-        manifest.replace(Manifest.Artifact(.tree, bytes: Int64(clamping: listing.bytes)))
+        let list = CapabilityList(
+            tree: RootTree(directory: root), transports: try transports.require(manifest.transports))
+        let (bytes, warning) = try list.write(listing)
+        if let warning { progress.note(warning) }
+        manifest.replace(Manifest.Artifact(.tree, bytes: bytes))
         manifest.privileged = Manifest.Privileged(countedIn: listing)
         if !isUnchanged {
             try Files.move(vmlinuz, to: current.vmlinuz)

@@ -111,6 +111,8 @@ extension FileListing.Place {
 public enum FileListingError: ReportableError, Equatable {
     /// A file was listed, and is gone or another one.
     case changed(path: String)
+    /// A file with capabilities has a line end in its name, so no list of such files can hold it.
+    case lineEnd(path: String)
 
     /// Always `.failed`.
     public var exitStatus: ExitStatus { .failed }
@@ -120,6 +122,9 @@ public enum FileListingError: ReportableError, Equatable {
         switch self {
         case .changed(let path):
             "\(TerminalText.line(path)) changed while it was compared; try again when nobody writes to it"
+        case .lineEnd(let path):
+            "\(TerminalText.line(path)) has capabilities and a line end in its name, which the list of such files cannot "
+                + "hold; rename it in %post, or remove them with setcap -r"
         }
     }
 }

@@ -8,8 +8,9 @@ import Testing
     .enabled(if: ProcessInfo.processInfo.environment["NETROOT_BOOT_TESTS"] == "1", "NETROOT_BOOT_TESTS is not 1"))
 struct BootTests {
     static let checks: Set<String> = [
-        "overlay", "lowerReadOnly", "upperTmpfs", "writable", "multiUser", "noFailedUnits", "ordinaryUser", "login",
-        "ssh", "sshUser", "hostname", "resolver", "defaultRoute", "goneAfterReboot", "servedTree",
+        "overlay", "lowerReadOnly", "upperTmpfs", "writable", "multiUser", "noFailedUnits", "ordinaryUser",
+        "fileCapabilities", "login", "ssh", "sshUser", "hostname", "resolver", "defaultRoute", "goneAfterReboot",
+        "servedTree",
     ]
 
     @Test(.timeLimit(.minutes(12)), arguments: ["debian12", "debian13"])
@@ -21,6 +22,12 @@ struct BootTests {
         #expect(status == 0)
         #expect(Set(report.checks.map(\.name)).isSuperset(of: Self.checks))
         #expect(report.transport == "nfs" && report.firmware == "bios")
+        // NFS loses them: without the list and setcap this would be the check of a root without such files.
+        let capabilities = try #require(report.checks.first { $0.name == "fileCapabilities" })
+        #expect(!capabilities.detail.contains("no file with capabilities"), "\(capabilities.detail)")
+        // Debian 13 lets everybody ping by net.ipv4.ping_group_range.
+        #expect(
+            label != "debian12" || capabilities.detail.contains("ping was run as uid 65534"), "\(capabilities.detail)")
         let seconds = report.seconds
         let kernel = try #require(seconds["kernel"])
         let root = try #require(seconds["root"])

@@ -57,6 +57,9 @@ extension Builds {
                 let capability = try await run(["getcap", scratch.path + "/u/srv/tool"]).output
                 #expect(capability.contains("cap_net_raw=ep"), "\(capability)")
                 #expect(first.manifest.privileged == .init(setuid: 1, setgid: 0, capabilities: 1))
+                // On disk the attribute names the owner of the user namespace; in the list it is as in the image.
+                let list = try await run(["unsquashfs", "-cat", first.image, "usr/lib/netroot/file-capabilities"])
+                #expect(list.output == "cap_net_raw=ep /srv/tool\n", "\(list.output)\(list.errors)")
                 // What is published is the user's, and so is the cache.
                 let files = try await run([
                     "find", first.directory, user.home + "/.cache/netroot", "!", "-user", user.name,

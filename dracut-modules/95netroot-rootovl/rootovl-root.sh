@@ -14,6 +14,40 @@ rootovl_mount_overlay() {
     mount -t overlay -o "$rootovl_layers" rootovl "$4"
 }
 
+# rootovl_capabilities LIST ROOT: gives files of ROOT the capabilities that LIST has for them. A line of it is
+# CAPABILITIES PATH, as the build wrote it; the path begins with the first " /". Prints a line for each file that does not
+# get them, and fails if there is one.
+rootovl_capabilities() (
+    root=$2 bad=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        [ -n "$line" ] || continue
+        capabilities=${line%% /*} path=/${line#* /}
+        # cap_from_text(3). A word that begins with - would be an option of setcap.
+        case $capabilities in
+            '' | [!a-z0-9=]* | *[!a-z0-9_,=\ ]*)
+                echo "no capabilities in '$line'"
+                bad=1
+                continue
+                ;;
+        esac
+        # setcap follows symlinks, and the list has none.
+        if [ "$(rootovl_resolve "$root" "$path")" != "$path" ] || [ ! -f "$root$path" ]; then
+            echo "$path is not a file"
+            bad=1
+        else
+            setcap "$capabilities" "$root$path" 2>&1 || bad=1
+        fi
+    done < "$1"
+    exit "$bad"
+)
+
+# rootovl_lines FILE: prints how many lines are in FILE.
+rootovl_lines() (
+    count=0
+    while read -r _; do count=$((count + 1)); done < "$1"
+    echo "$count"
+)
+
 # rootovl_machine_seed FILE MAC: prints what tells this machine from all others: the UUID in FILE, which is
 # /sys/class/dmi/id/product_uuid, or the MAC address if there is no UUID, or one that vendors leave in many machines.
 rootovl_machine_seed() (

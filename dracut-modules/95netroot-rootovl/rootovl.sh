@@ -18,6 +18,7 @@ rootovl_check_size() {
 rootovl_merge() {
     rootovl_type=$(rootovl_fstype "$NEWROOT") || rootovl_die "no root filesystem is mounted at $NEWROOT"
     [ "$rootovl_type" != overlay ] || rootovl_die "$NEWROOT is an overlay already (another overlay module in the initramfs?)"
+    rootovl_lower=$rootovl_type
 
     modprobe -q overlay
     rootovl_kernel_has overlay \
@@ -48,6 +49,21 @@ rootovl_verify() {
         || rootovl_die "a write to the overlay does not arrive in its upper"
     rm "$NEWROOT/.rootovl-write-test"
     [ ! -e /run/netroot/image/.rootovl-write-test ] || rootovl_die "a write to the overlay arrived in its lower"
+}
+
+# NFS loses file capabilities. The build has listed them, so that they can be given to the upper's copies of these files.
+# This comes before anything is laid over the root: a file that takes the place of one of them gets nothing.
+rootovl_restore_capabilities() {
+    rootovl_list=/run/netroot/image/usr/lib/netroot/file-capabilities
+    case $rootovl_lower in nfs*) ;; *) return 0 ;; esac
+    [ -s "$rootovl_list" ] || return 0
+    if ! command -v setcap > /dev/null; then
+        rootovl_say "WARNING: $(rootovl_lines "$rootovl_list") file(s) lost their capabilities by NFS: the initramfs has no setcap"
+    elif rootovl_why=$(rootovl_capabilities "$rootovl_list" "$NEWROOT"); then
+        rootovl_say "$(rootovl_lines "$rootovl_list") file(s) have their capabilities again"
+    else
+        rootovl_say "WARNING: file capabilities are lost by NFS: $rootovl_why"
+    fi
 }
 
 # rd.netroot.machineid=stable: a machine ID that is the same at each boot of this machine, and of no other. One that came
@@ -103,6 +119,14 @@ rootovl_containers() {
 
 # What only an overlay can have, said of a root that is mounted read-write.
 rootovl_without_overlay() {
+    if rootovl_type=$(rootovl_fstype "$NEWROOT") && [ -s "$NEWROOT/usr/lib/netroot/file-capabilities" ]; then
+        case $rootovl_type in
+            nfs*)
+                rootovl_say "WARNING: $(rootovl_lines "$NEWROOT/usr/lib/netroot/file-capabilities") file(s) lost their" \
+                    "capabilities by NFS (/usr/lib/netroot/file-capabilities), and a read-write root cannot have them again"
+                ;;
+        esac
+    fi
     if getarg rd.netroot.machineid= > /dev/null; then
         rootovl_say "WARNING: rd.netroot.machineid= needs an overlay: no rootovl on the kernel command line"
     fi
@@ -159,6 +183,7 @@ if getargbool 0 rootovl; then
     rm -f "$hookdir"/pre-pivot/*mount-overlayfs.sh
     rootovl_merge
     rootovl_verify
+    rootovl_restore_capabilities
     rootovl_configure
     rootovl_side_load
     rootovl_identify

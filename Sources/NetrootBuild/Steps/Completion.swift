@@ -63,10 +63,14 @@ struct Completion: Sendable {
         return base.manifest.kernelVersion
     }
 
-    /// The sizes of the root's regular files, and the manifest's entry for those that give their caller more rights.
+    /// The sizes of the root's regular files, and the manifest's entry for those that give their caller more rights; the
+    /// list of those with capabilities is written into the root.
     private func counts() throws -> (bytes: Int64, privileged: Manifest.Privileged) {
         let listing = try FileListing(directory: draft.root)
-        return (Int64(clamping: listing.bytes), Manifest.Privileged(countedIn: listing))
+        let list = CapabilityList(tree: RootTree(directory: draft.root), transports: pair.transports)
+        let (bytes, warning) = try list.write(listing)
+        if let warning { progress.note(warning) }
+        return (bytes, Manifest.Privileged(countedIn: listing))
     }
 
     /// Takes out of the draft what is no part of a generation: the build's own files, and a tree that nobody asked for.

@@ -20,6 +20,8 @@ public struct NFS: Transport {
         kernelModules: ["nfs", "nfsv3"])
     public let servers = [own, kernel]
     public let standardPort: Int? = 2049
+    /// NFSv3 has no extended attributes, and NFSv4.2 has those of `user.` only.
+    public let keepsFileCapabilities = false
 
     public func root(of offer: RootOffer) -> any BootRoot {
         NFSRoot(server: offer.address, path: offer.path, port: offer.server == Self.own ? offer.port : nil)

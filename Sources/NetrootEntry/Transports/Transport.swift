@@ -18,6 +18,8 @@ public protocol Transport: Sendable {
     var standardPort: Int? { get }
     /// The artifact that clients fetch from the HTTP server of the boot files; nil where they fetch none.
     var overHTTP: ArtifactKind? { get }
+    /// Whether file capabilities (capabilities(7)) reach the client; where they do not, the initramfs restores them.
+    var keepsFileCapabilities: Bool { get }
 
     /// Where a client finds the root.
     func root(of offer: RootOffer) -> any BootRoot
@@ -28,6 +30,7 @@ extension Transport {
     public var entrySuffix: String { "@\(name)" }
     public var standardPort: Int? { nil }
     public var overHTTP: ArtifactKind? { nil }
+    public var keepsFileCapabilities: Bool { true }
 
     /// The kinds of artifacts that any of its servers serves, the preferred one first.
     public var serves: [ArtifactKind] {

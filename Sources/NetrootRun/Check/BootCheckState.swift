@@ -38,7 +38,7 @@ struct BootCheckState: Sendable {
     /// What the guest must have decided in each boot.
     static let required: Set<String> = [
         "multiUser", "noFailedUnits", "overlay", "lowerReadOnly", "upperTmpfs", "noEarlierWrite", "writable",
-        "ordinaryUser", "login", "sshd", "hostname", "resolver", "defaultRoute",
+        "ordinaryUser", "fileCapabilities", "login", "sshd", "hostname", "resolver", "defaultRoute",
     ]
     private var received: [BootCheck] = []
     private var boots: [String] = []
