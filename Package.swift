@@ -41,6 +41,7 @@ let package = Package(
         // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // The rooms, from the bottom up (docs/house.md). A room imports only those below it.
+        room("NetrootDHCP", []),
         room("NetrootSystem", ["CCrypto", "CLinux", subprocess, systemPackage]),
         room("NetrootConfig", ["NetrootSystem"]),
         room(
@@ -64,9 +65,18 @@ let package = Package(
                 "NetrootSite", "NetrootServe", "NetrootEntry", "NetrootStore", "NetrootImage", "NetrootConfig",
                 "NetrootSystem", nioCore, nioPosix,
             ]),
+        // What runs in the booted machine. It needs nothing of the root, whatever distribution that is: it is linked
+        // statically, by lld (which drops what is not used, and has no word for each function of glibc), without symbols.
+        .executableTarget(
+            name: "netroot-lease", dependencies: ["NetrootDHCP"], swiftSettings: strict,
+            linkerSettings: [
+                .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
+            ]),
+        // It depends on netroot-lease, so that whoever builds the one has the other, which a build lays into roots.
         .executableTarget(
             name: "netroot",
             dependencies: [
+                "netroot-lease",
                 "NetrootRun", "NetrootBuild", "NetrootServe", "NetrootSite", "NetrootTree", "NetrootImage",
                 "NetrootEntry", "NetrootStore", "NetrootConfig", "NetrootSystem", argumentParser, logging,
             ],
@@ -81,6 +91,7 @@ let package = Package(
             dependencies: ["NetrootImage", "NetrootConfig", "NetrootSystem", "CLinux", subprocess, systemPackage],
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("NetrootSystemTests", ["NetrootSystem", "TestSupport", systemPackage]),
+        tests("NetrootDHCPTests", ["NetrootDHCP", "NetrootSystem", "TestSupport", "CLinux"]),
         tests("NetrootConfigTests", ["NetrootConfig", "NetrootSystem", "TestSupport"]),
         tests(
             "NetrootImageTests",

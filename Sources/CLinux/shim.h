@@ -8,6 +8,8 @@ long lgetxattr(const char *path, const char *name, void *value, size_t size);
 int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags);
 // copy_file_range(2); off64_t is long on the 64-bit machines that netroot runs on.
 long copy_file_range(int in, long *in_offset, int out, long *out_offset, size_t count, unsigned flags);
+// setns(2): the tests make a socket in a network namespace of theirs.
+int setns(int descriptor, int kind);
 // openat2(2): glibc has no function for it before 2.42, and Swift cannot call syscall(2), which takes any arguments.
 long syscall(long number, ...);
 static inline int openat2_call(int directory, const char *path, int flags, unsigned mode, unsigned long long resolve) {
