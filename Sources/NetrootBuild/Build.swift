@@ -154,6 +154,7 @@ public struct Build: Sendable {
         try recipe.checkBuildable()
         let agents = try recipe.needed.map { try $0.makeAgent(hosts: hosts, building: label) }
         try Tool.require((agents.flatMap(\.tools) + Self.tools).removingDuplicates())
+        try shipped.requireLeaseProgram()
         try PrivilegeError.requireRoot("netroot build")
         for agent in agents {
             do { try agent.check(allows) } catch {

@@ -43,21 +43,25 @@ public struct Tool: Sendable, Hashable {
 public struct MissingError: ReportableError, Equatable {
     /// What is missing.
     public let things: [String]
-    /// The Debian packages that bring it.
-    public let packages: [String]
+    /// What brings it.
+    public let remedy: String
 
-    /// Things and packages as they go into the message.
+    /// Things and the Debian packages that bring them.
     public init(things: [String], packages: [String]) {
         self.things = things
-        self.packages = packages
+        remedy = "apt-get install \(packages.joined(separator: " "))"
+    }
+
+    /// A thing that no package of Debian brings.
+    public init(thing: String, remedy: String) {
+        things = [thing]
+        self.remedy = remedy
     }
 
     /// Always `.unavailable`.
     public var exitStatus: ExitStatus { .unavailable }
-    /// One line, with the apt-get command that installs it.
-    public var description: String {
-        "not installed: \(things.joined(separator: ", ")); apt-get install \(packages.joined(separator: " "))"
-    }
+    /// One line, with the command that installs it.
+    public var description: String { "not installed: \(things.joined(separator: ", ")); \(remedy)" }
 }
 
 /// A verb that needs root, run by somebody else.

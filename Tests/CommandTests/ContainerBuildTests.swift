@@ -35,7 +35,10 @@ extension Builds {
             let listing = scratch.path + "/listing"
             let text = Files.exists(listing) ? try Files.text(listing) : ""
             // What netroot itself lays into every root is not the image's.
-            let own = ["usr/lib/dracut", "etc/", "etc ", "usr/lib/systemd", "usr/share", "usr d", "usr/lib d"]
+            let own = [
+                "usr/lib/dracut", "usr/lib/netroot", "etc/", "etc ", "usr/lib/systemd", "usr/share", "usr d",
+                "usr/lib d",
+            ]
             return (
                 text.split(separator: "\n").map(String.init).filter { line in !own.contains { line.hasPrefix($0) } },
                 outcome

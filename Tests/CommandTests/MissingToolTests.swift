@@ -30,6 +30,21 @@ import Testing
             ["not installed: mmdebstrap", "apt-get install mmdebstrap"])
     }
 
+    /// netroot was copied without it, or built by a command of one's own.
+    @Test func withoutTheProgramForRoots() async throws {
+        let netroot = try await InstalledNetroot.copy(Place.netroot, to: scratch.path + "/installed")
+        let program = scratch.path + "/installed/libexec/netroot/netroot-lease"
+        try #require(Files.exists(program))
+        try #require(unlink(program) == 0)
+        for options in [[], ["--if-changed"]] {
+            let build = [netroot] + scratch.netroot(["build", "a"] + options).dropFirst()
+            expectError(
+                try await run(build, folder: scratch.path), .unavailable,
+                ["not installed: \(program)", "swift build -c release --static-swift-stdlib --product netroot"])
+            #expect(!Files.exists(scratch.path + "/netroots"))
+        }
+    }
+
     @Test func severalAreNamedAtOnce() async throws {
         let hidden = Namespace.hiding(["mmdebstrap", "zstd"])
         expectError(

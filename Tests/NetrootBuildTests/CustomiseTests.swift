@@ -1,3 +1,4 @@
+import Glibc
 import NetrootConfig
 import NetrootStore
 import NetrootSystem
@@ -26,6 +27,21 @@ import Testing
         try sample.link("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", sample.outside)
         let error = #expect(throws: RootPathError.self) { try PackageList.sealed("var/lib/rpm", in: tree) }
         #expect(error?.description.hasPrefix("var/lib/rpm/rpmdb.sqlite-wal in the root: a symlink") == true)
+    }
+
+    /// The unit that is laid into the root starts the program that is, and systemd finds the unit.
+    @Test func theRenewerIsStartedWithTheSystem() throws {
+        let program = try sample.scratch.write("netroot-lease", "program", mode: 0o600)
+        let shipped = ShippedFiles(directory: Checkout.path, leaseProgram: program)
+        try Customise(tree: tree, shipped: shipped, transports: ["nfs"]).run()
+        let installed = sample.root + "/usr/lib/netroot/netroot-lease"
+        #expect(try Files.text(installed) == "program")
+        #expect(access(installed, X_OK) == 0)
+        let unit = try tree.resolve("etc/systemd/system/sysinit.target.wants/netroot-lease.service")
+        #expect(unit == sample.root + "/etc/systemd/system/netroot-lease.service")
+        let lines = try Files.text(unit).split(separator: "\n")
+        #expect(lines.contains("ExecStart=/usr/lib/netroot/netroot-lease"))
+        #expect(lines.contains("ConditionDirectoryNotEmpty=/run/netroot/lease"))
     }
 
     /// A root that another label was built as: its modules and configuration were of another netroot, for other transports.

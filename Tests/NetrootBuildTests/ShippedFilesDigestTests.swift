@@ -9,17 +9,27 @@ import Testing
         let scratch = try ScratchDirectory()
         let folder = scratch.path
         let shipped = ShippedFiles(directory: folder)
+        let missing = #expect(throws: MissingError.self) { try shipped.digest() }
+        #expect(
+            missing?.description.hasPrefix("not installed: \(folder)/netroot-lease; build it: swift build ") == true)
+        try Files.replace(folder + "/netroot-lease", with: [])
         #expect(throws: SystemError.self) { try shipped.digest() }
-        for name in ["dracut-modules/95nfs/setup.sh", "dracut-modules/z", "root-files/tree/etc/a b", "libexec/run"] {
+        for name in [
+            "netroot-lease", "dracut-modules/95nfs/setup.sh", "dracut-modules/z", "root-files/tree/etc/a b",
+            "libexec/run",
+        ] {
             let path = "\(folder)/\(name)"
             try Files.makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
             try Files.replace(path, with: Array(name.utf8))
         }
         let find = Command(
-            ["find", "dracut-modules", "root-files", "-type", "f", "-exec", "sha256sum", "--", "{}", "+"],
+            [
+                "find", "netroot-lease", "dracut-modules", "root-files", "-type", "f", "-exec", "sha256sum", "--", "{}",
+                "+",
+            ],
             workingDirectory: folder)
         let lines = try await CommandRunner().capture(find).split(separator: "\n").sorted()
-        #expect(lines.count == 3)
+        #expect(lines.count == 4)
         let digest = try shipped.digest()
         #expect(try digest == Digest.of(Array(lines.joined(separator: "\n").utf8)))
         // What is not laid into roots does not count; a name, a content and a symlink's target do.
@@ -31,6 +41,8 @@ import Testing
         try Files.replaceLink(folder + "/root-files/link", target: "../two")
         seen.append(try shipped.digest())
         try Files.move(folder + "/dracut-modules/z", to: folder + "/dracut-modules/y")
+        seen.append(try shipped.digest())
+        try Files.replace(folder + "/netroot-lease", with: Array("newer".utf8))
         seen.append(try shipped.digest())
         try Files.replace(folder + "/dracut-modules/y", with: [])
         seen.append(try shipped.digest())

@@ -9,8 +9,11 @@ package enum InstalledNetroot {
         try Files.makeDirectory(share)
         try Files.makeDirectory(prefix + "/bin")
         let folders = ["dracut-modules", "root-files", "guest", "libexec", "recipes"].map { "\(Checkout.path)/\($0)" }
+        try Files.makeDirectory(prefix + "/libexec/netroot")
         for command in [
-            ["cp", program, prefix + "/bin/netroot"], ["cp", "-R"] + folders + [share],
+            ["cp", program, prefix + "/bin/netroot"],
+            ["cp", Files.parent(program) + "/netroot-lease", prefix + "/libexec/netroot/netroot-lease"],
+            ["cp", "-R"] + folders + [share],
             ["chmod", "-R", "a+rX", prefix],
         ] {
             try await CommandRunner().run(Command(command))

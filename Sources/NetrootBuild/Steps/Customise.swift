@@ -16,6 +16,7 @@ struct Customise: Sendable {
     func run() throws {
         try dracut()
         try tree.install(shipped.rootFiles + "/tree", at: "/")
+        try tree.write(Self.leaseProgram, try Files.read(shipped.leaseProgram), mode: 0o755)
         try tree.link("etc/mtab", to: "../proc/self/mounts")
         _ = try removeIdentity(keeping: [])
         try withoutResolver()
@@ -27,6 +28,9 @@ struct Customise: Sendable {
         try dracut()
         for hook in Self.kernelHooks { try tree.link(hook, to: "/dev/null") }
     }
+
+    /// Where `netroot-lease.service` of `root-files/tree` has its program.
+    static let leaseProgram = "usr/lib/netroot/netroot-lease"
 
     private static let kernelHooks = [
         "etc/kernel/install.d/50-dracut.install", "etc/kernel/install.d/51-dracut-rescue.install",
