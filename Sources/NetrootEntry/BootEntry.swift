@@ -20,6 +20,10 @@ public struct BootEntry: Sendable, Equatable {
         self.arguments = arguments
     }
 
+    /// Whether a loader adds `BOOTIF=`, the card that it booted from: a machine with several cards brings up that one. Not
+    /// where the arguments name another, or a device that is made of cards.
+    var addsBootCard: Bool { !arguments.contains { $0 == "rd.bootif=0" || $0.hasPrefix("BOOTIF=") } }
+
     /// Throws for what no loader's syntax holds; returns the command line as the kernel reads it.
     /// - Parameter added: what the loader puts around the command line.
     /// - Throws: `SharedConfigError`.

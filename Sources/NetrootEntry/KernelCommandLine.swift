@@ -27,7 +27,7 @@ public struct KernelCommandLine: Sendable {
     /// The client is a virtual machine of ours: no mitigations, which cost much under TCG and protect nothing there. Its
     /// server runs before it does, so it waits a minute only.
     public var virtualMachine: Bool
-    /// Further arguments, one an element, unquoted; they come last and so override the others.
+    /// Further arguments, one an element, unquoted. They come last, and replace those of ours that say the same.
     public var extra: [String]
 
     /// The values as they are named; nothing is checked yet.
@@ -59,9 +59,19 @@ public struct KernelCommandLine: Sendable {
     ///
     /// - Throws: `KernelCommandLineError` for what the syntax cannot hold, and for a text that is too long.
     public func arguments() throws(KernelCommandLineError) -> [String] {
-        var arguments = try addressArguments()
+        let label = LabelArguments(extra)
+        let arguments = label.replacing(try ownArguments(beside: label).removingDuplicates()) + extra
+        let bytes = try Self.joined(arguments).utf8.count
+        guard bytes <= Self.limit else { throw .tooLong(bytes: bytes, limit: Self.limit) }
+        return arguments
+    }
+
+    /// netroot's own arguments. The label may still replace some of them.
+    private func ownArguments(beside label: LabelArguments) throws(KernelCommandLineError) -> [String] {
+        var arguments = try label.network(method: address.method) ?? []
+        if arguments.isEmpty { arguments = try addressArguments() }
         if let nameserver { arguments.append("nameserver=" + (try Self.checked(nameserver, "the name server"))) }
-        arguments += try root.arguments(for: RootClient(address: address, rw: rw))
+        if !label.giveRoot { arguments += try root.arguments(for: RootClient(address: address, rw: rw)) }
         // No overlay over a root that is to be written to.
         arguments +=
             rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try Self.checked(overlaySize, "the overlay's size"))]
@@ -70,9 +80,6 @@ public struct KernelCommandLine: Sendable {
         arguments += ["console=tty0", "console=ttyS0,115200n8"]
         if virtualMachine { arguments += ["mitigations=off", "rd.netroot.wait=60"] }
         if debug { arguments.append("rd.debug") }
-        arguments += extra
-        let bytes = try Self.joined(arguments).utf8.count
-        guard bytes <= Self.limit else { throw .tooLong(bytes: bytes, limit: Self.limit) }
         return arguments
     }
 
@@ -97,7 +104,7 @@ public struct KernelCommandLine: Sendable {
 
     private func addressArguments() throws(KernelCommandLineError) -> [String] {
         switch address {
-        case .dhcp: return ["ip=dhcp", "rd.neednet=1"]
+        case .dhcp: return ["ip=\(address.method)", "rd.neednet=1"]
         case .fixed(let address, let gateway, let netmask, let hostname, let interface):
             // dracut.cmdline(7): client:peer:gateway:netmask:hostname:interface:autoconf, here without a peer.
             let fields = [
@@ -150,6 +157,8 @@ public enum KernelCommandLineError: ReportableError, Equatable {
     case badValue(_ what: String, _ value: String)
     /// Longer than the kernel takes.
     case tooLong(bytes: Int, limit: Int)
+    /// What the label says of the network would stop the machine when it boots.
+    case badNetwork(argument: String, problem: String, next: String)
 
     /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .usage }
@@ -161,6 +170,8 @@ public enum KernelCommandLineError: ReportableError, Equatable {
             "the kernel command line cannot hold '\(value)' as \(what); use a name without blanks, ',', ':' or quotes"
         case .tooLong(let bytes, let limit):
             "the kernel command line has \(bytes) bytes, \(limit) is the most; shorten EXTRA_CMDLINE or the paths"
+        case .badNetwork(let argument, let problem, let next):
+            "EXTRA_CMDLINE: '\(argument)' \(problem); \(next)"
         }
     }
 }

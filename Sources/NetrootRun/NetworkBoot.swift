@@ -112,7 +112,19 @@ struct NetworkBoot: Sendable {
                 hostname: hostname, interface: "eth0"),
             nameserver: Machine.nameserver, rw: label.rw, overlaySize: label.overlaySize,
             containerStorage: label.containerStorage, stableMachineID: label.machineID == .stable,
-            debug: label.debug, virtualMachine: true, extra: try emulation + label.extraCommandLine)
+            debug: label.debug, virtualMachine: true, extra: try emulation + labelArguments.kept)
+    }
+
+    /// The label's kernel arguments: those that hold in QEMU's user network, and those that name another network.
+    private var labelArguments: (kept: [String], left: [String]) {
+        LabelArguments(label.extraCommandLine).forUserNetwork(prefix: Machine.networkPrefix)
+    }
+
+    /// Says which of the label's arguments the machine boots without.
+    func noteArguments(_ note: (String) -> Void) {
+        let left = labelArguments.left
+        guard !left.isEmpty else { return }
+        note("left out of EXTRA_CMDLINE, for QEMU's user network is another one: \(left.joined(separator: " "))")
     }
 
     /// Under TCG address randomisation scatters the code that QEMU has translated, and boots stall for seconds.

@@ -65,7 +65,7 @@ public struct Start: Sendable {
             let files = try await boot.makeBootFiles(in: session, subject.generation, served: served, appending: [])
             let machine = try boot.machine(
                 files, in: session, terminal: !headless, checkSocket: nil, endsAtReboot: false)
-            try announce(subject, machine, note: note)
+            try announce(boot, subject, machine, note: note)
             let watch = Task { try await Self.tellEnds(of: served.daemons, note: note) }
             defer { watch.cancel() }
             let termination = try await CommandRunner().interact(Command(machine.argv))
@@ -90,12 +90,15 @@ public struct Start: Sendable {
         }
     }
 
-    private func announce(_ subject: NetworkBoot.Subject, _ machine: Machine, note: (String) -> Void) throws {
+    private func announce(
+        _ boot: NetworkBoot, _ subject: NetworkBoot.Subject, _ machine: Machine, note: (String) -> Void
+    ) throws {
         let generation = subject.generation
         let ways = [way.transport.name.rawValue, subject.artifact.rawValue, way.firmware.rawValue]
         note(
             "\(label.name): generation \(generation.number), \(ways.joined(separator: ", ")), \(way.actualLoader.rawValue)"
         )
+        boot.noteArguments(note)
         note("console log \(machine.consoleLog)")
         if let current = try LabelStore(label: label).currentNumber(), current != generation.number {
             note(

@@ -75,8 +75,7 @@ public struct GRUBConfig: Sendable, Equatable {
         let initrds = entry.initrds.map { "/" + $0 }.joined(separator: " ")
         return [
             "menuentry \(quoted(entry.title)) --id '\(entry.name)' {",
-            // BOOTIF=: a machine with several network cards brings up the one that it booted from.
-            "    linux /\(entry.kernel) \(arguments) BOOTIF=01:$net_default_mac",
+            "    linux /\(entry.kernel) \(arguments)" + (entry.addsBootCard ? " BOOTIF=01:$net_default_mac" : ""),
         ] + (entry.initrds.isEmpty ? [] : ["    initrd \(initrds)"]) + ["}"]
     }
 

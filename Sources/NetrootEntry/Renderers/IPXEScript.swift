@@ -27,7 +27,8 @@ public enum IPXEScript {
         }
         var lines = [
             "#!ipxe", titleMark + entry.title,
-            "kernel \(base)/\(entry.kernel) \(initrds) \(commandLine) BOOTIF=01-${netX/mac:hexhyp}",
+            "kernel \(base)/\(entry.kernel) \(initrds) \(commandLine)"
+                + (entry.addsBootCard ? " BOOTIF=01-${netX/mac:hexhyp}" : ""),
         ]
         for (path, name) in zip(entry.initrds, names) { lines.append("initrd --name \(name) \(base)/\(path)") }
         return (lines + ["boot"]).joined(separator: "\n") + "\n"

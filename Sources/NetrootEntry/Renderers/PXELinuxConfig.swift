@@ -115,11 +115,9 @@ public struct PXELinuxConfig: Sendable, Equatable {
         let added = "BOOT_IMAGE=\(entry.kernel) initrd=\(initrd)  BOOTIF=01-00-00-00-00-00-00"
         let commandLine = try entry.checked(for: file, added: added)
         return ["LABEL \(entry.name)", "    MENU LABEL \(entry.title)", "    KERNEL \(entry.kernel)"]
-            + (entry.initrds.isEmpty ? [] : ["    INITRD \(initrd)"]) + [
-                // BOOTIF=: a machine with several network cards brings up the one that it booted from.
-                "    SYSAPPEND 2",
-                "    APPEND \(commandLine)",
-            ]
+            + (entry.initrds.isEmpty ? [] : ["    INITRD \(initrd)"])
+            // BOOTIF=. The 0 holds against a SYSAPPEND for all entries.
+            + [entry.addsBootCard ? "    SYSAPPEND 2" : "    SYSAPPEND 0", "    APPEND \(commandLine)"]
     }
 
     /// What a new file begins with.

@@ -67,7 +67,7 @@ public struct ISCSIRoot: BootRoot, Equatable {
         // No initiator's name: each client makes its own, for two of one name end each other's sessions.
         return [
             "netroot=iscsi:\(server)::\(port):\(Self.unit):\(target)", "root=/dev/disk/by-path/\(disk)",
-            "rootfstype=squashfs",
-        ] + (client.address == .dhcp ? [] : ["rd.neednet=1"])
+            "rootfstype=squashfs", "rd.neednet=1",
+        ]
     }
 }

@@ -113,6 +113,7 @@ public struct BootCheckRun: Sendable {
             "\(label.name): generation \(generation.number), \(way.transport.name) \(subject.artifact.rawValue), "
                 + "\(way.firmware.rawValue) \(way.actualLoader.rawValue), side-load \(size) bytes")
         try noteInstalled(generation, note: note)
+        boot.noteArguments(note)
         let served = try await boot.serve(subject, in: session, note: note)
         do {
             let files = try await boot.makeBootFiles(in: session, generation, served: served, appending: [archive])
