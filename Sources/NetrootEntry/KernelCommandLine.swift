@@ -104,7 +104,7 @@ public struct KernelCommandLine: Sendable {
 
     private func addressArguments() throws(KernelCommandLineError) -> [String] {
         switch address {
-        case .dhcp: return ["ip=\(address.method)", "rd.neednet=1"]
+        case .dhcp, .ipv6: return ["ip=\(address.method)", "rd.neednet=1"]
         case .fixed(let address, let gateway, let netmask, let hostname, let interface):
             // dracut.cmdline(7): client:peer:gateway:netmask:hostname:interface:autoconf, here without a peer.
             let fields = [
@@ -121,6 +121,13 @@ public struct KernelCommandLine: Sendable {
     /// Throws for a number that no TCP port has.
     static func check(port: Int) throws(KernelCommandLineError) {
         guard (1...65535).contains(port) else { throw .badValue("the port", "\(port)") }
+    }
+
+    /// A server's address as it stands before a colon of `root=`.
+    static func checked(server: String) throws(KernelCommandLineError) -> ServerAddress {
+        do {
+            return try ServerAddress(parsing: server)
+        } catch { throw .badValue("the server", server) }
     }
 
     /// A value that stands between separators of `ip=` and `root=`.
@@ -157,6 +164,8 @@ public enum KernelCommandLineError: ReportableError, Equatable {
     case badValue(_ what: String, _ value: String)
     /// Longer than the kernel takes.
     case tooLong(bytes: Int, limit: Int)
+    /// A transport cannot do this with a server that has an IPv6 address.
+    case notOverIPv6(transport: String, what: String, next: String)
     /// What the label says of the network would stop the machine when it boots.
     case badNetwork(argument: String, problem: String, next: String)
 
@@ -170,6 +179,7 @@ public enum KernelCommandLineError: ReportableError, Equatable {
             "the kernel command line cannot hold '\(value)' as \(what); use a name without blanks, ',', ':' or quotes"
         case .tooLong(let bytes, let limit):
             "the kernel command line has \(bytes) bytes, \(limit) is the most; shorten EXTRA_CMDLINE or the paths"
+        case .notOverIPv6(let transport, let what, let next): "\(transport) over IPv6 \(what); \(next)"
         case .badNetwork(let argument, let problem, let next):
             "EXTRA_CMDLINE: '\(argument)' \(problem); \(next)"
         }

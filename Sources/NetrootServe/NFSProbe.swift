@@ -14,9 +14,21 @@ public struct NFSTarget: Sendable, Hashable {
         self.path = path
     }
 
-    /// Reads `HOST:PORT:/PATH`.
+    /// Reads `HOST:PORT:/PATH`; an IPv6 address as HOST stands in brackets.
     /// - Throws: `.badTarget`.
     public init(parsing text: String) throws(ServeError) {
+        if text.hasPrefix("["), let end = text.firstIndex(of: "]"), text[end...].hasPrefix("]:") {
+            // An IPv6 address stands in brackets, for it has colons of its own.
+            let host = text[text.index(after: text.startIndex)..<end]
+            let rest = text[end...].dropFirst(2).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let isAddress =
+                host.contains(":") && host.allSatisfy { $0 == ":" || $0 == "." || $0.isHexDigit && $0.isASCII }
+            guard isAddress, rest.count == 2, let port = Int(rest[0]), 1...65535 ~= port, rest[1].hasPrefix("/") else {
+                throw .badTarget(text)
+            }
+            self.init(host: String(host), port: port, path: String(rest[1]))
+            return
+        }
         let parts = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
         let allowed = parts.first?.utf8.allSatisfy { byte in
             UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "-")...UInt8(ascii: "9") ~= byte
@@ -28,7 +40,7 @@ public struct NFSTarget: Sendable, Hashable {
     }
 
     /// `HOST:PORT`.
-    public var server: String { "\(host):\(port)" }
+    public var server: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 /// Mounts an export as a client would, and looks at all of it.

@@ -107,6 +107,14 @@ import Testing
 
     @Test func targetsAreParsed() throws {
         #expect(try NFSTarget(parsing: "127.0.0.1:2049:/a/b") == NFSTarget(host: "127.0.0.1", port: 2049, path: "/a/b"))
+        let six = try NFSTarget(parsing: "[fd00::1]:2049:/a:b")
+        #expect(six == NFSTarget(host: "fd00::1", port: 2049, path: "/a:b") && six.server == "[fd00::1]:2049")
+        for text in [
+            "[fd00::1]", "[fd00::1]:1:x", "[fd00::1]:0:/x", "[host]:1:/x", "[]:1:/x", "[fd00::1%e]:1:/x",
+            "fd00::1:1:/x",
+        ] {
+            #expect(throws: ServeError.badTarget(text)) { try NFSTarget(parsing: text) }
+        }
         for text in ["", "host", "host:/x", "host:0:/x", "host:65536:/x", "host:1:x", ":1:/x", "a?b:1:/x", "a/b:1:/x"] {
             #expect(throws: ServeError.badTarget(text)) { try NFSTarget(parsing: text) }
         }

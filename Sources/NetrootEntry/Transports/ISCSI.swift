@@ -56,7 +56,13 @@ public struct ISCSIRoot: BootRoot, Equatable {
     /// `netroot=iscsi:…` (dracut.cmdline(7)), and the disk by the name that udev gives it.
     public func arguments(for client: RootClient) throws(KernelCommandLineError) -> [String] {
         try KernelCommandLine.check(port: port)
-        let server = try KernelCommandLine.checked(server, "the server")
+        let server = try KernelCommandLine.checked(server: server)
+        // iscsiroot.sh of dracut 059 and 106 asks iscsiadm for ADDRESS:PORT without brackets around the address.
+        guard !server.isIPv6 else {
+            throw .notOverIPv6(
+                transport: "iscsi", what: "does not work with dracut",
+                next: "give an IPv4 address, or install nfs, nbd or http")
+        }
         let isName =
             target.hasPrefix("iqn.")
             && target.utf8.allSatisfy { byte in

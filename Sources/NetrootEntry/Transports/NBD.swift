@@ -18,6 +18,8 @@ public struct NBD: Transport {
         ])
     public let servers = [TransportServer("nbd-server", serves: [.squashfs])]
     public let standardPort: Int? = NBDRoot.standardPort
+    public let missingOverIPv6: String? =
+        "a client does not connect again when nbd-server was away: do not restart it under running clients"
 
     /// The name of a generation's export: as long as it is asked for, its image stays the same.
     public static func exportName(_ label: String, _ generation: Int) -> String { "\(label)-\(generation)" }
@@ -34,7 +36,7 @@ public struct NBDRoot: BootRoot, Equatable {
     /// The port that IANA gave NBD.
     public static let standardPort = 10809
 
-    /// The server's IPv4 address or host name, as the client reaches it.
+    /// The server's address or host name, as the client reaches it.
     public let server: String
     /// The export's name.
     public let export: String
@@ -52,9 +54,14 @@ public struct NBDRoot: BootRoot, Equatable {
     /// `root=nbd:…` (dracut.cmdline(7)).
     public func arguments(for client: RootClient) throws(KernelCommandLineError) -> [String] {
         try KernelCommandLine.check(port: port)
-        let server = try KernelCommandLine.checked(server, "the server")
+        let server = try KernelCommandLine.checked(server: server)
+        guard !server.isIPv6 || port == Self.standardPort else {
+            throw .notOverIPv6(
+                transport: "nbd", what: "has no place for the port \(port)",
+                next: "let nbd-server listen on \(Self.standardPort), or give an IPv4 address")
+        }
         let export = try KernelCommandLine.checked(export, "the export")
-        return ["root=nbd:\(server):\(export):squashfs:ro"]
+        return ["root=nbd:\(server.beforeColon):\(export):squashfs:ro"]
             + (port == Self.standardPort ? [] : ["rd.netroot.nbdport=\(port)"])
     }
 }

@@ -30,7 +30,7 @@ public struct NFS: Transport {
 
 /// Where a client mounts its root from.
 public struct NFSRoot: BootRoot, Equatable {
-    /// The server's IPv4 address or host name, as the client reaches it.
+    /// The server's address or host name, as the client reaches it.
     public let server: String
     /// The exported directory: absolute, without comma, colon or blank, which `root=` cannot hold.
     public let path: String
@@ -51,14 +51,16 @@ public struct NFSRoot: BootRoot, Equatable {
     public func arguments(for client: RootClient) throws(KernelCommandLineError) -> [String] {
         guard path.hasPrefix("/") else { throw .badValue("the root's path", path) }
         for port in [port, mountPort].compactMap({ $0 }) { try KernelCommandLine.check(port: port) }
-        var options = ["vers=3", "proto=tcp", "mountproto=tcp"]
+        let server = try KernelCommandLine.checked(server: server)
+        // mount.nfs(8) takes the family of the address from the name of the protocol.
+        let tcp = server.isIPv6 ? "tcp6" : "tcp"
+        var options = ["vers=3", "proto=\(tcp)", "mountproto=\(tcp)"]
         if let port { options += ["port=\(port)", "mountport=\(mountPort ?? port)"] }
         // There is no lock manager before the root is there, and a read-only root needs none.
         options.append("nolock")
         // A generation never changes, so the client need not ask again whether it did: 1,725 GETATTRs a boot become none.
         if !client.rw { options += ["nocto", "actimeo=86400"] }
-        let server = try KernelCommandLine.checked(server, "the server")
         let path = try KernelCommandLine.checked(path, "the root's path")
-        return ["root=nfs:\(server):\(path):\(options.joined(separator: ","))"]
+        return ["root=nfs:\(server.beforeColon):\(path):\(options.joined(separator: ","))"]
     }
 }

@@ -21,6 +21,9 @@ public protocol Transport: Sendable {
     /// Whether file capabilities (capabilities(7)) reach the client; where they do not, the initramfs restores them.
     var keepsFileCapabilities: Bool { get }
 
+    /// What a client cannot do where the server has an IPv6 address; nil where it can do all.
+    var missingOverIPv6: String? { get }
+
     /// Where a client finds the root.
     func root(of offer: RootOffer) -> any BootRoot
 }
@@ -31,6 +34,7 @@ extension Transport {
     public var standardPort: Int? { nil }
     public var overHTTP: ArtifactKind? { nil }
     public var keepsFileCapabilities: Bool { true }
+    public var missingOverIPv6: String? { nil }
 
     /// The kinds of artifacts that any of its servers serves, the preferred one first.
     public var serves: [ArtifactKind] {
@@ -70,7 +74,7 @@ public struct RootOffer: Sendable, Equatable {
     public var path: String
     /// The size of the image in bytes; 0 where there is none.
     public var imageBytes: Int64
-    /// The server's IPv4 address or host name, as clients reach it.
+    /// The server's address or host name, as clients reach it; IPv6 without brackets.
     public var address: String
     /// The kind of server.
     public var server: TransportServer
