@@ -13,6 +13,8 @@ public enum RunError: ReportableError, Equatable {
     case serverFailed(name: String, reason: String, log: String)
     /// There is no NFS server in this kernel.
     case noKernelServer(reason: String)
+    /// netroot's own NFS server cannot tell this client by its address.
+    case clientNotAddress(String, label: String)
     /// A boot check of a label without an overlay.
     case nothingToCheck(label: String)
     /// The record of what a machine changed on the host cannot be read.
@@ -23,7 +25,7 @@ public enum RunError: ReportableError, Equatable {
     /// `.usage` where another option or setting is what is wanted, `.unavailable` without a server, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .nothingToCheck, .loaderMismatch: .usage
+        case .nothingToCheck, .loaderMismatch, .clientNotAddress: .usage
         case .noKernelServer, .noServer: .unavailable
         default: .failed
         }
@@ -43,6 +45,9 @@ public enum RunError: ReportableError, Equatable {
             return "\(name) \(reason); log: \(log)"
         case .noKernelServer(let reason):
             return "--server kernel: \(reason); apt-get install nfs-kernel-server, or leave --server out"
+        case .clientNotAddress(let client, let label):
+            return "serve cannot tell the client '\(client)' of \(label) by its address; give --client an address or a "
+                + "network such as 192.168.7.0/24, or any"
         case .nothingToCheck(let label):
             return "\(label) has RW=Y: the boot check is for read-only roots with an overlay; set RW=N to test it"
         case .damagedRecord(let path):

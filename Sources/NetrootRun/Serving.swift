@@ -13,9 +13,12 @@ public struct Serving: Sendable {
     public let address: String
     /// The TCP port; 0 for any.
     public let port: Int
+    /// Who may connect: addresses and networks, `*` for everybody; none: whom the label was installed for.
+    public let clients: [String]
 
     /// Nothing is opened yet; `run` serves.
-    public init(label: Label, address: String, port: Int) {
+    public init(label: Label, address: String, port: Int, clients: [String] = []) {
+        self.clients = clients
         self.label = label
         self.address = address
         self.port = port
@@ -28,11 +31,17 @@ public struct Serving: Sendable {
         let store = LabelStore(label: label)
         _ = try store.current()
         for error in try store.usable().damaged { say("not served: \(error)") }
+        let clients = try allowed()
+        var accepts: (@Sendable (String) -> Bool)?
+        if let clients { accepts = { address in clients.contains { $0.contains(address) } } }
         let held = HeldGenerations()
         let server = try await NFSServer.start(
             exports: try Self.exports(of: store), provider: { try Self.exports(of: store) }, address: address,
-            port: port, onFirstUse: { held.hold($0, of: store, say: say) })
+            port: port, accepts: accepts, onFirstUse: { held.hold($0, of: store, say: say) })
         say("serving \(label.name) on \(server.address), port \(server.port), read-only")
+        say(
+            clients.map { "clients \($0.map(\.description).joined(separator: " "))" }
+                ?? "clients: whoever reaches the port")
         for path in server.paths { say("export \(path)") }
         do {
             while true { try await Task.sleep(for: .seconds(86400)) }
@@ -41,6 +50,21 @@ public struct Serving: Sendable {
             try await uncancelled { try await server.stop() }
             say("served \(statistics.totalOperations) operations, \(statistics.bytesRead) bytes read")
             withExtendedLifetime(held) {}
+        }
+    }
+
+    /// Who may connect; nil: everybody, because it was said, or because nobody has said anything.
+    private func allowed() throws -> [AddressRange]? {
+        // Nobody but this machine reaches a server on loopback.
+        let loopback = ["127.0.0.0/8", "::1"].compactMap(AddressRange.init)
+        if clients.isEmpty, loopback.contains(where: { $0.contains(address) }) { return nil }
+        let given = clients.isEmpty ? try InstallOptions.last(label)?.clients ?? [] : clients
+        guard !given.isEmpty, !given.contains("*"), !given.contains("any") else { return nil }
+        return try given.map { client in
+            guard let range = AddressRange(client) else {
+                throw RunError.clientNotAddress(client, label: label.name)
+            }
+            return range
         }
     }
 

@@ -20,6 +20,7 @@ public struct NFSServer: Sendable {
     ///   - provider: asked for the exports of now when a client names one that is not known.
     ///   - address: a numeric address of this machine.
     ///   - port: the TCP port; 0 for any that is free.
+    ///   - accepts: whether a client with this numeric address may connect; nil: everybody may.
     ///   - onFirstUse: called once for each export, when MNT or a handle first names it and before that is answered. It
     ///     runs on a thread that serves clients, and must not take long.
     ///   - limits: what clients can make the server spend.
@@ -27,16 +28,18 @@ public struct NFSServer: Sendable {
     /// - Throws: `.noExports`, `.unreadableExport`, `.unreadableImage`, `.portInUse`, `.cannotListen`, `.resource`.
     public static func start(
         exports: [Export], provider: ExportProvider? = nil, address: String = "127.0.0.1", port: Int = 2049,
-        onFirstUse: (@Sendable (Export) -> Void)? = nil, limits: NFSLimits = .init(),
+        accepts: (@Sendable (String) -> Bool)? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
+        limits: NFSLimits = .init(),
         log: Logger = Logger(label: "netroot.nfs")
     ) async throws(ServeError) -> NFSServer {
         guard !exports.isEmpty else { throw .noExports }
         let limits = try raiseDescriptorLimit(for: limits)
         let list = try ExportList(exports, provider: provider, onFirstUse: onFirstUse, limits: limits, log: log)
         let counters = NFSCounters()
+        let door = accepts.map { ClientDoor(accepts: $0, log: log) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
         do {
-            let channel = try await bind(group, list, counters, limits, address: address, port: port)
+            let channel = try await bind(group, list, counters, limits, door, address: address, port: port)
             forgetStartUpCode()
             return NFSServer(
                 group: group, channel: channel, counters: counters, exports: list,
@@ -76,7 +79,7 @@ public struct NFSServer: Sendable {
 
     private static func bind(
         _ group: MultiThreadedEventLoopGroup, _ list: ExportList, _ counters: NFSCounters, _ limits: NFSLimits,
-        address: String, port: Int
+        _ door: ClientDoor?, address: String, port: Int
     ) async throws -> any Channel {
         let scratches = group.makeIterator().map { loop in
             (loop, NIOLoopBoundBox<LoopScratch?>.makeEmptyBox(valueType: LoopScratch.self, eventLoop: loop))
@@ -102,6 +105,11 @@ public struct NFSServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     counters.countAccepted()
+                    // Before anything is read: one that may not connect costs no more than this.
+                    if let door, !door.letsIn(channel.remoteAddress) {
+                        counters.countRefused()
+                        throw ChannelError.ioOnClosedChannel
+                    }
                     let box = scratches.first { $0.0 === channel.eventLoop }?.1
                     let scratch = box?.value ?? LoopScratch(limits)
                     box?.value = scratch

@@ -15,14 +15,19 @@ struct ServeCommand: AsyncParsableCommand {
             keeps the one that it booted.
 
             Example:
-              netroot serve debian12 --address 192.168.7.1
+              netroot serve debian12 --address 192.168.7.1 --client 192.168.7.0/24
             """)
 
     @OptionGroup var options: LabelOptions
-    @Option(name: .long, help: "The address to listen on.")
+    @Option(name: .long, help: "The IPv4 or IPv6 address to listen on.")
     var address = "127.0.0.1"
     @Option(name: .long, help: "The TCP port; 0 for any that is free.")
     var port = 2049
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Who may connect: an address, a network, or any (default: those of install); may be repeated."))
+    var client: [String] = []
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port \(port) is not between 0 and 65535") }
@@ -30,7 +35,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let label = try options.load()
-        let serving = Serving(label: label, address: address, port: port)
+        let listen = address.hasPrefix("[") && address.hasSuffix("]") ? String(address.dropFirst().dropLast()) : address
+        let serving = Serving(label: label, address: listen, port: port, clients: client)
         try await Interruption.cancelling { try await serving.run { FileWriter.standardOutput.write($0 + "\n") } }
     }
 }

@@ -236,7 +236,7 @@ extension ServerTests {
 }
 
 /// Collects what is logged.
-private final class LogLines: LogHandler {
+final class LogLines: LogHandler {
     let lines = Mutex<[String]>([])
     var metadata: Logger.Metadata {
         get { [:] }

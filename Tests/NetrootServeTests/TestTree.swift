@@ -88,11 +88,13 @@ enum TreeKind: CaseIterable {
 /// Serves for the time of `body`, and stops whatever happens.
 func withServer(
     _ exports: [Export], provider: ExportProvider? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
-    limits: NFSLimits = NFSLimits(), port: Int = 0, log: Logger = Logger(label: "test"),
+    limits: NFSLimits = NFSLimits(), address: String = "127.0.0.1", port: Int = 0, log: Logger = Logger(label: "test"),
+    accepts: (@Sendable (String) -> Bool)? = nil,
     _ body: (NFSServer) async throws -> Void
 ) async throws {
     let server = try await NFSServer.start(
-        exports: exports, provider: provider, port: port, onFirstUse: onFirstUse, limits: limits, log: log)
+        exports: exports, provider: provider, address: address, port: port, accepts: accepts, onFirstUse: onFirstUse,
+        limits: limits, log: log)
     do {
         try await body(server)
     } catch {
