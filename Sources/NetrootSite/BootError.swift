@@ -26,6 +26,9 @@ public enum BootError: ReportableError, Equatable {
     case olderOptions(path: String)
     /// The exports cannot be put into the system's folder.
     case exportsNotWritable(path: String, reason: String)
+    /// Nobody has said who may have the root, and servers of this machine would offer it to everybody.
+    /// - Parameter example: a network of this machine.
+    case clientsNotSaid(label: String, servers: [String], example: String)
     /// A transport has no server of this name.
     case unknownServer(name: String, transport: TransportName, known: [String])
 
@@ -40,7 +43,7 @@ public enum BootError: ReportableError, Equatable {
     /// `.usage` where another option or setting is what is wanted, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .readOnly, .noArtifact(_, _, _, _, .some), .notServed, .unknownServer: .usage
+        case .readOnly, .noArtifact(_, _, _, _, .some), .notServed, .unknownServer, .clientsNotSaid: .usage
         default: .failed
         }
     }
@@ -83,6 +86,9 @@ public enum BootError: ReportableError, Equatable {
             return "\(path) is of an older netroot; remove it, and give install its options again"
         case .exportsNotWritable(let path, let reason):
             return "\(path) cannot be written: \(reason); run it as root, or leave --system out"
+        case .clientsNotSaid(let label, let servers, let example):
+            return "everybody could have the root of \(label) from \(servers.joined(separator: " and ")); say who may "
+                + "with --client, such as --client \(example), or --client any"
         case .unknownServer(let name, let transport, let known):
             let hint = nearestName(to: name, among: known).map { "did you mean '\($0)'?" }
             return "\(transport) has no server '\(name)'; " + (hint ?? "use \(known.joined(separator: ", "))")

@@ -8,51 +8,101 @@ extension Install {
     /// What the transports' servers have to be told, beside the generations and, where asked for, in the system's folder.
     func addExports(to plan: inout InstallPlan, generations: [Generation], current: Generation) throws {
         for case let exported as any ExportedTransport in chosen {
-            let offer = ExportOffer(label: label, generations: generations, clients: options.clients)
+            let offer = ExportOffer(
+                label: label, generations: generations, server: try options.server(of: exported),
+                clients: options.offeredTo)
             for file in try exported.exports(offer) {
-                try plan.write("\(label.netroot)/\(file.name)", Array(file.text.utf8))
+                let own = "\(label.netroot)/\(file.name)"
+                guard let text = file.text else {
+                    try plan.delete(own)
+                    try removeFromSystem(file, from: &plan)
+                    continue
+                }
+                try plan.write(own, Array(text.utf8))
                 guard system, let place = file.system else { continue }
-                try addToSystem(Array(file.text.utf8), place.name, sysroot + place.folder, to: &plan)
+                try addToSystem(Array(text.utf8), place.name, sysroot + place.folder, to: &plan)
             }
         }
         // iPXE loads kernel and initramfs over HTTP, whatever the transport of the root.
         try addNginx(to: &plan, current: current)
     }
 
-    /// The commands with which the system's servers read their exports anew.
-    public var reloads: [String] {
-        chosen.compactMap { ($0 as? any ExportedTransport)?.reload }.removingDuplicates()
+    /// The commands with which the system's servers read anew what this install has told them.
+    public func reloads(after plan: InstallPlan) -> [String] {
+        transports.known.compactMap { $0 as? any ExportedTransport }
+            .filter { plan.concerns(sysroot + $0.systemFolder) }.map(\.reload).removingDuplicates()
     }
+
+    /// Throws where nobody has said who may have the root, and a server that is not ours would offer it to everybody:
+    /// one that `--system` tells of it, or an nginx that an earlier install has told of the TFTP root.
+    /// - Throws: `BootError.clientsNotSaid`.
+    func requireClients() throws {
+        guard options.clients.isEmpty else { return }
+        var servers: [String] = []
+        for case let exported as any ExportedTransport in chosen {
+            let server = try options.server(of: exported)
+            if exported.overHTTP != nil {
+                if try system || isServedByNginx() { servers.append(server.name) }
+            } else if system, exported.isTold(server) {
+                servers.append(server == NFS.kernel ? "the kernel's nfsd" : server.name)
+            }
+        }
+        if system, Files.isDirectory(nginxFolder), !servers.contains(nginxName) {
+            servers.append(nginxName)
+        }
+        guard !servers.isEmpty else { return }
+        throw BootError.clientsNotSaid(
+            label: label.name, servers: servers, example: interfaces.first?.network ?? "192.168.7.0/24")
+    }
+
+    /// The server of the boot files, as `HTTP` names it.
+    private var nginxName: String { HTTP().servers[0].name }
 
     /// Whether one of the transports is served by the HTTP server of the boot files.
     private var servesOverHTTP: Bool { chosen.contains { $0.overHTTP != nil } }
 
     /// Debian's nginx includes it.
-    private var nginxFolder: String { sysroot + "/etc/nginx/conf.d" }
+    private var nginxFolder: String { sysroot + HTTP().systemFolder }
+
+    /// What tells Debian's nginx of the TFTP root.
+    private var nginxFile: String { "\(nginxFolder)/netroot-\(options.httpPort).conf" }
+
+    /// Whether an earlier install with `--system` has told nginx of this TFTP root.
+    private func isServedByNginx() throws -> Bool {
+        guard Files.exists(nginxFile) else { return false }
+        return try Files.read(nginxFile).firstRange(of: Array("root \"\(label.tftpboot)\";".utf8)) != nil
+    }
 
     /// The server is the same for all labels of a TFTP root; who may have a label's files stands beside them.
     private func addNginx(to plan: inout InstallPlan, current: Generation) throws {
         let path = "\(label.tftpboot)/netroot/\(label.name)/\(NginxConfig.labelFile)"
         // Names that only exports(5) knows hold for NFS: what HTTP was told before stays, and an image is not offered.
-        let known = options.clients.allSatisfy { $0 == "*" || Clients.isNetwork($0) }
+        let known = options.offeredTo.allSatisfy { $0 == "*" || AddressRange($0) != nil }
         if known || servesOverHTTP {
-            let config = try NginxConfig.label(label.name, clients: options.clients, image: try httpImage(current))
+            let config = try NginxConfig.label(label.name, clients: options.offeredTo, image: try httpImage(current))
             try plan.write(path, Array(config.utf8))
         } else if !Files.exists(path) {
             try plan.write(path, Array(try NginxConfig.label(label.name, clients: ["*"], image: nil).utf8))
+            plan.note(
+                "nginx knows no names, so it gives kernel and initramfs of \(label.name) to everybody, as TFTP does; "
+                    + "name addresses or networks with --client")
+        }
+        if options.clients.isEmpty, try isServedByNginx() {
+            plan.note(
+                "nginx gives kernel and initramfs of \(label.name) to everybody, as TFTP does; "
+                    + "name addresses or networks with --client")
         }
         let site = Array(
-            try NginxConfig.site(root: label.tftpboot, address: options.address, port: options.httpPort).utf8)
+            try NginxConfig.site(root: label.tftpboot, address: try options.server(), port: options.httpPort).utf8)
         try plan.write("\(label.tftpboot)/netroot-nginx.conf", site)
         // An entry of another transport needs it for iPXE only, which a site may do without.
         guard system, servesOverHTTP || Files.isDirectory(nginxFolder) else { return }
-        let name = "netroot-\(options.httpPort).conf"
-        let taken = "\(nginxFolder)/\(name)"
+        let taken = nginxFile
         let root = site.split(separator: 10).first { String(decoding: $0, as: UTF8.self).hasPrefix("    root ") }
         if Files.exists(taken), let root, !(try Files.read(taken).split(separator: 10).contains(root)) {
             throw BootError.siteTaken(path: taken, port: options.httpPort)
         }
-        try addToSystem(site, name, nginxFolder, to: &plan)
+        try addToSystem(site, Files.name(taken), nginxFolder, to: &plan)
     }
 
     /// The image of the label's HTTP entry: of this install, or as installed before.
@@ -74,6 +124,18 @@ extension Install {
     /// The image's path below the URL of the TFTP root.
     func imageURL(_ generation: Int) -> String {
         "\(Installed.bootDirectory(label.name, generation))/root.squashfs"
+    }
+
+    /// Removes what an earlier install told the system's server; without `--system` it is only said.
+    private func removeFromSystem(_ file: ExportFile, from plan: inout InstallPlan) throws {
+        guard let place = file.system else { return }
+        let path = "\(sysroot)\(place.folder)/\(place.name)"
+        guard Files.exists(path) else { return }
+        guard system else {
+            plan.note("\(path) still exports \(label.name); install it with --system to remove that")
+            return
+        }
+        try plan.delete(path)
     }
 
     private func addToSystem(

@@ -3,7 +3,7 @@ public import NetrootConfig
 public import NetrootEntry
 import NetrootImage
 import NetrootStore
-import NetrootSystem
+public import NetrootSystem
 
 /// Writing the TFTP root, the boot entries and the exports of a label, for some transports.
 public struct Install: Sendable {
@@ -20,6 +20,8 @@ public struct Install: Sendable {
     public var system = false
     /// What goes before the paths of the system's folders: nothing, or a test's own root.
     public var sysroot = ""
+    /// This machine's addresses, for what the user is told.
+    public var interfaces: [InterfaceAddress] = []
     /// The boot loaders.
     public var loaders = BootLoaders()
 
@@ -62,6 +64,7 @@ public struct Install: Sendable {
             _ = try transports.artifact(
                 of: generation, label: label, by: transport, from: try options.server(of: transport))
         }
+        try requireClients()
         try requireWritable()
         var plan = InstallPlan()
         try await plan.copy(loaders.pxelinux, to: label.tftpboot + "/pxelinux.0")
@@ -75,6 +78,7 @@ public struct Install: Sendable {
         let stored = try store.usable()
         for error in stored.damaged { plan.note("not offered to clients: \(error)") }
         try addExports(to: &plan, generations: stored.generations, current: generation)
+        try noteAddress(in: &plan)
         for (number, transport) in chosen.enumerated() {
             let site = try await addSiteFiles(to: &plan, directory: files, prefix: transport.sitePrefix)
             try addEntries(
@@ -94,12 +98,13 @@ public struct Install: Sendable {
         let root = transport.root(
             of: RootOffer(
                 label: label.name, generation: generation.number, path: generation.exportPath,
-                imageBytes: generation.artifact(.squashfs)?.bytes ?? 0, address: options.address,
+                imageBytes: generation.artifact(.squashfs)?.bytes ?? 0, address: try options.server().description,
                 server: try options.server(of: transport),
                 port: options.port(of: transport),
-                imageURL: "\(options.httpBase)/\(imageURL(generation.number))"))
+                imageURL: "\(try options.httpBase())/\(imageURL(generation.number))"))
         let commandLine = KernelCommandLine(
-            root: root, address: .dhcp, nameserver: nil, rw: label.rw, overlaySize: label.overlaySize,
+            root: root, address: try options.server().isIPv6 ? .ipv6 : .dhcp, nameserver: nil, rw: label.rw,
+            overlaySize: label.overlaySize,
             containerStorage: label.containerStorage, stableMachineID: label.machineID == .stable,
             debug: label.debug, virtualMachine: false, extra: label.extraCommandLine)
         return BootEntry(
@@ -128,7 +133,8 @@ public struct Install: Sendable {
         let index = String(decoding: try old("ipxe/index.ipxe"), as: UTF8.self)
         let before = IPXEScript.chosen(of: index)
         let chosen = makeDefault ? entry.name : before ?? entry.name
-        try plan.write("\(ipxe)/\(entry.name).ipxe", Array(try IPXEScript.script(entry, base: options.httpBase).utf8))
+        try plan.write(
+            "\(ipxe)/\(entry.name).ipxe", Array(try IPXEScript.script(entry, base: try options.httpBase()).utf8))
         // A menu of the owner's stays; the entries lie beside it.
         if index.isEmpty || IPXEScript.isOwn(index: index) {
             try plan.write("\(ipxe)/index.ipxe", Array(IPXEScript.index(scripts, chosen: chosen).utf8))

@@ -13,6 +13,8 @@ public struct InstallPlan: Sendable, Equatable {
         case generate(path: String, new: [UInt8])
         /// A directory that nothing names any more is removed.
         case remove(path: String)
+        /// A text that must not be there any more is removed.
+        case delete(path: String, old: [UInt8])
 
         fileprivate func writes(_ path: String) -> Bool {
             switch self {
@@ -86,6 +88,23 @@ public struct InstallPlan: Sendable, Equatable {
     /// Adds the removal of a directory.
     mutating func remove(_ path: String) { changes.append(.remove(path: path)) }
 
+    /// Adds the removal of a text, where it is there.
+    /// - Throws: `SystemError`.
+    mutating func delete(_ path: String) throws {
+        if Files.exists(path) { changes.append(.delete(path: path, old: try Files.read(path))) }
+    }
+
+    /// Whether a file of this folder is changed, or is as it should be.
+    func concerns(_ folder: String) -> Bool {
+        let changed = changes.compactMap { change -> String? in
+            switch change {
+            case .copy(_, let path, _), .write(let path, _, _), .generate(let path, _), .delete(let path, _): path
+            case .remove: nil
+            }
+        }
+        return (changed + unchanged).contains { Files.parent($0) == folder }
+    }
+
     /// Checks that every file can be written, before the first is: its directory, or the nearest there is above it,
     /// is a directory that this user may write to.
     /// - Throws: `SystemError`.
@@ -95,7 +114,7 @@ public struct InstallPlan: Sendable, Equatable {
                 switch change {
                 case .copy(_, let target, _): target
                 case .write(let path, _, _), .generate(let path, _): path
-                case .remove(let path): path
+                case .remove(let path), .delete(let path, _): path
                 }
             var place = Files.parent(path)
             while !Files.exists(place) { place = Files.parent(place) }
@@ -125,6 +144,8 @@ public struct InstallPlan: Sendable, Equatable {
                 try Files.replace(path, with: new)
             case .remove(let path):
                 _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
+            case .delete(let path, _):
+                if unlink(path) != 0, errno != ENOENT { throw SystemError("remove", path, code: errno) }
             }
         }
     }
@@ -148,6 +169,8 @@ public struct InstallPlan: Sendable, Equatable {
                     dryRun ? try await UnifiedDiff.text(old: old, new: new, path: path) : "wrote \(path)\n"
             case .generate(let path, let new):
                 text += "\(dryRun ? "would write" : "wrote") \(path) (\(new.count) bytes)\n"
+            case .delete(let path, let old):
+                text += dryRun ? try await UnifiedDiff.text(old: old, new: nil, path: path) : "removed \(path)\n"
             case .remove(let path): text += "\(dryRun ? "would remove" : "removed") \(path)\n"
             }
         }

@@ -15,13 +15,13 @@ struct InstallCommand: AsyncParsableCommand {
 
             What is not given stays as in the label's last install. At first the
             entries are for QEMU's user network, where the host is 10.0.2.2.
-            --port and --server are for one transport.
+            --port and --server are for one transport. --system wants --client.
 
             Examples:
               netroot install debian12
               netroot install debian12 nfs --address 192.168.7.1
-              netroot install debian12 nfs --address 192.168.7.1 --server kernel --system
-              netroot install debian12 http --address 192.168.7.1 --http-port 80 --system
+              netroot install debian12 nfs --server kernel --system --client 192.168.7.0/24
+              netroot install debian12 http --http-port 80 --system --client 192.168.7.0/24
               netroot install debian12 --append /srv/site/debian12
             """)
 
@@ -29,7 +29,7 @@ struct InstallCommand: AsyncParsableCommand {
     @Argument(help: "How clients get the root (default: the label's TRANSPORTS).")
     var transport: [TransportName] = []
     @OptionGroup var short: ShortFormOption
-    @Option(name: .long, help: "The server's address, as the clients reach it (10.0.2.2).")
+    @Option(name: .long, help: "The server's IPv4 or IPv6 address or name, as the clients reach it (10.0.2.2).")
     var address: String?
     @Option(name: .long, help: "The port of the transport's server (nfs 2049, nbd 10809, iscsi 3260).")
     var port: Int?
@@ -39,7 +39,9 @@ struct InstallCommand: AsyncParsableCommand {
     var httpPort: Int?
     @Option(
         name: .long,
-        help: "Who may have the root: an address or a network, for nfsd whatever exports(5) has (*); may be repeated.")
+        help: ArgumentHelp(
+            "Who may have the root: an address or a network, for nfsd whatever exports(5) has, or any; may be repeated."
+        ))
     var client: [String] = []
     @Option(
         name: .long,
@@ -61,22 +63,22 @@ struct InstallCommand: AsyncParsableCommand {
         let label = try options.load()
         let chosen = try Transports.shipped.require(try short.names(transport) ?? label.transports)
         var install = try Install(label: label, by: chosen)
-        if let address { install.options.address = address }
+        if let address { install.options.address = try ServerAddress(parsing: address).description }
         if let httpPort { install.options.httpPort = httpPort }
-        if !client.isEmpty { install.options.clients = client }
+        if !client.isEmpty { install.options.setClients(client) }
         if noAppend || !append.isEmpty { install.options.append = try append.map(CommonOptions.absolute) }
         try setServer(of: chosen, in: &install.options)
         install.makeDefault = !noDefault
         install.system = system
+        install.interfaces = try InterfaceAddress.ofThisMachine()
         let ready = install
         let plan =
             dryRun
             ? try await ready.plan() : try await Interruption.cancelling { try await ready.run() }
         for note in plan.notes { FileWriter.standardError.write("netroot: \(note)\n") }
-        for note in plan.notes { FileWriter.standardError.write("netroot: \(note)\n") }
         FileWriter.standardOutput.write(try await plan.report(dryRun: dryRun))
         if system, !dryRun {
-            for reload in ready.reloads { FileWriter.standardOutput.write("next: \(reload)\n") }
+            for reload in ready.reloads(after: plan) { FileWriter.standardOutput.write("next: \(reload)\n") }
         }
     }
 

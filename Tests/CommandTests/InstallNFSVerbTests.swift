@@ -1,3 +1,4 @@
+import Foundation
 import NetrootStore
 import NetrootSystem
 import Testing
@@ -40,10 +41,72 @@ import Testing
         #expect(entry.contains("netroot/a/1/vmlinuz") && entry.contains("netroot/a/1/initrd.img"))
         #expect(entry.contains("root=nfs:10.0.2.2:\(generation.root):") && entry.contains(" rootovl"))
         let exports = scratch.path + "/netroots/a/netroot-a.exports"
-        #expect(try Files.text(exports).contains("\(generation.root) *(ro,"))
-        for path in [tftp + "/pxelinux.0", tftp + "/netroot/a/1/vmlinuz", config, exports] {
+        #expect(!Files.exists(exports), "netroot's own server reads no exports(5)")
+        for path in [tftp + "/pxelinux.0", tftp + "/netroot/a/1/vmlinuz", config] {
             #expect(outcome.output.contains(path), "it prints what it wrote")
         }
+        let kernel = try await install("a", "--server", "kernel")
+        #expect(try Files.text(exports).contains("\(generation.root) *(ro,"))
+        #expect(kernel.output.contains("wrote \(exports)\n"))
+        #expect(try await install("a", "--server", "netroot").output.contains("removed \(exports)\n"))
+        #expect(!Files.exists(exports))
+    }
+
+    /// The address of QEMU's user network goes into entries only with a word of it.
+    @Test func theAddressIsToldUntilItIsGiven() async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        let words = "the entries name the server 10.0.2.2, the host of QEMU's user network"
+        for arguments in [["a", "--dry-run"], ["a"], ["a"]] {
+            let outcome = try await run(scratch.netroot(["installnfs"] + arguments), folder: scratch.path)
+            expectSuccess(outcome)
+            #expect(outcome.errors.components(separatedBy: words).count == 2, "once: \(outcome.errors)")
+        }
+        for arguments in [["a", "--address", "[fd00:0::1]", "--dry-run"], ["a", "--address", "10.0.2.2"], ["a"]] {
+            let outcome = try await run(scratch.netroot(["installnfs"] + arguments), folder: scratch.path)
+            expectSuccess(outcome)
+            #expect(!outcome.errors.contains("QEMU"), "\(outcome.errors)")
+            #expect(
+                outcome.errors.contains("the server fd00::1 is reached by IPv6") == arguments.contains("[fd00:0::1]"))
+        }
+    }
+
+    @Test(arguments: [
+        ("fe80::1%eth0", ["the address 'fe80::1%eth0' has a zone", "that the clients know"]),
+        ("10.1.0.1:2049", ["has a port", "--port"]), ("10.1.0", ["is not an IPv4 address", "192.168.7.1"]),
+    ])
+    func addressesThatAreNone(address: String, words: [String]) async throws {
+        try await Fabricated.generation(of: scratch.label("a"))
+        let before = try await scratch.snapshot()
+        expectError(try await scratch.run("installnfs", "a", "--address", address), .usage, words)
+        #expect(try await scratch.snapshot() == before)
+    }
+
+    /// What would stop the machine when it boots is an error here.
+    @Test func argumentsThatNoMachineBootsWith() async throws {
+        for (extra, words) in [
+            ("ip=dhcp ip=eno1:dhcp", ["EXTRA_CMDLINE: 'ip=dhcp' names no device", "ip=DEVICE:dhcp"]),
+            ("vlan=eno1.5:eno1 vlan=eno1.6:eno1", ["leave eno1.5 and eno1.6 on top", "ip=eno1.5:dhcp"]),
+        ] {
+            try scratch.writeHosts("a", more: "EXTRA_CMDLINE = \(extra)")
+            if try scratch.store("a").numbers().isEmpty { try await Fabricated.generation(of: scratch.label("a")) }
+            expectError(try await scratch.run("installnfs", "a"), .usage, words)
+        }
+        try scratch.writeHosts("a", more: "EXTRA_CMDLINE = vlan=bond0.7:bond0 bond=bond0:eno1,eno2")
+        _ = try await install("a")
+        let entry = try section("a")
+        #expect(
+            entry.contains("APPEND ip=bond0.7:dhcp rd.neednet=1 rd.bootif=0 root=nfs:") && entry.contains("SYSAPPEND 0")
+        )
+    }
+
+    @Test func everybodyHasToBeSaid() async throws {
+        try #require(Place.isRoot, "mount namespaces need root")
+        try await Fabricated.generation(of: scratch.label("a"))
+        let outcome = try await scratch.run("installnfs", "a", "--server", "kernel", "--system")
+        expectError(
+            outcome, .usage,
+            ["everybody could have the root of a from the kernel's nfsd", "--client ", "/", "--client any"])
+        #expect(!Files.exists(config))
     }
 
     @Test func twiceChangesNothing() async throws {
@@ -108,6 +171,7 @@ import Testing
         }
         let boot = scratch.path + "/tftpboot/netroot/a"
         #expect(try Files.names(in: boot) == ["1", "2", "label.nginx"])
+        _ = try await install("a", "--server", "kernel")
         #expect(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root"))
         expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
         let outcome = try await install("a")
@@ -192,7 +256,7 @@ import Testing
             mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work overlay /etc
             """
         let outcome = try await scratch.run(
-            "installnfs", "a", "--system", "--client", "10.0.0.0/24",
+            "installnfs", "a", "--server", "kernel", "--system", "--client", "10.0.0.0/24",
             wrapper: Namespace.mounting(script, after: "cat /etc/exports.d/netroot-a.exports"))
         expectSuccess(outcome)
         #expect(outcome.output.contains("wrote /etc/exports.d/netroot-a.exports\n"))

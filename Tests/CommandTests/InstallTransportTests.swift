@@ -86,9 +86,13 @@ import Testing
     }
 
     /// nginx itself takes the site, in the frame of a minimal configuration.
-    @Test func nginxTakesTheSite() async throws {
+    @Test(arguments: ["10.1.0.1", "fd00::1", "boot.example.org"])
+    func nginxTakesTheSite(address: String) async throws {
         _ = try await whole()
-        _ = try await install("installhttp", "a", "--http-port", "18080", "--client", "127.0.0.0/8")
+        let options = [
+            "--address", address, "--http-port", "18080", "--client", "127.0.0.0/8", "--client", "fd00::/64",
+        ]
+        expectSuccess(try await run(scratch.netroot(["installhttp", "a"] + options), folder: scratch.path))
         let frame = """
             pid \(scratch.path)/pid;
             error_log stderr;
@@ -128,7 +132,8 @@ import Testing
     @Test func theSystemsFoldersAreNamedWhereTheyCannotBeWritten() async throws {
         _ = try await whole()
         let hidden = Namespace.mounting("mount -t tmpfs -o ro tmpfs /etc/nginx/conf.d")
-        let outcome = try await run(hidden + scratch.netroot(["installhttp", "a", "--system"]), folder: scratch.path)
+        let outcome = try await run(
+            hidden + scratch.netroot(["installhttp", "a", "--system", "--client", "any"]), folder: scratch.path)
         expectError(outcome, .failed, ["/etc/nginx/conf.d cannot be written"])
     }
 
@@ -150,7 +155,8 @@ import Testing
         _ = try await whole()
         let conf = "echo '    root \"/elsewhere\";' > /etc/nginx/conf.d/netroot-8080.conf"
         let hidden = Namespace.mounting("mount -t tmpfs tmpfs /etc/nginx/conf.d; " + conf)
-        let outcome = try await run(hidden + scratch.netroot(["installhttp", "a", "--system"]), folder: scratch.path)
+        let outcome = try await run(
+            hidden + scratch.netroot(["installhttp", "a", "--system", "--client", "any"]), folder: scratch.path)
         expectError(outcome, .failed, ["netroot-8080.conf is for another TFTP root", "--http-port"])
     }
 

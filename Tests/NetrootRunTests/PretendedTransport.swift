@@ -30,10 +30,11 @@ struct PretendedTransport: ExportedTransport, ServedTransport {
         let images = offer.generations.compactMap { $0.path(of: .squashfs) }
         let text = images.map { "carry \($0) to \(offer.clients.joined(separator: " "))\n" }.joined()
         return [
-            ExportFile(name: "pigeon.conf", text: text, system: ("/etc/pigeon.d", "netroot-\(offer.label.name).conf"))
+            ExportFile(name: "pigeon.conf", text: text, system: (systemFolder, "netroot-\(offer.label.name).conf"))
         ]
     }
 
+    let systemFolder = "/etc/pigeon.d"
     let reload = "systemctl reload loft"
 
     func tools(for server: TransportServer) -> [Tool] { [Tool("true", package: "coreutils")] }

@@ -67,7 +67,7 @@ import Testing
         install.system = true
         install.options.clients = ["10.0.0.0/24"]
         let plan = try await install.run()
-        #expect(install.reloads == ["systemctl reload loft"])
+        #expect(install.reloads(after: plan) == ["systemctl reload loft"])
         #expect(try Installed(label).generation(pigeon) == 1)
         let menu = try Files.text(label.tftpboot + "/pxelinux.cfg/default")
         #expect(menu.contains("LABEL a@pigeon\n") && menu.contains("root=pigeon:10.0.2.2:1149:a-1 one-way ro rootovl"))

@@ -31,7 +31,9 @@ import Testing
     }
 
     @Test func nginx() throws {
-        try expectGolden("nginx-site", try NginxConfig.site(root: "/srv/a \"b\"", address: "10.1.0.1", port: 8080))
+        try expectGolden(
+            "nginx-site",
+            try NginxConfig.site(root: "/srv/a \"b\"", address: ServerAddress(parsing: "10.1.0.1"), port: 8080))
         try expectGolden("nginx-own", try NginxConfig.own(root: "/run/x/boot", port: 4711, directory: "/run/x"))
         try expectGolden(
             "nginx-label",
@@ -42,7 +44,10 @@ import Testing
         for client in ["host.example.org", "@group", "10.0.0.1; }", "10.0.0.0/33", "10.0.0", ""] {
             #expect(throws: SharedConfigError.self) { try NginxConfig.label("a", clients: [client], image: nil) }
         }
-        #expect(throws: SharedConfigError.self) { try NginxConfig.site(root: "/srv/$x", address: "h", port: 1) }
+        let name = try ServerAddress(parsing: "h")
+        #expect(throws: SharedConfigError.self) { try NginxConfig.site(root: "/srv/$x", address: name, port: 1) }
+        let six = try NginxConfig.site(root: "/srv/x", address: ServerAddress(parsing: "fd00::1"), port: 8080)
+        #expect(six.contains("    listen 8080;\n    listen [::]:8080;\n    server_name [fd00::1];\n"))
     }
 }
 

@@ -5,5 +5,7 @@ extension HTTP: ExportedTransport {
     /// need not be offered.
     func exports(_ offer: ExportOffer) -> [ExportFile] { [] }
 
+    var systemFolder: String { "/etc/nginx/conf.d" }
+
     var reload: String { "systemctl reload-or-restart nginx" }
 }

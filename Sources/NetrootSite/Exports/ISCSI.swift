@@ -12,9 +12,11 @@ extension ISCSI: ExportedTransport {
             }, clients: offer.clients)
         return [
             ExportFile(
-                name: "netroot-\(label).tgt", text: config, system: ("/etc/tgt/conf.d", "netroot-\(label).conf"))
+                name: "netroot-\(label).tgt", text: config, system: (systemFolder, "netroot-\(label).conf"))
         ]
     }
+
+    var systemFolder: String { "/etc/tgt/conf.d" }
 
     var reload: String { "tgt-admin --execute" }
 }

@@ -9,7 +9,7 @@ extension NBD: ExportedTransport {
         var files: [ExportFile] = []
         var authFile: String?
         if offer.clients != ["*"] {
-            for client in offer.clients where !Clients.isNetwork(client) { throw ExportsFileError.badClient(client) }
+            for client in offer.clients where AddressRange(client) == nil { throw ExportsFileError.badClient(client) }
             let name = "netroot-\(label).nbd-clients"
             files.append(ExportFile(name: name, text: offer.clients.joined(separator: "\n") + "\n"))
             authFile = "\(offer.label.netroot)/\(name)"
@@ -24,9 +24,11 @@ extension NBD: ExportedTransport {
         files.append(
             ExportFile(
                 name: "netroot-\(label).nbd", text: try config.rendered(),
-                system: ("/etc/nbd-server/conf.d", "netroot-\(label).conf")))
+                system: (systemFolder, "netroot-\(label).conf")))
         return files
     }
+
+    var systemFolder: String { "/etc/nbd-server/conf.d" }
 
     /// Debian's unit has no reload, and a restart would cut off running clients.
     var reload: String { "/etc/init.d/nbd-server reload" }

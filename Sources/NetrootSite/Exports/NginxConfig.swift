@@ -1,3 +1,4 @@
+import NetrootConfig
 public import NetrootEntry
 
 /// What nginx is told (<https://nginx.org/en/docs/>): a TFTP root, read-only, over HTTP.
@@ -11,14 +12,14 @@ public enum NginxConfig {
     /// where its image is, the label's own file says.
     /// - Throws: `SharedConfigError.badValue`.
     /// - Parameter address: the server's, as clients name it in their requests.
-    public static func site(root: String, address: String, port: Int) throws(SharedConfigError) -> String {
-        let plain = address.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !";{}\"'\\$*~#".utf8.contains($0) }
-        guard plain, !address.isEmpty else { throw .badValue(file: file, what: "address", value: address) }
+    public static func site(root: String, address: ServerAddress, port: Int) throws(SharedConfigError) -> String {
+        // A machine without IPv6 could not listen there, and nginx would not start.
+        let six = address.isIPv6 ? "\n    listen [::]:\(port);" : ""
         return """
             # Written by netroot at each install.
             server {
-                listen \(port);
-                server_name \(address);
+                listen \(port);\(six)
+                server_name \(address.beforeColon);
                 root \(try quoted(root));
                 default_type application/octet-stream;
                 sendfile on;
@@ -90,28 +91,7 @@ public enum NginxConfig {
 
     /// nginx takes addresses and networks, no names.
     private static func checked(client: String) throws(SharedConfigError) -> String {
-        guard Clients.isNetwork(client) else { throw .badValue(file: file, what: "client", value: client) }
+        guard AddressRange(client) != nil else { throw .badValue(file: file, what: "client", value: client) }
         return client
-    }
-}
-
-/// Clients as an install names them.
-enum Clients {
-    /// Whether a client is named by an IPv4 or IPv6 address, or a network such as 10.0.0.0/24.
-    static func isNetwork(_ text: String) -> Bool {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let address = parts.first else { return false }
-        if parts.count == 2 {
-            guard let bits = Int(parts[1]), (0...(address.contains(":") ? 128 : 32)).contains(bits) else {
-                return false
-            }
-        }
-        let isFour = address.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
-        if isFour.count == 4, isFour.allSatisfy({ (0...255).contains($0) }) { return true }
-        return address.contains(":")
-            && address.utf8.allSatisfy { byte in
-                byte == UInt8(ascii: ":") || (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte)
-                    || (0x61...0x66).contains(byte)
-            }
     }
 }

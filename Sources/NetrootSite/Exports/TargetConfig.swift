@@ -1,3 +1,4 @@
+import NetrootConfig
 public import NetrootEntry
 
 /// A configuration of tgt (targets.conf(5)): one read-only target a generation.
@@ -20,7 +21,7 @@ public enum TargetConfig {
             text += "<target \(target)>\n    <backing-store \(path)>\n        lun \(ISCSIRoot.unit)\n"
             text += "        readonly 1\n        allow-in-use yes\n    </backing-store>\n"
             for client in clients where !clients.contains("*") {
-                guard Clients.isNetwork(client) else { throw .badValue(file: file, what: "client", value: client) }
+                guard AddressRange(client) != nil else { throw .badValue(file: file, what: "client", value: client) }
                 text += "    initiator-address \(client)\n"
             }
             text += "</target>\n"

@@ -1,0 +1,173 @@
+import NetrootConfig
+import NetrootEntry
+import NetrootStore
+import NetrootSystem
+import TestSupport
+import Testing
+
+@testable import NetrootSite
+
+/// What an install says of address and clients, with a system of the test's own in the place of `/etc`.
+@Suite struct InstallTests {
+    let scratch: ScratchDirectory
+    let label: Label
+
+    init() async throws {
+        scratch = try ScratchDirectory()
+        let hosts = "[a]\nRECIPE = a.def\nTRANSPORTS = nfs nbd http iscsi\n"
+        label = try HostsFile(text: hosts, path: scratch.path + "/hosts.conf", transports: Transports.shipped.names)
+            .label("a")
+        let store = LabelStore(label: label)
+        try Files.makeDirectory(store.generationsDirectory)
+        let transports = Transports.shipped.names
+        func note(_ text: String) { Issue.record("\(text)") }
+        _ = try await store.withDraft(note: note) { draft in
+            for path in [draft.vmlinuz, draft.initramfs, draft.path(of: .squashfs)] {
+                try Files.replace(path, with: [1])
+            }
+            try Files.makeDirectory(draft.root)
+            let image = Manifest.Image(compression: "zstd:9", blockSize: 1 << 20, unpackedBytes: 1)
+            return try await store.publish(
+                draft,
+                manifest: Manifest(
+                    label: "a", generation: draft.number, formats: ["tree", "squashfs"],
+                    artifacts: [
+                        .init(.kernel, bytes: 1, sha256: ""), .init(.initramfs, bytes: 1, sha256: ""),
+                        .init(.tree, bytes: 1), .init(.squashfs, bytes: 1, sha256: "", image: image),
+                    ], transports: transports, readWrite: false, origin: .init(verb: "build"),
+                    recipe: .init(path: "a.def", sha256: ""), bootstrap: .init(agent: "scratch"),
+                    privileged: .init(setuid: 0, setgid: 0, capabilities: 0), shipped: "", kernelVersion: "6.1",
+                    packages: [], netroot: "0", started: "", finished: "", steps: []))
+        }
+    }
+
+    private var etc: String { scratch.path + "/system/etc" }
+
+    /// An install of these transports on a machine with one network.
+    private func install(_ names: [TransportName], _ change: (inout Install) -> Void = { _ in }) throws -> Install {
+        var install = try Install(label: label, by: try Transports.shipped.require(names))
+        install.sysroot = scratch.path + "/system"
+        install.interfaces = [.init(interface: "eth1", address: "10.9.0.1", network: "10.9.0.0/16")]
+        change(&install)
+        return install
+    }
+
+    // MARK: The address
+
+    @Test func anAddressThatNobodySaidIsTold() async throws {
+        let said = { (notes: [String]) in notes.filter { $0.contains("10.0.2.2") } }
+        let first = said(try await install(["nfs"]).plan().notes)
+        #expect(first.count == 1)
+        for words in ["QEMU's user network", "no real machine reaches", "--address", "10.9.0.1 (eth1)"] {
+            #expect(first.first?.contains(words) == true, "\(first)")
+        }
+        // Not saying it once does not make it one that was said.
+        _ = try await install(["nfs"]).run()
+        #expect(said(try await install(["nbd"]).plan().notes).count == 1)
+        _ = try await install(["nfs"]) { $0.options.address = "10.0.2.2" }.run()
+        #expect(said(try await install(["nbd"]).plan().notes).isEmpty)
+    }
+
+    @Test func anIPv6Address() async throws {
+        let plan = try await install(["nfs", "nbd", "http"]) { $0.options.address = "fd00::1" }.run()
+        let menu = try Files.text(label.tftpboot + "/pxelinux.cfg/default")
+        #expect(
+            menu.contains(
+                " ip=either6 rd.neednet=1 root=nfs:[fd00::1]:\(label.netroot)/generations/1/root:vers=3,proto=tcp6,mountproto=tcp6,"
+            ))
+        #expect(menu.contains(" root=nbd:[fd00::1]:a-1:squashfs:ro "))
+        #expect(menu.contains(" root=live:http://[fd00::1]:8080/netroot/a/1/root.squashfs "))
+        #expect(
+            try Files.text(label.tftpboot + "/ipxe/a.ipxe").contains(
+                "kernel http://[fd00::1]:8080/netroot/a/1/vmlinuz "))
+        #expect(try Files.text(label.tftpboot + "/netroot-nginx.conf").contains("    listen [::]:8080;\n"))
+        for words in ["firmware, PXELINUX and GRUB load by IPv4", "nbd over IPv6: a client does not connect again"] {
+            #expect(plan.notes.contains { $0.contains(words) }, "\(plan.notes)")
+        }
+        await #expect(throws: KernelCommandLineError.self) { try await install(["iscsi"]).plan() }
+    }
+
+    // MARK: Who may have the root
+
+    /// Transports, a server, and who would offer the root to everybody.
+    @Test(
+        arguments: [
+            (["nfs"], nil, []), (["nfs"], "kernel", ["the kernel's nfsd"]), (["nbd"], nil, ["nbd-server"]),
+            (["iscsi"], nil, ["tgt"]), (["http"], nil, ["nginx"]),
+            (["nbd", "http", "nfs"], nil, ["nbd-server", "nginx"]),
+        ] as [([TransportName], String?, [String])])
+    func everybodyHasToBeSaid(names: [TransportName], server: String?, open: [String]) async throws {
+        let wanted = try install(names) {
+            $0.system = true
+            $0.options.servers["nfs"] = server
+        }
+        if open.isEmpty {
+            _ = try await wanted.run()
+        } else {
+            let error = await #expect(throws: BootError.self) { try await wanted.run() }
+            #expect(error == .clientsNotSaid(label: "a", servers: open, example: "10.9.0.0/16"))
+            #expect(error?.exitStatus == .usage)
+            for words in open + ["--client 10.9.0.0/16", "--client any"] {
+                #expect(error?.description.contains(words) == true)
+            }
+        }
+        #expect(!Files.exists(etc))
+        var any = wanted
+        any.options.setClients(["any"])
+        _ = try await any.run()
+        #expect(Files.exists(etc) == !open.isEmpty)
+        #expect(try InstallOptions.last(label)?.clients == ["*"], "the next install need not say it again")
+    }
+
+    /// nginx is there, so it gives away what iPXE loads, whatever the transport.
+    @Test func nginxThatIsInstalledCounts() async throws {
+        try Files.makeDirectory(etc + "/nginx/conf.d")
+        let own = try install(["nfs"]) { $0.system = true }
+        await #expect(
+            throws: BootError.clientsNotSaid(label: "a", servers: ["nginx"], example: "10.9.0.0/16")
+        ) { try await own.plan() }
+        let named = try install(["nfs"]) {
+            $0.system = true
+            $0.options.setClients(["10.9.0.0/16"])
+        }
+        let plan = try await named.run()
+        #expect(named.reloads(after: plan) == ["systemctl reload-or-restart nginx"])
+        // Now it includes what any install writes for it, with --system or without.
+        let later = try install(["http"]) { $0.options.setClients([]) }
+        await #expect(
+            throws: BootError.clientsNotSaid(label: "a", servers: ["nginx"], example: "10.9.0.0/16")
+        ) { try await later.plan() }
+        let notes = try await install(["nfs"]) { $0.options.setClients([]) }.plan().notes
+        #expect(notes.contains { $0.contains("nginx gives kernel and initramfs of a to everybody") }, "\(notes)")
+        let named2 = try await install(["nfs"]) { $0.options.setClients(["10.9.0.0/16"]) }.plan().notes
+        #expect(!named2.contains { $0.contains("nginx") })
+    }
+
+    @Test func netrootsOwnServerNeedsNoExportOfNFSD() async throws {
+        let kernel = try install(["nfs"]) {
+            $0.system = true
+            $0.options.servers["nfs"] = "kernel"
+            $0.options.setClients(["10.9.0.0/16"])
+        }
+        let told = try await kernel.run()
+        #expect(kernel.reloads(after: told) == ["exportfs -ra"])
+        let files = [etc + "/exports.d/netroot-a.exports", label.netroot + "/netroot-a.exports"]
+        for file in files { #expect(try Files.text(file).contains(" 10.9.0.0/16(ro,")) }
+        // Without --system the one of the system stays, and that is said.
+        let own = try install(["nfs"]) { $0.options.servers["nfs"] = nil }
+        let plan = try await own.run()
+        #expect(Files.exists(files[0]) && !Files.exists(files[1]))
+        #expect(plan.notes.contains { $0.contains("\(files[0]) still exports a") }, "\(plan.notes)")
+        let system = try install(["nfs"]) { $0.system = true }
+        let diff = try await system.plan().report(dryRun: true)
+        #expect(
+            diff.contains("--- \(files[0])\n+++ /dev/null\n") && diff.contains("-\(label.netroot)/generations/1/root"))
+        #expect(Files.exists(files[0]))
+        let removed = try await system.run()
+        #expect(!Files.exists(files[0]))
+        #expect(try await removed.report(dryRun: false).contains("removed \(files[0])\n"))
+        #expect(system.reloads(after: removed) == ["exportfs -ra"])
+        let again = try await system.run()
+        #expect(system.reloads(after: again) == [])
+    }
+}
