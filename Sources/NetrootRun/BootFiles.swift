@@ -63,7 +63,9 @@ extension NetworkBoot {
             return "pxelinux.0"
         case .grub:
             try Files.makeDirectory(directory + "/grub")
-            try Files.replace("\(directory)/\(BootLoaders.grubFile)", with: try await loaders.grubImage())
+            let server = try ServerAddress(parsing: Machine.hostAddress)
+            let image = try await loaders.grubImage(server: server)
+            try Files.replace("\(directory)/\(BootLoaders.grubFile)", with: image)
             try Files.replace("\(directory)/\(GRUBConfig.file)", with: try GRUBConfig().replacing(entry).bytes)
             return BootLoaders.grubFile
         case .ipxe:

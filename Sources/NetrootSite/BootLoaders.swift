@@ -1,5 +1,5 @@
 import Glibc
-import NetrootEntry
+public import NetrootEntry
 import NetrootSystem
 
 /// The boot loaders of a TFTP root: where they come from, Debian's packages unless a test says otherwise.
@@ -32,14 +32,19 @@ public struct BootLoaders: Sendable {
         try Tool.require([Tool("grub-mkimage", package: "grub-common")])
     }
 
-    /// GRUB as one EFI file that reads `grub/grub.cfg` of the TFTP server it came from (grub-mkimage(1)).
+    /// GRUB as one EFI file that reads `grub/grub.cfg` of the server that is known here, or else of the one that the DHCP
+    /// answer names (grub-mkimage(1)).
+    /// - Parameter server: where the TFTP root is, as clients reach it.
     /// - Throws: `CommandError`, `SystemError`.
-    public func grubImage() async throws -> [UInt8] {
+    public func grubImage(server: ServerAddress) async throws -> [UInt8] {
         try await Files.withTemporaryDirectory { directory in
             let path = directory + "/grubx64.efi"
-            // Without a device before it, the prefix is on the server that the firmware loaded GRUB from.
+            let config = directory + "/embedded.cfg"
+            try Files.replace(config, with: Array(GRUBConfig.embedded(server: server).utf8))
+            // Without a device before it, the prefix is on the server that the firmware's DHCP answer names.
             let argv =
-                ["grub-mkimage", "-O", "x86_64-efi", "-d", grubModules, "-p", "/grub", "-o", path] + Self.grubParts
+                ["grub-mkimage", "-O", "x86_64-efi", "-d", grubModules, "-p", "/grub", "-c", config, "-o", path]
+                + Self.grubParts
             _ = try await CommandRunner().capture(Command(argv))
             return try Files.read(path)
         }

@@ -61,6 +61,15 @@ extension GRUBConfig {
     func quoting(word: String, quoted: String) { #expect(GRUBConfig.quoted(word) == quoted) }
 }
 
+/// What GRUB's image does before it reads the configuration.
+@Suite struct GRUBImageTests {
+    @Test(arguments: ["10.1.0.1", "boot.example.org", "fd00::1"])
+    func embeddedConfiguration(address: String) throws {
+        let text = GRUBConfig.embedded(server: try ServerAddress(parsing: address))
+        try expectGolden("grub-embedded-\(address.filter { $0 != ":" })", text)
+    }
+}
+
 @Suite struct IPXEScriptTests {
     @Test func script() throws {
         var entry = entry("debian12")

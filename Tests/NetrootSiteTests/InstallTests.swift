@@ -170,4 +170,23 @@ import Testing
         let again = try await system.run()
         #expect(system.reloads(after: again) == [])
     }
+
+    // MARK: GRUB
+
+    @Test func theImageKnowsTheServer() async throws {
+        let loaders = BootLoaders()
+        let first = try ServerAddress(parsing: "10.9.0.1")
+        let image = try await loaders.grubImage(server: first)
+        for text in ["set prefix=(tftp,10.9.0.1)/grub\nconfigfile $prefix/grub.cfg\n", "set prefix=$named_prefix\n"]
+        {
+            #expect(image.firstRange(of: Array(text.utf8)) != nil)
+        }
+        #expect(try await loaders.grubImage(server: first) == image, "the same bytes each time")
+        _ = try await install(["nfs"]) { $0.options.address = "10.9.0.1" }.run()
+        let path = label.tftpboot + "/" + BootLoaders.grubFile
+        #expect(try Files.read(path) == image)
+        #expect(try await install(["nfs"]).plan().report(dryRun: true) == "")
+        let moved = try await install(["nfs"]) { $0.options.address = "10.9.0.2" }.plan().report(dryRun: true)
+        #expect(moved.contains("would write \(path) "))
+    }
 }

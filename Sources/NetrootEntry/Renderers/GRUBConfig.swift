@@ -79,6 +79,28 @@ public struct GRUBConfig: Sendable, Equatable {
         ] + (entry.initrds.isEmpty ? [] : ["    initrd \(initrds)"]) + ["}"]
     }
 
+    /// What GRUB's image does first: reads the configuration of the installed server, and where it finds none, that of the
+    /// server which the DHCP answer names.
+    ///
+    /// Behind proxyDHCP the answer is the site's own DHCP server's, which knows nothing of boot files, and need not serve
+    /// TFTP at all. To ask such a one first would cost minutes: GRUB 2.06 asks it 40 times, for seven seconds and more
+    /// each. GRUB cannot ask whether a file is there (`[ -f ]` is always false over TFTP), but goes on where `configfile`
+    /// finds none. Its firmware loaded it by IPv4, so there is no use in an IPv6 address.
+    public static func embedded(server: ServerAddress) -> String {
+        guard !server.isIPv6 else { return "configfile $prefix/grub.cfg\n" }
+        return """
+            set named_root=$root
+            set named_prefix=$prefix
+            set root=(tftp,\(server))
+            set prefix=(tftp,\(server))/grub
+            configfile $prefix/grub.cfg
+            set root=$named_root
+            set prefix=$named_prefix
+            configfile $prefix/grub.cfg
+
+            """
+    }
+
     /// A word as GRUB's script reads it: between single quotes nothing has a meaning. GRUB itself puts double quotes
     /// around an argument with blanks when it hands the command line to the kernel.
     static func quoted(_ word: String) -> String {
