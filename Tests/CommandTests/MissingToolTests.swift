@@ -128,7 +128,7 @@ import Testing
             try await unchanged(Namespace.asNobody, verb, "a"), .usage, ["tree", "FORMAT = squashfs", "sudo"])
     }
 
-    @Test(arguments: ["gc --keep 0", "rollback 1", "installnfs", "installnfs --system"])
+    @Test(arguments: ["gc --keep 0", "rollback 1", "installnfs", "installnfs --system --client any"])
     func notPermitted(words: String) async throws {
         for _ in 1...2 { try await Fabricated.generation(of: scratch.label("a")) }
         let arguments = words.split(separator: " ").map(String.init)
