@@ -7,8 +7,10 @@ case $netroot in
         type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
         . /lib/netroot-wait.sh
         . /lib/netroot-iscsi.sh
-        # After that dracut's iscsiroot has asked.
-        if [ ! -e /tmp/netroot-iscsi.began ] && iscsi_target "$netroot"; then
+        wait_online
+        # The first to ask is dracut's iscsiroot itself, because iscsiadm needs the iscsid that it starts. If nobody
+        # answers, iscsi-failed.sh begins to wait.
+        if [ -e "$wait_state/server" ] && iscsi_target "$netroot"; then
             wait_later "$iscsi_whom" iscsi_answers
         fi
         # dracut's iscsiroot logs in to the target at the address that we name, but it has a record only for the address

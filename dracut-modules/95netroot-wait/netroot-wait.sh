@@ -79,14 +79,19 @@ wait_server() {
     wait_over server "$wait_whom"
 }
 
+# wait_online: notes for wait_offline and wait_settled that dracut's netroot was started for an interface.
+# shellcheck disable=SC2154  # netif is dracut's
+wait_online() {
+    mkdir -p "$wait_state/online"
+    : > "$wait_state/online/$netif"
+}
+
 # wait_later WHOM COMMAND...: the same for a hook of dracut's netroot. If nobody answers, it ends netroot, because other
 # interfaces may lead to the server and must have their turn. wait-settled.sh starts netroot again.
-# shellcheck disable=SC2154  # netif is dracut's
 wait_later() {
     wait_whom=$1
     shift
-    mkdir -p "$wait_state/online"
-    : > "$wait_state/online/$netif"
+    wait_online
     wait_too_soon && exit 0
     if "$@"; then
         wait_over server "$wait_whom"
