@@ -70,7 +70,6 @@ nfs_silent() {
 
 # nfs_try NETROOT NEWROOT INTERFACE: mounts, or fails if nobody answers. Any other failure is an end with the reason.
 nfs_try() {
-    nfs_answers || return 1
     nfs_status=0
     # mount.nfs tries again by itself for two minutes, but it says nothing meanwhile.
     nfs_said=$(mount_nfs "$(nfs_once "$1")" "$2" "$3" 2>&1) || nfs_status=$?
@@ -89,8 +88,15 @@ nfs_once() {
     esac
 }
 
+# nfs_ask_and_try: the same, but asks first. mount.nfs can take long to find out that nobody answers.
+nfs_ask_and_try() {
+    nfs_answers && nfs_try "$@"
+}
+
 # nfs_mount NETROOT NEWROOT INTERFACE: waits and mounts, or dies with the reason.
 nfs_mount() {
+    # Most servers are there. The question would take a third of a second.
+    nfs_try "$@" && return 0
     nfs_target "$1" "$3"
-    wait_server "$nfs_whom" nfs_try "$1" "$2" "$3"
+    wait_server "$nfs_whom" nfs_ask_and_try "$@"
 }
