@@ -49,7 +49,8 @@ struct Site: Sendable {
             with: Array(
                 (newer.replacing(
                     "openssh-server", with: "openssh-server systemd-resolved systemd-timesyncd", maxReplacements: 1)
-                    + "\n%post\n    ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf\n").utf8))
+                    + "\n%setup\n    ln -sfn ../run/systemd/resolve/stub-resolv.conf \"$APPTAINER_ROOTFS/etc/resolv.conf\"\n")
+                    .utf8))
         try Files.replace(
             site.hosts,
             with: Array(

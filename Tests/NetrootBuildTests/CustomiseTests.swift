@@ -44,6 +44,26 @@ import Testing
         #expect(lines.contains("ConditionDirectoryNotEmpty=/run/netroot/lease"))
     }
 
+    /// The resolver of a root that leaves it to systemd-resolved; the host's, which bootstrap tools copy, goes.
+    @Test(arguments: ["../run/systemd/resolve/stub-resolv.conf", "/run/NetworkManager/resolv.conf", "/etc/other", nil])
+    func aResolverBelowRunStays(_ target: String?) throws {
+        let program = try sample.scratch.write("netroot-lease", "program")
+        if let target {
+            try sample.link("etc/resolv.conf", target)
+        } else {
+            try tree.write("etc/resolv.conf", "nameserver 192.0.2.1\n")
+        }
+        let shipped = ShippedFiles(directory: Checkout.path, leaseProgram: program)
+        try Customise(tree: tree, shipped: shipped, transports: ["nfs"]).run()
+        let path = sample.root + "/etc/resolv.conf"
+        if let target, target.contains("run/") {
+            #expect(try Files.linkTarget(path) == target)
+        } else {
+            #expect(try Files.linkTarget(path) == nil)
+            #expect(try Files.text(path).isEmpty)
+        }
+    }
+
     /// A root that another label was built as: its modules and configuration were of another netroot, for other transports.
     @Test func whatAnotherBuildLeftForDracutGoes() throws {
         let shipped = ShippedFiles(directory: sample.scratch.path + "/shipped")

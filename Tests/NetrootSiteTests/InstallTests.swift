@@ -177,8 +177,7 @@ import Testing
         let loaders = BootLoaders()
         let first = try ServerAddress(parsing: "10.9.0.1")
         let image = try await loaders.grubImage(server: first)
-        for text in ["set prefix=(tftp,10.9.0.1)/grub\nconfigfile $prefix/grub.cfg\n", "set prefix=$named_prefix\n"]
-        {
+        for text in ["set prefix=(tftp,10.9.0.1)/grub\nconfigfile $prefix/grub.cfg\n", "set prefix=$named_prefix\n"] {
             #expect(image.firstRange(of: Array(text.utf8)) != nil)
         }
         #expect(try await loaders.grubImage(server: first) == image, "the same bytes each time")

@@ -83,8 +83,11 @@ struct Customise: Sendable {
     }
 
     /// Bootstrap tools copy the host's resolver; a shared root has none of its own until a client has booted.
+    ///
+    /// A symlink to a file below `/run` stays: that file belongs to systemd-resolved, NetworkManager or resolvconf of the root.
     private func withoutResolver() throws {
-        try tree.write("etc/resolv.conf", "")
+        let target = try Files.linkTarget(try tree.resolve("etc/resolv.conf", followLast: false)) ?? ""
+        if !target.hasPrefix("/run/"), !target.hasPrefix("../run/") { try tree.write("etc/resolv.conf", "") }
         if !(try tree.contains("etc/hosts")) {
             try tree.write(
                 "etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
