@@ -98,14 +98,20 @@ extension BootTests {
                 """
                 hostname
                 cat /etc/hosts /etc/resolv.conf /proc/cmdline
-                ip -o link show master bond0 | wc -l
                 for device in eth0 eth1 bond0 vlan7; do ls /run/systemd/network/00-00-netroot-$device.network; done
+                systemctl start systemd-networkd
+                networkctl reload
+                for device in eth0 eth1 bond0 vlan7; do networkctl reconfigure $device; done
+                timeout 60 /lib/systemd/systemd-networkd-wait-online --interface vlan7 && echo online
+                ip -o link show master bond0 | wc -l
+                ip -4 -o addr show dev vlan7 | wc -l
+                ls /usr/bin > /dev/null && echo served
                 systemctl --failed --no-legend
                 """)
             print(facts)
             let lines = Set(facts.split(separator: "\n").map(String.init))
             for wanted in [
-                "node7", "192.168.78.20 node7.example.org node7", "nameserver 192.168.78.2", "2",
+                "node7", "192.168.78.20 node7.example.org node7", "nameserver 192.168.78.2", "2", "1", "online", "served",
                 "/run/systemd/network/00-00-netroot-eth1.network", "/run/systemd/network/00-00-netroot-bond0.network",
                 "/run/systemd/network/00-00-netroot-vlan7.network",
             ] {

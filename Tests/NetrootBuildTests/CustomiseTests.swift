@@ -48,6 +48,7 @@ import Testing
     @Test(arguments: ["../run/systemd/resolve/stub-resolv.conf", "/run/NetworkManager/resolv.conf", "/etc/other", nil])
     func aResolverBelowRunStays(_ target: String?) throws {
         let program = try sample.scratch.write("netroot-lease", "program")
+        try tree.makeDirectory("etc")
         if let target {
             try sample.link("etc/resolv.conf", target)
         } else {

@@ -129,17 +129,20 @@ net_interface() {
         net_dev=${net_dev%%@*}
         net_keep_address "$net_dev" "$net_addr" "$net_rest"
 
-        # Once for each interface, however many addresses it has.
-        [ ! -e "/run/NetworkManager/conf.d/90-netroot-$net_dev.conf" ] || continue
-        read -r net_mac < "/sys/class/net/$net_dev/address" \
-            || rootovl_die "the interface $net_dev has no address in /sys"
-        net_why=$(net_leave_alone /run "$net_dev" "$net_mac" 2>&1) \
-            || rootovl_die "$net_dev cannot be kept from network managers: $net_why"
-        if [ "$1" = overlay ]; then
-            net_why=$(net_leave_alone_root "$NEWROOT" "$net_dev" "$net_mac" 2>&1) \
-                || rootovl_die "$net_dev cannot be kept from network managers: $net_why"
-        fi
-        rootovl_say "$net_dev is left alone by network managers"
+        # With the interfaces below it, which carry it.
+        for net_below in $(net_devices /sys/class/net "$net_dev"); do
+            # Once for each, however many addresses it has.
+            [ ! -e "/run/NetworkManager/conf.d/90-netroot-$net_below.conf" ] || continue
+            net_mac=$(net_hardware_address /sys/class/net "$net_below") \
+                || rootovl_die "the interface $net_below has no address in /sys"
+            net_why=$(net_leave_alone /run "$net_below" "$net_mac" 2>&1) \
+                || rootovl_die "$net_below cannot be kept from network managers: $net_why"
+            if [ "$1" = overlay ]; then
+                net_why=$(net_leave_alone_root "$NEWROOT" "$net_below" "$net_mac" 2>&1) \
+                    || rootovl_die "$net_below cannot be kept from network managers: $net_why"
+            fi
+            rootovl_say "$net_below is left alone by network managers"
+        done
     done
 }
 

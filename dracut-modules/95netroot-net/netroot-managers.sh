@@ -2,6 +2,23 @@
 # Functions of dracut's hook net.sh: keep the network managers of the running system away from the boot interface.
 # Sourcing has no side effects, so they can be tested anywhere. Needs rootovl-lib.sh.
 
+# net_devices SYSFS DEVICE: prints the interface and all below it, one a line: the bond that carries a VLAN, the cards
+# of the bond. SYSFS is /sys/class/net.
+net_devices() (
+    echo "$2"
+    for lower in "$1/$2"/lower_*; do
+        [ -e "$lower" ] || continue
+        net_devices "$1" "${lower##*/lower_}"
+    done
+)
+
+# net_hardware_address SYSFS DEVICE: prints the card's own address. A card of a bond may show the bond's.
+net_hardware_address() (
+    file=$1/$2/bonding_slave/perm_hwaddr
+    [ -e "$file" ] || file=$1/$2/address
+    read -r mac < "$file" && echo "$mac"
+)
+
 # net_leave_alone RUN DEVICE MAC: keeps network managers away from this interface of the running system. RUN is its
 # /run. The files match the MAC address, because udev may give another name. Their names sort before a site's.
 net_leave_alone() (
@@ -10,8 +27,10 @@ net_leave_alone() (
         "$run/systemd/system/networking.service.d" "$run/systemd/system/ifup@$device.service.d" || exit 1
 
     # systemd.network(5). Unmanaged=yes is not used: systemd-networkd-wait-online of systemd 252 waits 120 s for such a
-    # link.
-    printf '%s\n' '[Match]' "MACAddress=$mac" '[Network]' KeepConfiguration=yes DHCP=no IPv6AcceptRA=no \
+    # link. KeepMaster=yes: a card stays in its bond or bridge. The address matches all of them, for a bond gives its own
+    # to its cards and its VLANs.
+    printf '%s\n' '[Match]' "MACAddress=$mac" '[Network]' KeepConfiguration=yes KeepMaster=yes DHCP=no \
+        IPv6AcceptRA=no \
         > "$run/systemd/network/00-00-netroot-$device.network" || exit 1
 
     # NetworkManager.conf(5). A site's own list in /etc replaces the list here. It does not replace the section, but the
