@@ -25,7 +25,7 @@ extension BootTests {
             try await network.install("debian12", "nfs")
             let machine = try await network.machine(kernel: SiteKernel(site: network.site, entry: "debian12"))
             try await machine.wait(for: "waiting for a DHCP server on eth0")
-            let dnsmasq = try network.dnsmasq(
+            let dnsmasq = try await network.dnsmasq(
                 """
                 dhcp-range=192.168.77.100,192.168.77.199,2m
                 dhcp-host=\(SiteNetwork.macs[0]),192.168.77.20,node1
@@ -111,7 +111,8 @@ extension BootTests {
             print(facts)
             let lines = Set(facts.split(separator: "\n").map(String.init))
             for wanted in [
-                "node7", "192.168.78.20 node7.example.org node7", "nameserver 192.168.78.2", "2", "1", "online", "served",
+                "node7", "192.168.78.20 node7.example.org node7", "nameserver 192.168.78.2", "2", "1", "online",
+                "served",
                 "/run/systemd/network/00-00-netroot-eth1.network", "/run/systemd/network/00-00-netroot-bond0.network",
                 "/run/systemd/network/00-00-netroot-vlan7.network",
             ] {
@@ -136,7 +137,7 @@ extension BootTests {
                 dhcp-host=\(SiteNetwork.macs[0]),192.168.77.30
                 dhcp-option=option:router
                 """)
-            let proxy = try network.dnsmasq(
+            let proxy = try await network.dnsmasq(
                 """
                 dhcp-range=192.168.77.0,proxy
                 pxe-prompt="netroot",0
@@ -156,22 +157,21 @@ extension BootTests {
         }
     }
 
-    /// Debian 13 by PXE, with systemd-resolved and systemd-timesyncd: what DHCP says reaches both.
+    /// Debian 13 with systemd-resolved and systemd-timesyncd: what DHCP says reaches both.
     @Test(.timeLimit(.minutes(6)))
     func resolvedAndTimesyncdLearnFromDHCP() async throws {
         let long = String(repeating: "very-long-name", count: 4) + ".cluster." + String(repeating: "x", count: 60)
         try await SiteNetwork.with("debian13", recipe: "debian13.def") { network in
             try await network.install("debian13", "nfs")
-            let dnsmasq = try network.dnsmasq(
+            let dnsmasq = try await network.dnsmasq(
                 """
                 dhcp-range=192.168.77.100,192.168.77.199,12h
                 dhcp-host=\(SiteNetwork.macs[0]),192.168.77.40
-                dhcp-boot=pxelinux.0
                 \(Self.hostile)
-                dhcp-option-force=option:hostname,"\(long)"
+                dhcp-option-force=12,"\(long)"
                 """)
             let serve = network.serve("debian13")
-            let machine = try await network.machine()
+            let machine = try await network.machine(kernel: SiteKernel(site: network.site, entry: "debian13"))
             try await machine.wait(for: "login: ")
             let facts = try await machine.ssh(
                 "192.168.77.40",
@@ -204,7 +204,7 @@ extension BootTests {
     func expectARenewedLease(_ label: String, recipe: String) async throws {
         try await SiteNetwork.with(label, recipe: recipe) { network in
             try await network.install(label, "nfs")
-            let dnsmasq = try network.dnsmasq(
+            let dnsmasq = try await network.dnsmasq(
                 """
                 dhcp-range=192.168.77.100,192.168.77.199,2m
                 dhcp-host=\(SiteNetwork.macs[0]),192.168.77.50,other1

@@ -164,7 +164,7 @@ struct SiteNetwork: Sendable {
     }
 
     /// dnsmasq with these lines of configuration.
-    func dnsmasq(_ lines: String) throws -> Daemon {
+    func dnsmasq(_ lines: String) async throws -> Daemon {
         let config = """
             interface=\(Self.bridge)
             bind-dynamic
@@ -180,8 +180,12 @@ struct SiteNetwork: Sendable {
 
             """
         try Files.replace(folder + "/dnsmasq.conf", with: Array(config.utf8))
-        let argv = ["dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=\(folder)/dnsmasq.conf"]
-        return Daemon(Command(inside(argv)), name: "dnsmasq", log: folder + "/dnsmasq.log")
+        let argv = ["dnsmasq", "--conf-file=\(folder)/dnsmasq.conf"]
+        // A server that refuses its configuration would look like one that is late.
+        try await CommandRunner().run(Command(argv + ["--test"]))
+        return Daemon(
+            Command(inside(argv + ["--keep-in-foreground", "--log-facility=-"])), name: "dnsmasq",
+            log: folder + "/dnsmasq.log")
     }
 
     /// The address that dnsmasq leased to a card.
