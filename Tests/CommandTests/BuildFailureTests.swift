@@ -127,7 +127,8 @@ extension Builds {
 
         @Test(arguments: [
             ("overlay.ko", "the kernel module overlay"), ("rootovl.sh", "the overlay module netroot-rootovl"),
-            ("virtio_net.ko", "every network driver"),
+            ("virtio_net.ko", "every network driver"), ("sbin/netroot", "netroot of dracut's module network"),
+            ("06-net.sh", "06-net.sh of dracut's module netroot-net"),
         ])
         func anInitramfsThatLacksWhatAClientNeeds(file: String, words: String) async throws {
             expectError(

@@ -76,7 +76,8 @@ struct FakeRecipe {
     private func archive() throws -> [UInt8] {
         let modules = "usr/lib/modules/\(archiveKernel)/kernel/"
         let files = [
-            "usr/lib/dracut/hooks/pre-pivot/10-rootovl.sh", "usr/sbin/mount.nfs", "usr/sbin/nbd-client",
+            "usr/lib/dracut/hooks/pre-pivot/10-rootovl.sh", "usr/lib/dracut/hooks/pre-pivot/06-net.sh",
+            "usr/sbin/netroot", "usr/lib/netroot-wait.sh", "usr/sbin/mount.nfs", "usr/sbin/nbd-client",
             "usr/bin/curl", "usr/bin/perl", "usr/bin/netroot-nbd-keep", "usr/lib/netroot-nbd.sh",
             "usr/lib/netroot-http.sh", "usr/lib/dracut/hooks/pre-mount/10-nbd-keep.sh",
             "usr/lib/dracut/hooks/netroot/10-nbd-port.sh", "usr/lib/dracut/hooks/netroot/10-http-ram.sh",

@@ -14,7 +14,8 @@ import Testing
     static let modules = "usr/lib/modules/\(version)/kernel/"
     static let common = [
         "usr/lib/dracut/hooks/pre-pivot/05-rootovl.sh", modules + "fs/overlayfs/overlay.ko",
-        modules + "drivers/net/virtio_net.ko",
+        modules + "drivers/net/virtio_net.ko", "usr/sbin/netroot", "usr/lib/dracut/hooks/pre-pivot/06-net.sh",
+        "usr/lib/netroot-wait.sh",
     ]
     static let files: [String: [String]] = [
         "nfs": ["usr/sbin/mount.nfs", modules + "fs/nfs/nfs.ko", modules + "fs/nfs/nfsv3.ko"],

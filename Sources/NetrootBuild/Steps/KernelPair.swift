@@ -94,6 +94,12 @@ struct KernelPair: Sendable {
         }
     }
 
+    /// What every way to a network root needs. dracut itself goes on where it could not install a file.
+    private static let needed = [
+        ("sbin/netroot", "network"), ("hooks/pre-pivot/06-net.sh", "netroot-net"),
+        ("netroot-wait.sh", "netroot-wait"),
+    ]
+
     /// Why an initramfs cannot boot a root of this kernel version by each of the transports; nil where it can.
     static func reasonToReject(
         _ contents: InitramfsContents, version: String, transports: [any Transport], family: PackageFamily? = nil
@@ -106,6 +112,9 @@ struct KernelPair: Sendable {
         if !contents.hasDracutModule("netroot-rootovl") || !contents.hasFile(matching: "*/hooks/pre-pivot/*rootovl.sh")
         {
             return "it lacks the overlay module netroot-rootovl"
+        }
+        for (file, module) in needed where !contents.hasFile(matching: "*/\(file)") {
+            return "it lacks \(Files.name(file)) of dracut's module \(module)"
         }
         if !contents.hasKernelModule("overlay") { return "it lacks the kernel module overlay" }
         for transport in transports {
