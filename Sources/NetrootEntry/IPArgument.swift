@@ -84,10 +84,4 @@ struct IPArgument: Sendable, Equatable {
                 next: "end it with none, or leave the address out")
         }
     }
-
-    /// Whether QEMU's user network can give what it asks for.
-    func fitsUserNetwork(prefix: String) -> Bool {
-        guard device.isEmpty else { return false }
-        return address.isEmpty ? methods.allSatisfy(Self.four.contains) : address.hasPrefix(prefix)
-    }
 }

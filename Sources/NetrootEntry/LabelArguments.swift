@@ -8,7 +8,7 @@ import NetrootSystem
 /// label gives takes the place of ours everywhere.
 public struct LabelArguments: Sendable, Equatable {
     /// One argument an element, unquoted, in the label's order.
-    public let words: [String]
+    let words: [String]
 
     /// The arguments as they are; nothing is checked yet.
     public init(_ words: [String]) { self.words = words }
@@ -69,21 +69,16 @@ public struct LabelArguments: Sendable, Equatable {
         return chosen.isEmpty ? nil : ["ip=\(method)", "rd.neednet=1"] + ignored
     }
 
-    /// The arguments for QEMU's user network, and those that are left out there, for they name a network that is not
-    /// there.
+    /// The arguments for QEMU's user network, and those that are left out there.
     ///
-    /// The machine has one card, without VLANs, and a DHCP server that speaks IPv4. Where an `ip=` names another network
-    /// or a device, all of them are left out.
-    /// - Parameter prefix: what the addresses of the user network begin with.
-    public func forUserNetwork(prefix: String) -> (kept: [String], left: [String]) {
+    /// The machine has one card without VLANs, in a network that is not the site's. netroot gives it address, host name
+    /// and name server, and the boot check expects them.
+    public func forUserNetwork() -> (kept: [String], left: [String]) {
         let foreign = [
-            "vlan", "bond", "bridge", "team", "bootdev", "ifname", "rd.route", "rd.znet", "BOOTIF", "rd.bootif",
+            "ip", "nameserver", "vlan", "bond", "bridge", "team", "bootdev", "ifname", "rd.route", "rd.znet", "BOOTIF",
+            "rd.bootif",
         ]
-        let fits = values("ip").map { IPArgument($0 ?? "") }.allSatisfy { $0.fitsUserNetwork(prefix: prefix) }
-        let isLeft = { (word: String) in
-            let key = String(Self.key(word))
-            return foreign.contains(key) || key == "ip" && !fits
-        }
+        let isLeft = { (word: String) in foreign.contains(String(Self.key(word))) }
         return (words.filter { !isLeft($0) }, words.filter(isLeft))
     }
 }

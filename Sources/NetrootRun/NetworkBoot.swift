@@ -115,16 +115,16 @@ struct NetworkBoot: Sendable {
             debug: label.debug, virtualMachine: true, extra: try emulation + labelArguments.kept)
     }
 
-    /// The label's kernel arguments: those that hold in QEMU's user network, and those that name another network.
+    /// The label's kernel arguments: those that hold in QEMU's user network too, and those of the site's network.
     private var labelArguments: (kept: [String], left: [String]) {
-        LabelArguments(label.extraCommandLine).forUserNetwork(prefix: Machine.networkPrefix)
+        LabelArguments(label.extraCommandLine).forUserNetwork()
     }
 
     /// Says which of the label's arguments the machine boots without.
     func noteArguments(_ note: (String) -> Void) {
         let left = labelArguments.left
         guard !left.isEmpty else { return }
-        note("left out of EXTRA_CMDLINE, for QEMU's user network is another one: \(left.joined(separator: " "))")
+        note("left out of EXTRA_CMDLINE, for QEMU's user network is not the site's: \(left.joined(separator: " "))")
     }
 
     /// Under TCG address randomisation scatters the code that QEMU has translated, and boots stall for seconds.

@@ -34,7 +34,6 @@ struct Machine: Sendable {
     /// Addresses of QEMU's user network.
     static let guestAddress = "10.0.2.15"
     static let hostAddress = "10.0.2.2"
-    static let networkPrefix = "10.0.2."
     static let nameserver = "10.0.2.3"
     static let netmask = "255.255.255.0"
 
