@@ -132,6 +132,8 @@ import Testing
             rpcbind: /lib/systemd/system/rpcbind.socket
             systemd, systemd-boot:amd64: /usr/lib/systemd/system/systemd-boot-update.service
             diversion by dash from: /bin/sh
+            local diversion from: /lib/systemd/system/rpcbind.socket
+            local diversion to: /lib/systemd/system/rpcbind.socket.distrib
 
             """)
         #expect(
@@ -200,6 +202,19 @@ import Testing
         let decisions = try await second.apply()
         #expect(try target("fstrim.timer") == nil && target("kdump.service") == nil)
         #expect(decisions.first { $0.unit == "kdump.service" }?.action == .left)
+    }
+
+    /// What was unmasked after the build that masked it, as `shell` does it, stays so, and so does what took its place.
+    @Test func aMaskThatIsGoneIsNotMadeAgain() async throws {
+        try masking().finish(try await masking().apply())
+        #expect(try target("fstrim.timer") == "/dev/null" && target("kdump.service") == "/dev/null")
+        try tree.remove("\(units)/fstrim.timer")
+        try tree.remove("\(units)/kdump.service")
+        try tree.write("\(units)/kdump.service", "[Service]\n")
+        let decisions = try await masking().apply()
+        #expect(try target("fstrim.timer") == nil)
+        #expect(try tree.text("\(units)/kdump.service") == "[Service]\n")
+        #expect(decisions.filter { $0.action == .left }.map(\.unit) == ["fstrim.timer", "kdump.service"])
     }
 
     /// The file of an instance is that of its template.

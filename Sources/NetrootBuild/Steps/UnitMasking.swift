@@ -67,9 +67,12 @@ struct UnitMasking: Sendable {
             let unit = candidate.unit
             let place = try Self.unitDirectories.map { "\($0)/\(Self.file(of: unit))" }.first { try tree.contains($0) }
             let own = "\(Self.directory)/\(unit)"
-            let isSites = try !isMasked(unit) && (linkTarget(unit) != nil || tree.contains(own))
+            let masked = try isMasked(unit)
+            let isSites = try !masked && (linkTarget(unit) != nil || tree.contains(own))
             guard place != nil || isSites else { continue }
-            present[unit] = UnitMasks.Presence(isSites: isSites, earlier: earlier[unit])
+            // A mask that is gone, `shell` or an image's owner took away: it is asked for.
+            let before = earlier[unit] == .masked && !masked ? .left : earlier[unit]
+            present[unit] = UnitMasks.Presence(isSites: isSites, earlier: before)
             if candidate.rule != .always, let place { places[unit] = place }
         }
         for (unit, owners) in try await UnitOwners(tree: tree, inRoot: inRoot).owners(of: places) {
@@ -126,10 +129,12 @@ struct UnitOwners: Sendable {
         }
     }
 
-    /// The lines of `dpkg-query -S`: `PACKAGE, PACKAGE:ARCHITECTURE: PATH`; a diversion is no owner.
+    /// The lines of `dpkg-query -S`: `PACKAGE, PACKAGE:ARCHITECTURE: PATH`; a diversion, of a package (`diversion by P
+    /// from`) or of the administrator (`local diversion from`), is not an owner.
     static func parseDpkg(_ text: String) -> [String: [String]] {
         var owners: [String: [String]] = [:]
-        for line in text.split(separator: "\n") where !line.hasPrefix("diversion by ") {
+        for line in text.split(separator: "\n")
+        where !line.hasPrefix("diversion by ") && !line.hasPrefix("local diversion ") {
             guard let colon = line.firstRange(of: ": ") else { continue }
             let packages = line[..<colon.lowerBound].split(separator: ",").map { package in
                 String(package.filter { $0 != " " }.prefix { $0 != ":" })
