@@ -93,8 +93,10 @@ extension Install {
                     + "name addresses or networks with --client")
         }
         let site = Array(
-            try NginxConfig.site(root: label.tftpboot, address: try options.server(), port: options.httpPort).utf8)
-        try plan.write("\(label.tftpboot)/netroot-nginx.conf", site)
+            try NginxConfig.site(
+                root: label.tftpboot, address: try sharedServer(), port: options.httpPort, before: try earlierSite()
+            ).utf8)
+        try plan.write(siteFile, site)
         // An entry of another transport needs it for iPXE only, which a site may do without.
         guard system, servesOverHTTP || Files.isDirectory(nginxFolder) else { return }
         let taken = nginxFile
@@ -103,6 +105,18 @@ extension Install {
             throw BootError.siteTaken(path: taken, port: options.httpPort)
         }
         try addToSystem(site, Files.name(taken), nginxFolder, to: &plan)
+    }
+
+    /// The HTTP server of the TFTP root, to be included by nginx.
+    private var siteFile: String { "\(label.tftpboot)/netroot-nginx.conf" }
+
+    private func earlierSite() throws -> String { Files.exists(siteFile) ? try Files.text(siteFile) : "" }
+
+    /// The server that files for all labels of the TFTP root name: GRUB's image and nginx's site. A label that nobody gave
+    /// an address leaves them to real machines that boot another label from there.
+    func sharedServer() throws -> ServerAddress {
+        if options.address == nil, let earlier = NginxConfig.address(ofSite: try earlierSite()) { return earlier }
+        return try options.server()
     }
 
     /// The image of the label's HTTP entry: of this install, or as installed before.

@@ -69,9 +69,9 @@ public struct Install: Sendable {
         var plan = InstallPlan()
         try await plan.copy(loaders.pxelinux, to: label.tftpboot + "/pxelinux.0")
         try await plan.copy(loaders.ldlinux, to: label.tftpboot + "/ldlinux.c32")
-        let server = try options.server()
         try plan.write(
-            label.tftpboot + "/" + BootLoaders.grubFile, try await loaders.grubImage(server: server), isText: false)
+            label.tftpboot + "/" + BootLoaders.grubFile, try await loaders.grubImage(server: try sharedServer()),
+            isText: false)
         let files = Installed.bootDirectory(label.name, generation.number)
         try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
         try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")

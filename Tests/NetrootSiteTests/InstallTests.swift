@@ -188,4 +188,35 @@ import Testing
         let moved = try await install(["nfs"]) { $0.options.address = "10.9.0.2" }.plan().report(dryRun: true)
         #expect(moved.contains("would write \(path) "))
     }
+
+    /// GRUB's image and nginx's site are those of all labels: one without an address, for QEMU, does not take them from
+    /// the real machines of another.
+    @Test func aLabelWithoutAnAddressLeavesTheOthersTheirs() async throws {
+        _ = try await install(["nfs"]) { $0.options.address = "fd00::1" }.run()
+        _ = try await install(["nfs"]) { $0.options.address = "10.9.0.1" }.run()
+        let site = label.tftpboot + "/netroot-nginx.conf"
+        let written = try Files.text(site)
+        #expect(written.contains("    listen 8080;\n    listen [::]:8080;\n    server_name 10.9.0.1;\n"))
+        let image = try Files.read(label.tftpboot + "/" + BootLoaders.grubFile)
+        _ = try await install(["nfs"]) { $0.options.address = nil }.run()
+        #expect(try Files.text(label.tftpboot + "/pxelinux.cfg/default").contains(" root=nfs:10.0.2.2:"))
+        #expect(try Files.text(site) == written)
+        #expect(try Files.read(label.tftpboot + "/" + BootLoaders.grubFile) == image)
+        // Another port is another server.
+        let moved = try await install(["nfs"]) { $0.options.httpPort = 81 }.run()
+        #expect(moved.notes.contains { $0.contains("10.0.2.2") })
+        #expect(try Files.text(site).contains("    listen 81;\n    server_name 10.9.0.1;\n"))
+    }
+
+    @Test func theAddressOfASite() throws {
+        for text in ["10.9.0.1", "boot.example.org", "fd00::1"] {
+            let address = try ServerAddress(parsing: text)
+            #expect(
+                NginxConfig.address(ofSite: try NginxConfig.site(root: "/r", address: address, port: 80)) == address)
+        }
+        #expect(NginxConfig.address(ofSite: "") == nil)
+        #expect(
+            NginxConfig.address(ofSite: "server_name ;\n") == nil
+                && NginxConfig.address(ofSite: "server_name a/b;\n") == nil)
+    }
 }

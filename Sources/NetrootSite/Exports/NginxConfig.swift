@@ -11,14 +11,19 @@ public enum NginxConfig {
     /// Only what netroot writes is served: boot files, images and iPXE's scripts. Who may have a label's files, and
     /// where its image is, the label's own file says.
     /// - Throws: `SharedConfigError.badValue`.
-    /// - Parameter address: the server's, as clients name it in their requests.
-    public static func site(root: String, address: ServerAddress, port: Int) throws(SharedConfigError) -> String {
-        // A machine without IPv6 could not listen there, and nginx would not start.
-        let six = address.isIPv6 ? "\n    listen [::]:\(port);" : ""
+    /// - Parameters:
+    ///   - address: the server's, as clients name it in their requests.
+    ///   - before: the text that an earlier install wrote; clients of its label may still come by IPv6.
+    static func site(
+        root: String, address: ServerAddress, port: Int, before: String = ""
+    ) throws(SharedConfigError) -> String {
+        // Not everywhere: a machine without IPv6 could not listen there, and nginx would not start.
+        let six = "    listen [::]:\(port);\n"
         return """
             # Written by netroot at each install.
             server {
-                listen \(port);\(six)
+                listen \(port);
+            \(address.isIPv6 || before.contains(six) ? six : "")\
                 server_name \(address.beforeColon);
                 root \(try quoted(root));
                 default_type application/octet-stream;
@@ -34,13 +39,26 @@ public enum NginxConfig {
             """
     }
 
+    /// The address in a text of `site`; nil where there is none.
+    static func address(ofSite text: String) -> ServerAddress? {
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count == 2, words[0] == "server_name", words[1].last == ";" else { continue }
+            // One that an older netroot let through counts for nothing.
+            do throws(ServerAddressError) { return try ServerAddress(parsing: String(words[1].dropLast())) } catch {
+                return nil
+            }
+        }
+        return nil
+    }
+
     /// The name, in a label's directory of boot files, of what `label` renders.
     static let labelFile = "label.nginx"
 
     /// Who may have a label's files, addresses and networks, `*` for everybody; and the image that its HTTP entry names.
     /// The image is not in the TFTP root: a TFTP server asks nobody who he is.
     /// - Throws: `SharedConfigError.badValue`.
-    public static func label(
+    static func label(
         _ label: String, clients: [String], image: (url: String, path: String)?
     ) throws(SharedConfigError) -> String {
         var rules = ""
