@@ -35,6 +35,11 @@ public struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
                 throw wrong(
                     "is a link-local address, which means nothing without a zone", "give a global or unique local one")
             }
+            if bytes.starts(with: [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF]),
+                let four = Self.text(Array(bytes.suffix(4)), AF_INET)
+            {
+                throw wrong("is an IPv4 address in the form of IPv6", "write \(four)")
+            }
             (description, isIPv6) = (short, true)
             return
         }

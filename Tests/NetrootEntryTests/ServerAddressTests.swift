@@ -28,7 +28,7 @@ import Testing
         ("fd00:::1", "not an IPv6 address"),
         ("fd00::g", "not an IPv6 address"), ("[10.1.0.1]", "not an IPv6 address"), ("[fd00::1", "not an IPv6 address"),
         ("boot example", "neither"), ("-boot", "neither"), ("boot..org", "neither"), ("a,b", "neither"),
-        ("a$(b)", "neither"),
+        ("a$(b)", "neither"), ("::ffff:10.1.0.1", "write 10.1.0.1"),
     ])
     func mistakes(text: String, words: String) throws {
         let error = try #require(throws: ServerAddressError.self) { try ServerAddress(parsing: text) }
