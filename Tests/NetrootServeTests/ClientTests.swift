@@ -34,6 +34,27 @@ extension ServerTests {
             }
         }
 
+        /// A server on `::` takes IPv4 too, and sees such a client as it is asked for in `AddressRangeTests`.
+        @Test func iPv4ByASocketOfIPv6() async throws {
+            try #require(FileManager.default.fileExists(atPath: "/proc/net/if_inet6"), "this kernel has no IPv6")
+            let tree = try TestTree.sample()
+            let shown = "::ffff:127.0.0.1"
+            for isIn in [true, false] {
+                let accepts: @Sendable (String) -> Bool = { ($0 == shown) == isIn }
+                try await withServer([tree.export()], address: "::", accepts: accepts) { server in
+                    let target = NFSTarget(host: "127.0.0.1", port: server.port, path: "/x")
+                    let probe = NFSProbe(target: target, localTree: tree.path, timeoutSeconds: 5)
+                    if isIn {
+                        let report = try probe.run()
+                        #expect(report.passed)
+                    } else {
+                        #expect(throws: ServeError.self) { _ = try probe.run() }
+                    }
+                    #expect((server.statistics.connectionsRefused == 0) == isIn)
+                }
+            }
+        }
+
         @Test func overIPv6() async throws {
             try #require(FileManager.default.fileExists(atPath: "/proc/net/if_inet6"), "this kernel has no IPv6")
             let tree = try TestTree.sample()
