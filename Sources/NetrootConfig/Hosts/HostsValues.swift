@@ -238,7 +238,8 @@ struct HostsValues {
         // Such a root keeps the ID of its first boot, and its initramfs writes nothing into it.
         if kind == .stable, try boolean(.rw) {
             throw error(
-                .machineID, "'stable' needs the overlay, which a label with RW = Y has not", "remove one of the two")
+                .machineID, "'stable' needs the overlay, which a label with RW = Y does not have",
+                "remove one of the two")
         }
         return kind
     }
