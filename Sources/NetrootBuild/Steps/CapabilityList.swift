@@ -23,7 +23,7 @@ struct CapabilityList: Sendable {
         return (
             bytes,
             "warning: \(count) \(count == 1 ? "file has" : "files have") capabilities (/\(FileCapabilities.path)), "
-                + "which are lost by \(transport.name): the root has no setcap to restore them; add \(package)"
+                + "which are lost by \(transport.name): the root has no setcap to restore them; add \(package) to the recipe"
         )
     }
 
