@@ -77,10 +77,15 @@ extension Install {
     private func addNginx(to plan: inout InstallPlan, current: Generation) throws {
         let path = "\(label.tftpboot)/netroot/\(label.name)/\(NginxConfig.labelFile)"
         // Names that only exports(5) knows hold for NFS: what HTTP was told before stays, and an image is not offered.
-        let known = options.offeredTo.allSatisfy { $0 == "*" || AddressRange($0) != nil }
+        let known = options.clients.allSatisfy { $0 == "*" || AddressRange($0) != nil }
         if known || servesOverHTTP {
-            let config = try NginxConfig.label(label.name, clients: options.offeredTo, image: try httpImage(current))
-            try plan.write(path, Array(config.utf8))
+            let image = try httpImage(current)
+            try plan.write(
+                path, Array(try NginxConfig.label(label.name, clients: options.clients, image: image).utf8))
+            // Without an address it is for QEMU, which has an nginx of its own.
+            if image != nil, options.clients.isEmpty, options.address != nil {
+                plan.note("nginx gives the image of \(label.name) to nobody; say with --client who may have it")
+            }
         } else if !Files.exists(path) {
             try plan.write(path, Array(try NginxConfig.label(label.name, clients: ["*"], image: nil).utf8))
             plan.note(

@@ -98,7 +98,7 @@ extension BootTests {
     func theInstalledHTTPEntryBootsByIPXEsMenu() async throws {
         let site = try await Site.shared.value
         let port = 18_080
-        try await site.run("installhttp", "debian12", "--http-port", "\(port)")
+        try await site.run("installhttp", "debian12", "--http-port", "\(port)", "--client", "any")
         try Files.replace(
             site.folder + "/nginx.conf",
             with: Array(

@@ -70,6 +70,8 @@ import Testing
         #expect(entry.contains("kernel http://10.1.0.1/netroot/a/1/vmlinuz "))
         let own = "tftpboot/netroot/a/label.nginx"
         let alias = "location = /netroot/a/1/root.squashfs {\n    alias \"\(generation.image)\";"
+        #expect(try text(own).contains("\(alias)\n    deny all;"), "nobody has said who may have it")
+        _ = try await install("installhttp", "a", "--client", "any")
         #expect(try text(own).contains("\(alias)\n    allow all;"))
         #expect(!Files.exists(tftp + "/netroot/a/1/root.squashfs"), "a TFTP server would give it to all")
         let site = try text("tftpboot/netroot-nginx.conf")

@@ -143,6 +143,21 @@ import Testing
         #expect(!named2.contains { $0.contains("nginx") })
     }
 
+    /// nginx may be told of the TFTP root later, by the install of another label.
+    @Test func anImageIsNobodysUntilSomebodySaysWhose() async throws {
+        let rules = label.tftpboot + "/netroot/a/label.nginx"
+        let image = "alias \"\(label.netroot)/generations/1/root.squashfs\";\n    "
+        let first = try await install(["http"]) { $0.options.address = "10.9.0.1" }.run()
+        #expect(first.notes.contains { $0.contains("the image of a to nobody") && $0.contains("--client") })
+        #expect(try Files.text(rules).contains("location /netroot/a/ {\n    allow all;\n}"))
+        #expect(try Files.text(rules).contains(image + "deny all;\n}"))
+        let said = try await install(["nfs"]) { $0.options.setClients(["10.9.0.0/16"]) }.run()
+        #expect(try Files.text(rules).contains(image + "allow 10.9.0.0/16;\n    deny all;\n}"))
+        #expect(!said.notes.contains { $0.contains("nobody") })
+        _ = try await install(["nfs"]) { $0.options.setClients(["any"]) }.run()
+        #expect(try Files.text(rules).contains(image + "allow all;\n}"))
+    }
+
     @Test func netrootsOwnServerNeedsNoExportOfNFSD() async throws {
         let kernel = try install(["nfs"]) {
             $0.system = true

@@ -55,20 +55,27 @@ public enum NginxConfig {
     /// The name, in a label's directory of boot files, of what `label` renders.
     static let labelFile = "label.nginx"
 
-    /// Who may have a label's files, addresses and networks, `*` for everybody; and the image that its HTTP entry names.
-    /// The image is not in the TFTP root: a TFTP server asks nobody who he is.
+    /// Who may have a label's files, and the image that its HTTP entry names. The image is not in the TFTP root: a TFTP
+    /// server asks nobody who he is.
+    /// - Parameter clients: addresses and networks, `*` for everybody. None, as long as nobody has said who it is:
+    ///   everybody gets kernel and initramfs, as by TFTP, and nobody the image, since an install of another label may
+    ///   tell nginx of the TFTP root.
     /// - Throws: `SharedConfigError.badValue`.
     static func label(
         _ label: String, clients: [String], image: (url: String, path: String)?
     ) throws(SharedConfigError) -> String {
-        var rules = ""
-        for client in clients where client != "*" { rules += "    allow \(try checked(client: client));\n" }
-        rules += clients.contains("*") ? "    allow all;\n" : "    deny all;\n"
-        var text = "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(rules)}\n"
+        let files = try rules(for: clients.isEmpty ? ["*"] : clients)
+        var text = "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(files)}\n"
         if let image {
-            text += "location = /\(image.url) {\n    alias \(try quoted(image.path));\n\(rules)}\n"
+            text += "location = /\(image.url) {\n    alias \(try quoted(image.path));\n\(try rules(for: clients))}\n"
         }
         return text
+    }
+
+    private static func rules(for clients: [String]) throws(SharedConfigError) -> String {
+        var rules = ""
+        for client in clients where client != "*" { rules += "    allow \(try checked(client: client));\n" }
+        return rules + (clients.contains("*") ? "    allow all;\n" : "    deny all;\n")
     }
 
     /// A whole configuration for a server of our own on loopback: in the foreground, one process, files in a directory.
