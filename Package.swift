@@ -130,6 +130,6 @@ let package = Package(
                 "netroot", "NetrootEntry", "NetrootStore", "NetrootTree", "NetrootImage", "NetrootConfig",
                 "NetrootSystem", "TestSupport",
             ], exclude: ["Golden"]),
-        tests("BootTests", ["NetrootRun", "NetrootSystem", "TestSupport"], exclude: ["console.exp"]),
+        tests("BootTests", ["NetrootRun", "NetrootSystem", "TestSupport"], exclude: ["console.exp", "vlan-trunk"]),
     ]
 )
