@@ -159,6 +159,7 @@ wait_for_what() (
     what='an address' servers='' links='' named=''
     case " $(getargs ip=) " in
         *dhcp* | *[\ :]on[\ :]* | *[\ :]any[\ :]* | '  ') what='a DHCP server' ;;
+        *either6*) what='a router or a DHCP server' ;;
         *auto6*) what='a router' ;;
     esac
     for name in $(wait_interfaces); do
