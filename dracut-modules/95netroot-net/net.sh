@@ -50,16 +50,11 @@ net_hostname() {
         || net_choose_name /run/netroot /sys/class/net /proc/sys/kernel/hostname "$(net_first_interface)"
     [ -e /run/netroot/name ] || return 0
     read -r net_short net_long net_dev net_kind < /run/netroot/name
+    if [ "$1" = overlay ] && ! net_set_hostname "$NEWROOT" "$net_kind"; then
+        rootovl_say "WARNING: /etc/hostname of the root cannot be written"
+    fi
     rootovl_say "the host name is $net_short"
     [ "$1" = overlay ] || return 0
-    net_path=$(rootovl_resolve "$NEWROOT" /etc/hostname) || net_path=/etc/hostname
-    net_own='' net_domain=${net_long#"$net_short"}
-    net_domain=${net_domain#.}
-    [ ! -e "$NEWROOT$net_path" ] || read -r net_own < "$NEWROOT$net_path"
-    if [ "$net_kind" != mac ] || ! net_split_name "$net_own" "$net_domain"; then
-        rm -f "$NEWROOT/etc/hostname"
-        echo "$net_short" > "$NEWROOT/etc/hostname"
-    fi
     if ! net_path=$(rootovl_resolve "$NEWROOT" /etc/hosts) \
         || ! net_hosts "$NEWROOT$net_path" /run/netroot/hosts "$(net_address "$net_dev")" "$net_short" "$net_long"; then
         rootovl_say "WARNING: /etc/hosts of the root cannot be written"

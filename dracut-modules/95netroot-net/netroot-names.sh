@@ -1,18 +1,19 @@
 #!/bin/sh
 # shellcheck disable=SC2034,SC2154  # net_kept is netroot-net.sh's, net_dhcp_ntp net.sh's
 # Functions for the name of the machine: from ip=, from DHCP, or from its MAC address. The host name is the short name;
-# the long one has the domain too. Sourcing has no side effects, so they can be tested anywhere. Needs netroot-net.sh.
+# the long one has the domain too. Sourcing has no side effects, so they can be tested anywhere. Needs rootovl-lib.sh and
+# netroot-net.sh.
 
 # net_split_name NAME DOMAIN: sets net_short to the host name in NAME, and net_long to it with the domain of NAME, or
-# else DOMAIN, if they make a domain name. Fails if NAME is none that a machine should have.
+# else DOMAIN, if they make a domain name. Fails if NAME is none that a machine should have, and then sets neither.
 net_split_name() {
     net_name=${1%.}
     case $net_name in
         '' | localhost | localhost.* | localhost[46] | localhost[46].* | *[!A-Za-z0-9_.-]*) return 1 ;;
     esac
     if net_is_ipv4 "$net_name"; then return 1; fi
+    net_is_label "${net_name%%.*}" || return 1
     net_short=${net_name%%.*} net_domain=${2%.}
-    net_is_label "$net_short" || return 1
     case $net_name in *.*) net_domain=${net_name#*.} ;; esac
     net_long=$net_short
     if net_is_domain "$net_short.$net_domain"; then net_long=$net_short.$net_domain; fi
@@ -110,6 +111,17 @@ net_choose_name() {
         return 0
     fi
     echo "$net_short" > "$3" && echo "$net_short $net_long $4 $net_kind" > "$1/name"
+}
+
+# net_set_hostname ROOT KIND: writes net_short into /etc/hostname of ROOT. If KIND is mac and the root has a name of its
+# own, that stays, and net_short and net_long become it.
+net_set_hostname() {
+    net_path=$(rootovl_resolve "$1" /etc/hostname) || net_path=/etc/hostname
+    net_own='' net_domain=${net_long#"$net_short"}
+    net_domain=${net_domain#.}
+    [ ! -f "$1$net_path" ] || read -r net_own < "$1$net_path" || :
+    if [ "$2" = mac ] && net_split_name "$net_own" "$net_domain"; then return 0; fi
+    rm -f "$1/etc/hostname" && echo "$net_short" > "$1/etc/hostname"
 }
 
 # net_hosts FILE COPY ADDRESS SHORT LONG: gives the machine's name its address in FILE, a hosts(5), by way of COPY. Lines
