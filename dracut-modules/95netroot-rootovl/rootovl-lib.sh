@@ -1,17 +1,32 @@
 #!/bin/sh
 # Functions of dracut's hook rootovl.sh. Sourcing has no side effects, so they can be tested anywhere.
 
-# Every message on the console begins with "rootovl: ". /dev/kmsg reaches all consoles, and dmesg.
+# rootovl_tell PRIORITY TEXT: writes one line to all consoles, and dmesg. It begins with "rootovl: ". The kernel refuses a
+# line of more than 976 bytes, and would take each line of a text for a message of its own, with another priority.
+rootovl_tell() {
+    rootovl_text=$2
+    [ "${#rootovl_text}" -le 900 ] || rootovl_text=$(printf '%.900s ...' "$rootovl_text")
+    while :; do
+        case $rootovl_text in
+            *"$rootovl_newline"*) rootovl_text="${rootovl_text%%"$rootovl_newline"*}; ${rootovl_text#*"$rootovl_newline"}" ;;
+            *) break ;;
+        esac
+    done
+    printf '<%s>rootovl: %s\n' "$1" "$rootovl_text" > /dev/kmsg
+}
+rootovl_newline='
+'
+
 rootovl_say() {
-    echo "<29>rootovl: $*" > /dev/kmsg
+    rootovl_tell 29 "$*"
 }
 
 # Prints the reason on the console as the last thing that happens. There is no shell that hides it, unless rd.shell asks
 # for one, and no loop that scrolls it away. With panic=SECONDS on the kernel command line it reboots, as after a kernel
 # panic.
 rootovl_die() {
-    echo "<24>rootovl: FATAL: $*" > /dev/kmsg
-    echo "<24>rootovl: this machine stops here" > /dev/kmsg
+    rootovl_tell 24 "FATAL: $*"
+    rootovl_tell 24 "this machine stops here"
     if getargbool 0 rd.shell; then
         emergency_shell -n rootovl "rootovl: FATAL: $*"
     fi
