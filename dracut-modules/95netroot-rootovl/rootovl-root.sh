@@ -90,12 +90,17 @@ rootovl_machine_id() (
     echo "$id"
 )
 
-# rootovl_boot_mac BOOTIF: prints the MAC address of the interface that the machine booted from: PXELINUX's BOOTIF=, whose
-# first field is the hardware type, or that of the first interface with an address.
+# rootovl_boot_mac BOOTIF: prints the MAC address of the interface that the machine booted from: the loader's BOOTIF=,
+# whose first field may be the hardware type (PXELINUX and iPXE write it with hyphens, GRUB with colons), or that of the
+# first interface with an address.
 rootovl_boot_mac() (
-    case $1 in
-        ??-??-??-??-??-??-??)
-            printf '%s\n' "${1#??-}" | tr - :
+    mac=$(printf '%s' "$1" | tr - :)
+    case $mac in
+        ??:??:??:??:??:??:??) mac=${mac#??:} ;;
+    esac
+    case $mac in
+        ??:??:??:??:??:??)
+            echo "$mac"
             exit 0
             ;;
     esac
@@ -103,6 +108,18 @@ rootovl_boot_mac() (
         read -r _ device _ || exit 1
         cat "/sys/class/net/${device%%@*}/address"
     }
+)
+
+# rootovl_identity_file ROOT: prints where /etc/machine-id of ROOT is: in ROOT, or in the /run that the running system
+# takes over. Makes its directory.
+rootovl_identity_file() (
+    file=$(rootovl_resolve "$1" /etc/machine-id) || { echo "/etc/machine-id: too many symlinks" >&2; exit 1; }
+    case $file in
+        /run/*) ;;
+        *) file=$1$file ;;
+    esac
+    mkdir -p "${file%/*}" || exit 1
+    echo "$file"
 )
 
 # rootovl_container_storage ROOT: prints the directories in which the container runtimes of ROOT keep their images.

@@ -71,9 +71,9 @@ rootovl_restore_capabilities() {
 rootovl_identify() {
     rootovl_kind=$(getarg rd.netroot.machineid=) || return 0
     [ "$rootovl_kind" = stable ] || rootovl_die "rd.netroot.machineid=$rootovl_kind is not 'stable'"
-    rootovl_file=$(rootovl_resolve "$NEWROOT" /etc/machine-id) || rootovl_die "/etc/machine-id: too many symlinks"
-    if [ -s "$NEWROOT$rootovl_file" ]; then
-        read -r rootovl_id < "$NEWROOT$rootovl_file"
+    rootovl_file=$(rootovl_identity_file "$NEWROOT" 2>&1) || rootovl_die "/etc/machine-id cannot be written: $rootovl_file"
+    if [ -s "$rootovl_file" ]; then
+        read -r rootovl_id < "$rootovl_file"
         if [ "$rootovl_id" != uninitialized ]; then
             rootovl_say "the machine ID is the one that the root has"
             return 0
@@ -81,7 +81,7 @@ rootovl_identify() {
     fi
     if rootovl_seed=$(rootovl_machine_seed /sys/class/dmi/id/product_uuid "$(rootovl_boot_mac "$(getarg BOOTIF=)")") \
         && rootovl_id=$(rootovl_machine_id "$rootovl_seed"); then
-        echo "$rootovl_id" > "$NEWROOT$rootovl_file" || rootovl_die "/etc/machine-id cannot be written"
+        echo "$rootovl_id" > "$rootovl_file" || rootovl_die "/etc/machine-id cannot be written"
         rootovl_say "the machine ID comes from the ${rootovl_seed%% *} of this machine"
     else
         rootovl_say "WARNING: no machine ID: this machine has neither a UUID of its own nor a MAC address"
