@@ -1,7 +1,7 @@
 #!/bin/sh
 # dracut hook (initqueue/online, the first), for an interface that has its address. It runs before the root is mounted.
 # See ../README.md. Sourced by dracut's init, or by its initqueue, with the interface as argument.
-# shellcheck disable=SC1091
+# shellcheck disable=SC1091,SC2154  # net_expiry is net_read_state's
 
 type getargs > /dev/null 2>&1 || . /lib/dracut-lib.sh
 type rootovl_say > /dev/null 2>&1 || . /lib/rootovl-lib.sh
@@ -12,8 +12,10 @@ net_from_networkmanager() {
     read -r net_index < "/sys/class/net/$1/ifindex" && [ -e "/run/NetworkManager/devices/$net_index" ] || return 0
     net_read_state "/run/NetworkManager/devices/$net_index"
     net_check_options
-    [ -z "$net_refused" ] || rootovl_say "DHCP on $1: not plain, and so ignored:$net_refused"
     net_write_options "/tmp/dhclient.$1.dhcpopts"
+    # dracut 106 comes here twice a second for as long as a server is waited for. The lease began when it was new.
+    net_is_new "/run/netroot/seen/$1" "$net_leased/$net_expiry/${new_ip_address-}/$net_refused" || return 0
+    [ -z "$net_refused" ] || rootovl_say "DHCP on $1: not plain, and so ignored:$net_refused"
     [ -n "$net_leased" ] || return 0
     net_write_record /run/netroot/lease /sys/class/net "$1" \
         || rootovl_say "DHCP on $1: the lease cannot be recorded for its renewal"

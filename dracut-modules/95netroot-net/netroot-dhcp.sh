@@ -196,11 +196,11 @@ net_write_routes() {
 }
 
 # net_read_state FILE: sets the options from the file that NetworkManager keeps about an interface
-# (/run/NetworkManager/devices/INDEX), net_leased to yes if it has a lease, and net_client to the identifier that it sent,
-# as hexadecimal.
+# (/run/NetworkManager/devices/INDEX), net_leased to yes if it has a lease, net_expiry to the second of the wall clock when
+# that ends, and net_client to the identifier that it sent, as hexadecimal.
 # shellcheck disable=SC2034  # net-online.sh asks for net_leased
 net_read_state() {
-    net_leased='' net_client=''
+    net_leased='' net_client='' net_expiry=''
     for net_name in $net_options; do unset -v "new_$net_name"; done
     while IFS= read -r net_line || [ -n "$net_line" ]; do
         net_key=${net_line%%=*}
@@ -210,10 +210,20 @@ net_read_state() {
             next-server) net_key=next_server ;;
         esac
         net_key=${net_key#dhcp4.}
-        [ "$net_key" != dhcp_client_identifier ] || net_hexadecimal "${net_line#*=}"
+        case $net_key in
+            dhcp_client_identifier) net_hexadecimal "${net_line#*=}" ;;
+            expiry) ! net_is_number "${net_line#*=}" 9999999999 || net_expiry=${net_line#*=} ;;
+        esac
         case $net_key in *[!a-z0-9_]*) continue ;; esac
         case " $net_options " in *" $net_key "*) eval "new_$net_key=\${net_line#*=}" ;; esac
     done < "$1"
+}
+
+# net_is_new FILE TEXT: whether FILE does not have this text yet. Then it has.
+net_is_new() {
+    net_line=
+    [ ! -e "$1" ] || read -r net_line < "$1" || :
+    [ "$net_line" != "$2" ] && mkdir -p "${1%/*}" && echo "$2" > "$1"
 }
 
 # net_hexadecimal BYTES: sets net_client to bytes that are written as 01:52:54, or to nothing.
