@@ -18,7 +18,7 @@ installkernel() {
 
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
-    inst_multiple cat cp ip mkdir modprobe mount readlink rm sha256sum sleep tr umount
+    inst_multiple cat chmod chown cp ip mkdir modprobe mount readlink rm sha256sum sleep tr umount
     # Only a root with file capabilities needs it; the build says so if it is missing then.
     inst_multiple -o setcap
     inst_simple "$moddir/rootovl-lib.sh" "/lib/rootovl-lib.sh"
