@@ -156,6 +156,14 @@ net_has_own_time() (
     exit 1
 )
 
+# net_reads_sources FILE: whether a chrony.conf reads /run/chrony-dhcp.
+net_reads_sources() (
+    while read -r word name _ || [ -n "$word" ]; do
+        case $word:${name%/} in sourcedir:/run/chrony-dhcp | sourcedir:/var/run/chrony-dhcp) exit 0 ;; esac
+    done < "$1"
+    exit 1
+)
+
 # net_set_time ROOT RUN SERVERS: hands time servers to the time daemons that the root has. An image that has its own
 # servers keeps them. Sets net_told. It writes into RUN only.
 net_set_time() {
@@ -167,7 +175,8 @@ net_set_time() {
         net_told="$net_told systemd-timesyncd"
     fi
 
-    # chrony of Debian and of Fedora reads this directory, in addition to the servers of its own configuration.
+    # chrony of Debian and of Fedora reads this directory, in addition to the servers of its own configuration. Arch's does
+    # not, and nobody must be told that it does.
     net_run=$2 net_root=$1
     # shellcheck disable=SC2086
     set -- $3
@@ -178,6 +187,7 @@ net_set_time() {
     for net_path in /etc/chrony/chrony.conf /etc/chrony.conf; do
         net_path=$(rootovl_resolve "$net_root" "$net_path") || continue
         if [ ! -f "$net_root$net_path" ] || net_has_own_time "$net_root$net_path"; then continue; fi
+        net_reads_sources "$net_root$net_path" || continue
         net_write_lines "$net_run/chrony-dhcp/netroot.sources" "$@" || return 1
         net_told="$net_told chrony"
     done
