@@ -55,8 +55,8 @@ net_hostname() {
     fi
     rootovl_say "the host name is $net_short"
     [ "$1" = overlay ] || return 0
-    if ! net_path=$(rootovl_resolve "$NEWROOT" /etc/hosts) \
-        || ! net_hosts "$NEWROOT$net_path" /run/netroot/hosts "$(net_address "$net_dev")" "$net_short" "$net_long"; then
+    if ! net_path=$(rootovl_place "$NEWROOT" /etc/hosts) \
+        || ! net_hosts "$net_path" /run/netroot/hosts "$(net_address "$net_dev")" "$net_short" "$net_long"; then
         rootovl_say "WARNING: /etc/hosts of the root cannot be written"
     fi
 }

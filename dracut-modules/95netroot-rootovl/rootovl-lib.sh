@@ -87,6 +87,17 @@ rootovl_resolve() (
     printf '%s\n' "${done:-/}"
 )
 
+# rootovl_place ROOT PATH: prints where PATH of the running system is now: in ROOT, or in the /run that it takes over, which
+# hides that of ROOT.
+rootovl_place() (
+    path=$(rootovl_resolve "$1" "$2") || { echo "$2: too many symlinks" >&2; exit 1; }
+    case $path in
+        /run/*) ;;
+        *) path=$1$path ;;
+    esac
+    printf '%s\n' "$path"
+)
+
 # rootovl_copy FROM ROOT PATH: copies the contents of the directory FROM, including dotfiles, into PATH of ROOT, with
 # mode, owner, times and symlinks. A directory laid over a symlink goes into the symlink's target. A directory that
 # exists keeps its own mode and owner. A file replaces a file or a symlink, but never a directory. Reports errors on

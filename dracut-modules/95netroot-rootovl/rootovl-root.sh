@@ -110,18 +110,6 @@ rootovl_boot_mac() (
     }
 )
 
-# rootovl_identity_file ROOT: prints where /etc/machine-id of ROOT is: in ROOT, or in the /run that the running system
-# takes over. Makes its directory.
-rootovl_identity_file() (
-    file=$(rootovl_resolve "$1" /etc/machine-id) || { echo "/etc/machine-id: too many symlinks" >&2; exit 1; }
-    case $file in
-        /run/*) ;;
-        *) file=$1$file ;;
-    esac
-    mkdir -p "${file%/*}" || exit 1
-    echo "$file"
-)
-
 # rootovl_container_storage ROOT: prints the directories in which the container runtimes of ROOT keep their images.
 rootovl_container_storage() (
     root=$1 found=

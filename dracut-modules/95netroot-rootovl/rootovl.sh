@@ -71,7 +71,8 @@ rootovl_restore_capabilities() {
 rootovl_identify() {
     rootovl_kind=$(getarg rd.netroot.machineid=) || return 0
     [ "$rootovl_kind" = stable ] || rootovl_die "rd.netroot.machineid=$rootovl_kind is not 'stable'"
-    rootovl_file=$(rootovl_identity_file "$NEWROOT" 2>&1) || rootovl_die "/etc/machine-id cannot be written: $rootovl_file"
+    rootovl_file=$(rootovl_place "$NEWROOT" /etc/machine-id 2>&1) \
+        || rootovl_die "/etc/machine-id cannot be written: $rootovl_file"
     if [ -s "$rootovl_file" ]; then
         read -r rootovl_id < "$rootovl_file"
         if [ "$rootovl_id" != uninitialized ]; then
@@ -81,7 +82,8 @@ rootovl_identify() {
     fi
     if rootovl_seed=$(rootovl_machine_seed /sys/class/dmi/id/product_uuid "$(rootovl_boot_mac "$(getarg BOOTIF=)")") \
         && rootovl_id=$(rootovl_machine_id "$rootovl_seed"); then
-        echo "$rootovl_id" > "$rootovl_file" || rootovl_die "/etc/machine-id cannot be written"
+        mkdir -p "${rootovl_file%/*}" && echo "$rootovl_id" > "$rootovl_file" \
+            || rootovl_die "/etc/machine-id cannot be written"
         rootovl_say "the machine ID comes from the ${rootovl_seed%% *} of this machine"
     else
         rootovl_say "WARNING: no machine ID: this machine has neither a UUID of its own nor a MAC address"
@@ -165,10 +167,12 @@ rootovl_find_init() {
 
 # Both layers stay visible in the running system.
 rootovl_show_layers() {
-    mkdir -p "$NEWROOT/live/image" "$NEWROOT/live/cow" \
-        && mount --bind /run/netroot/image "$NEWROOT/live/image" \
-        && mount -o remount,bind,ro "$NEWROOT/live/image" \
-        && mount --bind /run/netroot/tmpfs/upper "$NEWROOT/live/cow" \
+    # A /live that is a symlink leads out of the root here, and then to a directory that goes with the initramfs.
+    rootovl_live=$(rootovl_place "$NEWROOT" /live) \
+        && mkdir -p "$rootovl_live/image" "$rootovl_live/cow" \
+        && mount --bind /run/netroot/image "$rootovl_live/image" \
+        && mount -o remount,bind,ro "$rootovl_live/image" \
+        && mount --bind /run/netroot/tmpfs/upper "$rootovl_live/cow" \
         && umount /run/netroot/image \
         && umount /run/netroot/tmpfs \
         || rootovl_die "the layers cannot be mounted at /live/image and /live/cow"
