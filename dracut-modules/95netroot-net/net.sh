@@ -100,8 +100,10 @@ net_time() {
 
 # net_keep_address DEVICE ADDRESS FLAGS: the address of ip -o addr stays for good, whatever becomes of its lease.
 net_keep_address() {
+    net_dynamic=
     case $3 in
         *' dynamic '*)
+            net_dynamic=yes
             if ! ip addr change "$2" dev "$1" valid_lft forever preferred_lft forever; then
                 rootovl_say "WARNING: $2 of $1 cannot be kept and will expire"
                 return
@@ -110,10 +112,8 @@ net_keep_address() {
     esac
     if net_lease=$(net_recorded "/run/netroot/lease/$1" "${2%/*}"); then
         rootovl_say "$2 of $1 comes from DHCP and stays for good; its lease of $net_lease s is recorded for renewal"
-    else
-        case $3 in
-            *' dynamic '*) rootovl_say "$2 of $1 comes from the network and stays for good; nobody renews it" ;;
-        esac
+    elif [ -n "$net_dynamic" ] || net_was_lent "/tmp/dhclient.$1.dhcpopts" "${2%/*}"; then
+        rootovl_say "$2 of $1 comes from the network and stays for good; nobody renews it"
     fi
 }
 

@@ -64,3 +64,14 @@ net_recorded() {
     done < "$1"
     [ "$net_found" = "$2" ] && echo "$net_seconds"
 }
+
+# net_was_lent FILE ADDRESS: whether FILE, dhclient's options as dracut keeps them, has the address, IPv4 or IPv6.
+net_was_lent() {
+    [ -e "$1" ] || return 1
+    while IFS= read -r net_line; do
+        case $net_line in
+            "new_ip_address=$2" | "new_ip_address='$2'" | "new_ip6_address=$2" | "new_ip6_address='$2'") return 0 ;;
+        esac
+    done < "$1"
+    return 1
+}
