@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installed as /sbin/dhclient-script, before dracut's own, which is beside it as dhclient-script-dracut. dhclient runs it
-# with what the DHCP server said in variables. It forgets what is not known and plain, records the lease, the name and the
-# routes, and continues as dracut's script. That is a new shell: dracut's writes the output of set into a file that it sources, and variables
-# of this shell have held what the server said. See ../README.md.
+# Installed as /sbin/dhclient-script, before dracut's own, which is beside it as dhclient-script-dracut. dhclient runs
+# it with what the DHCP server said in variables. It forgets what is not known and plain, records the lease, the name
+# and the routes, and continues as dracut's script. That is a new shell: dracut's writes the output of set into a file
+# that it sources, and variables of this shell have held what the server said. See ../README.md.
 # shellcheck disable=SC1091,SC2154
 
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

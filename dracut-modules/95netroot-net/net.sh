@@ -123,6 +123,13 @@ net_interface() {
     ip -o addr show scope global | while read -r _ net_dev _ net_addr net_rest; do
         net_dev=${net_dev%%@*}
         net_keep_address "$net_dev" "$net_addr" "$net_rest"
+        case $net_addr in
+            *:*)
+                for net_router in $(net_keep_router "$net_dev"); do
+                    rootovl_say "$net_router stays the IPv6 router of $net_dev for good"
+                done
+                ;;
+        esac
 
         # With the interfaces below it, which carry it.
         for net_below in $(net_devices /sys/class/net "$net_dev"); do

@@ -19,6 +19,19 @@ net_hardware_address() (
     read -r mac < "$file" && echo "$mac"
 )
 
+# net_keep_router DEVICE: the IPv6 default routes of router advertisements end when no advertisement follows, and the kernel
+# takes none once systemd-networkd has the device. Adds such a route again, for good and behind all others. Prints the
+# router. Of several the kernel takes the first: routes of one metric are one.
+net_keep_router() (
+    ip -6 -o route show default dev "$1" | while read -r _ via router rest; do
+        case "$via $rest " in
+            'via '*' expires '*) ;;
+            *) continue ;;
+        esac
+        ! ip -6 route add default via "$router" dev "$1" metric 4096 2> /dev/null || echo "$router"
+    done
+)
+
 # net_leave_alone RUN DEVICE MAC: keeps network managers away from this interface of the running system. RUN is its
 # /run. The files match the MAC address, because udev may give another name. Their names sort before a site's.
 net_leave_alone() (
