@@ -13,8 +13,9 @@ depends() {
 
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
-    # Of the package rpcbind, which dracut's nfs needs anyway. Without it the first question is the mount itself.
-    inst_multiple -o rpcinfo
+    # Of the package rpcbind, which dracut's nfs needs anyway, and of the C library. Without them the first question is the
+    # mount itself.
+    inst_multiple -o getent rpcinfo
     inst_simple "$moddir/netroot-nfs.sh" "/lib/netroot-nfs.sh"
     inst_hook netroot 10 "$moddir/nfs-wait.sh"
     inst_hook initqueue/settled 20 "$moddir/nfs-failed.sh"

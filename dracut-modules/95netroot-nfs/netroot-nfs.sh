@@ -26,16 +26,23 @@ nfs_option() (
 
 # nfs_answers: whether anybody answers at nfs_server and nfs_port, with whatever it may be. Otherwise it sets wait_why.
 # It asks with the NULL procedure of NFS (RFC 1813), and a server whose port nobody named also by rpcbind. rpcinfo takes
-# addresses only: a server with a name is first asked by the mount itself.
+# addresses only. Without it, and without getent for a server with a name, the mount itself is the first to ask.
 nfs_answers() {
     command -v rpcinfo > /dev/null || return 0
     case $nfs_server in
-        *:*)
-            nfs_address=${nfs_server#\[}
-            set -- "${nfs_address%\]}" tcp6
+        *:*) nfs_address=${nfs_server#\[} nfs_address=${nfs_address%\]} ;;
+        *[!0-9.]*)
+            command -v getent > /dev/null || return 0
+            if ! nfs_address=$(nfs_resolve "$nfs_server"); then
+                wait_why="nobody knows the address of $nfs_server"
+                return 1
+            fi
             ;;
-        *[!0-9.]*) return 0 ;;
-        *) set -- "$nfs_server" tcp ;;
+        *) nfs_address=$nfs_server ;;
+    esac
+    case $nfs_address in
+        *:*) set -- "$nfs_address" tcp6 ;;
+        *) set -- "$nfs_address" tcp ;;
     esac
     nfs_asked rpcinfo -a "$1.$((${nfs_port:-2049} / 256)).$((${nfs_port:-2049} % 256))" -T "$2" 100003 3 && return 0
     [ -z "$nfs_port" ] || return 1
@@ -44,6 +51,12 @@ nfs_answers() {
     wait_why=$nfs_refused
     return 1
 }
+
+# nfs_resolve NAME: prints the first address of the name.
+nfs_resolve() (
+    said=$(timeout 10 getent ahosts "$1") || exit 1
+    echo "${said%%[!0-9A-Fa-f.:]*}"
+)
 
 # nfs_asked COMMAND...: whether rpcinfo got an answer within 5 s. "This version is not available" is one.
 nfs_asked() {
