@@ -143,7 +143,7 @@ net_routes() {
         case $net_destination in
             # Loopback; it is not the server's.
             127.*) continue ;;
-            # dracut too leaves out the router of a multicast group: some switches do not bear it.
+            # dracut too leaves out the router of a multicast group: some switches cannot handle it.
             22[4-9].* | 2[3-5][0-9].*) net_router=0.0.0.0 ;;
         esac
         if [ "$net_router" = 0.0.0.0 ]; then
