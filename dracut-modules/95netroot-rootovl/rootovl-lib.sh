@@ -21,6 +21,11 @@ rootovl_say() {
     rootovl_tell 29 "$*"
 }
 
+# For what must be seen with "quiet" on the kernel command line too.
+rootovl_warn() {
+    rootovl_tell 27 "$*"
+}
+
 # Prints the reason on the console as the last thing that happens. There is no shell that hides it, unless rd.shell asks
 # for one, and no loop that scrolls it away. With panic=SECONDS on the kernel command line it reboots, as after a kernel
 # panic.

@@ -33,9 +33,9 @@ wait_note() {
     if [ -z "$wait_since" ]; then
         mkdir -p "$wait_state"
         wait_since=$wait_now
-        rootovl_say "waiting for $2${3:+: $3}"
+        rootovl_warn "waiting for $2${3:+: $3}"
     elif [ "$((wait_now - wait_said))" -ge "$wait_interval" ]; then
-        rootovl_say "waiting for $2, since $((wait_now - wait_since)) s${3:+: $3}"
+        rootovl_warn "waiting for $2, since $((wait_now - wait_since)) s${3:+: $3}"
     else
         return 0
     fi
@@ -63,7 +63,7 @@ wait_over() {
     [ -n "$wait_since" ] || return 0
     wait_clock
     rm -f "$wait_state/$1"
-    rootovl_say "waited $((wait_now - wait_since)) s for $2"
+    rootovl_warn "waited $((wait_now - wait_since)) s for $2"
 }
 
 # wait_server WHOM COMMAND...: returns when COMMAND succeeds. COMMAND asks the server once, within a limited time. It
