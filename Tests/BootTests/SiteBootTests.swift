@@ -84,7 +84,7 @@ extension BootTests {
         let network =
             "bond=bond0:eth0,eth1:mode=active-backup,miimon=100 vlan=vlan7:bond0 net.ifnames=0 "
             + "ip=192.168.78.20::192.168.78.1:255.255.255.0:node7.example.org:vlan7:none nameserver=192.168.78.2"
-        try await SiteNetwork.with(hosts: "EXTRA_CMDLINE = \(network)") { network in
+        try await SiteNetwork.with(hosts: "MACHINE_ID = stable\nEXTRA_CMDLINE = \(network)") { network in
             let trunk = try await network.vlan(7, address: "192.168.78.1")
             _ = try await CommandRunner().capture(
                 network.site.command([
@@ -99,7 +99,7 @@ extension BootTests {
                 "192.168.78.20",
                 """
                 hostname
-                cat /etc/hosts /etc/resolv.conf /proc/cmdline
+                cat /etc/hosts /etc/resolv.conf /etc/machine-id /proc/cmdline
                 for device in eth0 eth1 bond0 vlan7; do ls /run/systemd/network/00-00-netroot-$device.network; done
                 systemctl start systemd-networkd
                 networkctl reload
