@@ -48,6 +48,10 @@ extension BootTests {
                 mv /usr/share/zoneinfo /usr/share/zoneinfo.moved && mv /usr/share/zoneinfo.moved /usr/share/zoneinfo \\
                     && echo renamed
                 sed 's/^/lease /' /run/netroot/lease/eth0
+                # With locks: mount.nfs(8) wants rpc.statd, and that wants rpcbind.
+                lower=$(sed -n 's/^\\(192.168.77.1:[^ ]*\\) .*/\\1/p' /proc/mounts | head -n 1)
+                mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,port=2049,mountport=2049 "$lower" /mnt \\
+                    && [ -x /mnt/usr/bin/env ] && echo mounted
                 echo "unit $(systemctl is-active netroot-lease)"
                 echo "failed $(systemctl --failed --no-legend)"
                 """)
@@ -55,7 +59,7 @@ extension BootTests {
             let lines = Set(facts.split(separator: "\n").map(String.init))
             for wanted in [
                 "host node1", "hosts 192.168.77.20 node1.cluster.example.org node1", "resolv nameserver 192.168.77.1",
-                "resolv nameserver 192.168.77.2", "resolv search cluster.example.org", "renamed",
+                "resolv nameserver 192.168.77.2", "resolv search cluster.example.org", "renamed", "mounted",
                 "lease address=192.168.77.20", "lease server=192.168.77.1", "lease lease=120", "unit active", "failed ",
             ] {
                 #expect(lines.contains(wanted), "not there: \(wanted)")
@@ -167,7 +171,7 @@ extension BootTests {
             try await network.install("debian13", "nfs")
             let dnsmasq = try await network.dnsmasq(
                 """
-                dhcp-range=192.168.77.100,192.168.77.199,12h
+                dhcp-range=192.168.77.100,192.168.77.199,2m
                 dhcp-host=\(SiteNetwork.macs[0]),192.168.77.40
                 \(Self.hostile)
                 dhcp-option-force=12,"\(long)"
@@ -198,6 +202,7 @@ extension BootTests {
             #expect(lines.contains { $0.hasPrefix("SystemNTPServers=192.168.77.1 192.168.77.3") })
             #expect(facts.contains("10.99.0.0/16 via 192.168.77.7 dev"))
             #expect(lines.contains("active") && !lines.contains("evil"))
+            try await network.wait(forAcknowledgements: try network.acknowledgements() + 1, seconds: 100)
             for daemon in [machine.qemu, serve, dnsmasq] { await daemon.stop() }
         }
     }
