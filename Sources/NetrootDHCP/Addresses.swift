@@ -82,7 +82,7 @@ public struct HardwareAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// Decimal numbers of a text that is not trusted: digits and nothing else.
 enum Decimal {
-    /// - Returns: nil where it is no number, has a leading zero, or is greater than `limit`.
+    /// - Returns: nil where it is not a number, has a leading zero, or is greater than `limit`.
     static func parse(_ text: some StringProtocol, to limit: UInt64) -> UInt64? {
         let digits = text.utf8
         guard !digits.isEmpty, digits.count <= 19, digits.allSatisfy({ 48...57 ~= $0 }),

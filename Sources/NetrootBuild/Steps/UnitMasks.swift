@@ -49,7 +49,7 @@ enum UnitMasks {
     }
 
     /// The lines of the list: a unit, and perhaps a rule; `#` begins a comment.
-    /// - Throws: `ConfigError` for a rule that there is not.
+    /// - Throws: `ConfigError` for an unknown rule.
     static func candidates(_ text: String, path: String) throws(ConfigError) -> [Candidate] {
         var candidates: [Candidate] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
