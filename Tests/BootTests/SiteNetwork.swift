@@ -233,6 +233,9 @@ struct SiteKernel: Sendable {
             return line.dropFirst(keyword.count + 5)
         }
         let archives = try value("INITRD").split(separator: ",").map { "\(site.tftpboot)/\($0)" }
+        // PXELINUX adds it where the entry asks for it (SYSAPPEND, bit 1).
+        let bootCard =
+            try value("SYSAPPEND") == "2" ? " BOOTIF=01-" + SiteNetwork.macs[0].replacing(":", with: "-") : ""
         // The kernel wants an archive that is not compressed to begin at a multiple of 4 bytes.
         let whole = try archives.flatMap { path in
             let bytes = try Files.read(path, limit: 1 << 30)
@@ -241,7 +244,7 @@ struct SiteKernel: Sendable {
         try Files.replace(folder + "/whole.img", with: whole)
         return (
             "\(site.tftpboot)/\(try value("KERNEL"))", folder + "/whole.img",
-            "\(try value("APPEND")) BOOTIF=01-\(SiteNetwork.macs[0].replacing(":", with: "-")) \(more)"
+            "\(try value("APPEND"))\(bootCard) \(more)"
         )
     }
 }
