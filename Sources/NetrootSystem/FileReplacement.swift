@@ -2,14 +2,14 @@ import Glibc
 public import SystemPackage
 
 /// A file on its way into another's place: under a temporary name beside it, then synced and renamed. A reader sees the old
-/// content or the new, never a part; what fails leaves the old.
+/// content or the new, never a part; what fails leaves the old. The temporary file is locked (flock(2)) as long as it is
+/// written, so that the next run knows what one left that was killed.
 public final class FileReplacement {
     /// How the temporary file is named.
     public enum Naming: Sendable {
         /// `NAME.netroot-new`, whose place the next run takes where one was killed.
         case fixed
-        /// `NAME.netroot-new-` and 16 hexadecimal digits, locked (flock(2)) as long as it is written: for files that take long,
-        /// so that two runs do not meet, and the next knows what one left that was killed.
+        /// `NAME.netroot-new-` and 16 hexadecimal digits: for files that take long, so that two runs do not meet.
         case unique
     }
 
@@ -64,10 +64,7 @@ public final class FileReplacement {
         switch naming {
         case .fixed:
             temporary = place.name + Self.suffix
-            guard place.remove(temporary) else { throw place.failure("write") }
-            let made = place.make(temporary, mode: mode)
-            guard made >= 0 else { throw place.failure("write") }
-            descriptor = FileDescriptor(rawValue: made)
+            descriptor = try Self.makeFixed(temporary, place, mode)
         case .unique:
             Self.removeUnfinished(of: place.text)
             (temporary, descriptor) = try Self.makeUnique(place, mode)
@@ -141,31 +138,67 @@ public final class FileReplacement {
             let made = place.make(name, mode: mode)
             if made < 0, errno == EEXIST { continue }
             guard made >= 0 else { throw place.failure("write") }
-            var status = stat()
-            // A filesystem without locks has none that is taken, either.
-            let isTaken = flock(made, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
-            if !isTaken, fstat(made, &status) == 0, status.st_nlink > 0 {
-                return (name, FileDescriptor(rawValue: made))
-            }
-            // Another run took it for a left one before it was locked, and removes it.
+            if isOurs(made) { return (name, FileDescriptor(rawValue: made)) }
             close(made)
         }
     }
 
+    private static func makeFixed(_ name: [UInt8], _ place: Place, _ mode: UInt32) throws -> FileDescriptor {
+        while true {
+            guard place.remove(name) else { throw place.failure("write") }
+            let made = place.make(name, mode: mode)
+            guard made >= 0 else { throw place.failure("write") }
+            if isOurs(made) { return FileDescriptor(rawValue: made) }
+            close(made)
+        }
+    }
+
+    /// Locks a new temporary file. It is not ours where another run took it for a left one before that, and removes it.
+    private static func isOurs(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        // A filesystem without locks has none that is taken, either.
+        let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+        return !isTaken && fstat(descriptor, &status) == 0 && status.st_nlink > 0
+    }
+
     /// Removes what runs left that were killed; what cannot be removed stays.
     public static func removeUnfinished(of path: String) {
-        guard let name = FilePath(path).lastComponent, let folder = openOrNil(Files.parent(path)) else { return }
+        guard let name = FilePath(path).lastComponent else { return }
+        removeUnfinished(in: Files.parent(path)) { isUnique($0, of: Array(name.string.utf8)) }
+    }
+
+    /// Removes from a directory what runs left that were killed, of whatever file; what cannot be removed stays. Symlinks on
+    /// their way (`link`) are left to the next `link` of that name: nothing says whether their owner lives.
+    /// - Returns: the paths that were removed.
+    @discardableResult
+    public static func removeUnfinished(in directory: String) -> [String] {
+        removeUnfinished(in: directory) { name in
+            if name.count > suffix.count, name.suffix(suffix.count) == suffix[...] { return true }
+            let end = name.count - digits - uniqueSuffix.utf8.count
+            return end > 0 && isUnique(name, of: Array(name[..<end]))
+        }
+    }
+
+    @discardableResult
+    private static func removeUnfinished(in directory: String, where isTemporary: ([UInt8]) -> Bool) -> [String] {
+        guard let folder = openOrNil(directory) else { return [] }
         let found: [[UInt8]]
-        do { found = try folder.names() } catch { return }
-        for other in found where isUnique(other, of: Array(name.string.utf8)) {
+        do { found = try folder.names() } catch { return [] }
+        var removed: [String] = []
+        for name in found where isTemporary(name) {
             let descriptor = openat(
-                folder.descriptor, DirectoryHandle.terminated(other), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+                folder.descriptor, DirectoryHandle.terminated(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-                unlinkat(folder.descriptor, DirectoryHandle.terminated(other), 0)
-            }
+            var status = stat()
+            guard fstat(descriptor, &status) == 0, status.st_uid == geteuid(),
+                UInt32(status.st_mode) & FileType.mask == FileType.regular.rawValue,
+                flock(descriptor, LOCK_EX | LOCK_NB) == 0,
+                unlinkat(folder.descriptor, DirectoryHandle.terminated(name), 0) == 0
+            else { continue }
+            removed.append(folder.display(name))
         }
+        return removed
     }
 
     private static func openOrNil(_ path: String) -> DirectoryHandle? {

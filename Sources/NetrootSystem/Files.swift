@@ -3,13 +3,19 @@ public import SystemPackage
 
 /// Reading, and replacing so that a reader sees the old content or the new, never a part.
 public enum Files {
-    /// The whole file.
+    /// The whole of a regular file. What else stands in its place is refused at once: a FIFO is not waited for, and of a file
+    /// that is too large nothing is read.
     /// - Parameter limit: the most bytes that are read; a larger file is an error (`EFBIG`).
-    /// - Throws: `SystemError`.
+    /// - Throws: `FileKindError`, `SystemError`.
     public static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
-        try SystemError.wrap("read", path) {
-            let file = try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
-            return try file.closeAfter { try read(file, limit: limit) }
+        let file = try SystemError.wrap("read", path) {
+            try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
+        }
+        defer { close(file.rawValue) }
+        let size = try FileKindError.requireRegular(file.rawValue, path)
+        return try SystemError.wrap("read", path) {
+            guard size <= limit else { throw Errno(rawValue: EFBIG) }
+            return try read(file, limit: limit)
         }
     }
 
@@ -109,15 +115,6 @@ public enum Files {
         }
         // Whatever the umask: the TFTP server is another user.
         try SystemError.check("protect", path, chmod(path, mode_t(mode)))
-    }
-
-    /// A new directory that only this user can read, for files that are gone soon; in `$TMPDIR`, or `/tmp`.
-    /// - Throws: `SystemError`.
-    static func makeTemporaryDirectory() throws -> String {
-        let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array((place + "/netroot-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("make a directory in", place, code: errno) }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// The names in a directory, sorted; none where it does not exist.

@@ -37,6 +37,24 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         #expect(try Files.names(in: scratch.path) == ["file", "victim"])
     }
 
+    @Test("What a killed run left of its files goes; what a run writes now stays, and so does what is not ours")
+    func whatIsLeftOfKilledRunsGoes() throws {
+        let scratch = try ScratchDirectory()
+        try Files.replace(scratch.path + "/kept", with: bytes("text"))
+        let left = ["a.netroot-new", "b.netroot-new-0123456789abcdef"]
+        let others = [".netroot-new", "b.netroot-new-0123", "c.netroot-new.old"]
+        for name in left + others { try scratch.write(name, "half") }
+        #expect(symlink("kept", scratch.path + "/link.netroot-new") == 0)
+        #expect(mkdir(scratch.path + "/folder.netroot-new", 0o755) == 0)
+        let writing = try FileReplacement(of: scratch.path + "/now")
+        let removed = FileReplacement.removeUnfinished(in: scratch.path)
+        #expect(removed == left.map { "\(scratch.path)/\($0)" })
+        try writing.publish(mode: 0o644)
+        #expect(
+            try Set(Files.names(in: scratch.path))
+                == Set(["folder.netroot-new", "kept", "link.netroot-new", "now"] + others))
+    }
+
     @Test(arguments: [("/a/b", "/a"), ("/a", "/"), ("/", "/"), ("a/b", "a"), ("a", "."), ("/a/b/", "/a")])
     func parents(path: String, parent: String) { #expect(Files.parent(path) == parent) }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -40,6 +41,25 @@ import Testing
         #expect(throws: SystemError.self) { _ = try Files.read(scratch.path + "/big", limit: 999) }
     }
 
+    @Test("A FIFO, a socket, a device, a directory or ten gigabytes in the place of a file are refused at once")
+    func whatIsNoFileIsRefused() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path + "/file"
+        let begin = ContinuousClock.now
+        #expect(mkfifo(path, 0o600) == 0)
+        let error = #expect(throws: FileKindError.self) { _ = try Files.read(path) }
+        #expect(error?.description == "cannot read \(path): it is a FIFO and not a file; put the file in its place")
+        #expect(throws: FileKindError(path: "/dev/zero", found: "a device")) { _ = try Files.read("/dev/zero") }
+        #expect(throws: SystemError("read", scratch.path, code: EISDIR)) { _ = try Files.read(scratch.path) }
+        #expect(unlink(path) == 0)
+        try Files.replace(path, with: [])
+        #expect(truncate(path, 10 << 30) == 0)
+        #expect(throws: SystemError("read", path, code: EFBIG)) { _ = try Files.read(path) }
+        #expect(ContinuousClock.now - begin < .seconds(20))
+        // Of the kernel's files the size is 0.
+        #expect(try Files.text("/proc/self/status").contains("Pid:"))
+    }
+
     @Test func theNearestDirectoryExists() throws {
         let scratch = try ScratchDirectory()
         #expect(Files.nearestDirectory(scratch.path + "/a/b/c") == scratch.path)
@@ -63,6 +83,58 @@ import Testing
         let path = scratch.path + "/lock"
         do { _ = try FileLock(path: path, subject: "label a", verb: "build a") }
         _ = try FileLock(path: path, subject: "label a", verb: "build a")
+    }
+
+    @Test("A lock file is for its owner alone, one of an older netroot too")
+    func aLockFileIsPrivate() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path + "/lock"
+        for older in [false, true] {
+            if older { try Files.replace(path, with: Array("netroot build a, process 1".utf8), mode: 0o644) }
+            do {
+                let lock = try FileLock(path: path, subject: "label a", verb: "build a")
+                withExtendedLifetime(lock) {}
+            }
+            var status = stat()
+            #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+            #expect(try Files.text(path) == "", "a holder that is gone is not to be read about")
+        }
+    }
+
+    @Test("A holder that has died, or whose number another process has now, is not named")
+    func aDeadHolderIsNotNamed() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path + "/lock"
+        for text in [
+            "netroot build a, process 2147483646\n12\n", "netroot build a, process \(getpid())\n12\n",
+            "netroot build a, process \(getpid())", "garbage",
+        ] {
+            try Files.replace(path, with: Array(text.utf8), mode: 0o600)
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            defer { close(descriptor) }
+            #expect(flock(descriptor, LOCK_EX) == 0)
+            let error = #expect(throws: LockedError.self) {
+                _ = try FileLock(path: path, subject: "label a", verb: "shell a")
+            }
+            // By the kernel's list of locks.
+            #expect(error?.holder == "process \(getpid())", "\(text)")
+        }
+        #expect(LockHolder(text: LockHolder(verb: "build, process 7").text) == LockHolder(verb: "build, process 7"))
+        #expect(LockHolder(verb: "build a").lives && LockHolder(verb: "build a").began != nil)
+    }
+
+    @Test("A symlink or a FIFO in the place of a lock file is refused")
+    func aLockFileThatIsNone() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path + "/lock"
+        try scratch.write("victim", "theirs")
+        #expect(symlink("victim", path) == 0)
+        #expect(throws: SystemError("lock", path, code: ELOOP)) {
+            _ = try FileLock(path: path, subject: "a", verb: "b")
+        }
+        #expect(unlink(path) == 0 && mkfifo(path, 0o600) == 0)
+        #expect(throws: FileKindError.self) { _ = try FileLock(path: path, subject: "a", verb: "b") }
+        #expect(try Files.text(scratch.path + "/victim") == "theirs")
     }
 
     @Test func missingToolsNameTheirPackages() throws {
