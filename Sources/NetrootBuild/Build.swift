@@ -195,11 +195,11 @@ public struct Build: Sendable {
         try Files.makeDirectory(draft.scratch, mode: 0o700)
         var earlier: [String: RootTree] = [:]
         var unsigned: [String] = []
-        func make(_ stage: Recipe.Stage, by agent: any Agent, in folder: String, name: String?, _ last: Customise?)
-            async throws -> Manifest.Bootstrap
-        {
+        func make(
+            _ stage: Recipe.Stage, by agent: any Agent, root: String, scratch: String, name: String?, _ last: Customise?
+        ) async throws -> Manifest.Bootstrap {
             let place = AgentPlace(
-                root: folder + "/root", scratch: folder + "/scratch", cache: cache, recipePath: recipe.path,
+                root: root, scratch: scratch, cache: cache, recipePath: recipe.path,
                 shipped: shipped, runner: runner, allows: allows, customise: last, progress: progress)
             let made = try await StageBuild(
                 stage: stage, agent: agent, place: place, earlier: earlier, name: name
@@ -211,13 +211,14 @@ public struct Build: Sendable {
             let name = stage.name ?? ""
             let folder = "\(draft.scratch)/stage-\(number + 1)"
             try Files.makeDirectory(folder + "/scratch", mode: 0o700)
-            _ = try await make(stage, by: agent, in: folder, name: name, nil)
+            _ = try await make(
+                stage, by: agent, root: folder + "/root", scratch: folder + "/scratch", name: name, nil)
             earlier[name] = RootTree(directory: folder + "/root")
         }
         let customise = Customise(
             tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports)
         var bootstrap = try await make(
-            recipe.built, by: agents[agents.count - 1], in: draft.directory, name: nil, customise)
+            recipe.built, by: agents[agents.count - 1], root: draft.root, scratch: draft.scratch, name: nil, customise)
         // What a stage lends is in the root too.
         bootstrap.unsigned = unsigned.isEmpty ? nil : unsigned.removingDuplicates()
         return bootstrap

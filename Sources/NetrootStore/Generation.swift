@@ -11,8 +11,8 @@ public struct Generation: Sendable, Equatable {
     /// What it is.
     public let manifest: Manifest
 
-    /// The path that NFS clients mount: the root tree's, also where the files come out of an image and it is not there.
-    public var exportPath: String { directory + "/" + ArtifactKind.tree.fileName }
+    /// The path that NFS clients mount: the root tree's; of an image alone a name that no file has.
+    public var exportPath: String { path(of: .tree) ?? directory + "/root" }
     /// The kernel.
     public let vmlinuz: String
     /// The initramfs that belongs to the kernel.

@@ -130,8 +130,12 @@ public struct LabelStore: Sendable, Equatable {
         let recorded = Int(last.filter { !$0.isWhitespace }) ?? 0
         let number = max(recorded, try numbers().last ?? 0) + 1
         let directory = "\(generationsDirectory)/\(Self.draftPrefix)\(number)"
-        try SystemError.check("make", directory, mkdir(directory, 0o755))
-        return Draft(number: number, directory: directory)
+        let draft = Draft(number: number, directory: directory)
+        // Nobody else enters before it is published, and the tree's own directory not after that either.
+        for path in [directory, draft.treeDirectory] {
+            try SystemError.check("make", path, mkdir(path, 0o700))
+        }
+        return draft
     }
 
     /// Where the log of the last build that failed is kept.
@@ -152,6 +156,8 @@ public struct LabelStore: Sendable, Equatable {
         try Files.replace(draft.directory + "/manifest.json", with: Array(try JSON.text(manifest).utf8))
         _ = try await CommandRunner().capture(Command(["sync", "--file-system", "--", draft.directory]))
         try Task.checkCancellation()
+        // The servers of images, of the kernel and of the initramfs are other users.
+        try SystemError.check("protect", draft.directory, chmod(draft.directory, 0o755))
         let directory = "\(generationsDirectory)/\(draft.number)"
         // First: a full disk must not show after the generation has its name.
         try Files.replace(lastNumberFile, with: Array("\(draft.number)\n".utf8))
@@ -237,6 +243,8 @@ public struct Draft: Sendable, Equatable {
 
     /// The root tree.
     public var root: String { path(of: .tree) }
+    /// The directory above it, which only its owner enters; there from the draft's beginning.
+    public var treeDirectory: String { Files.parent(root) }
     /// The kernel.
     public var vmlinuz: String { path(of: .kernel) }
     public var initramfs: String { path(of: .initramfs) }

@@ -231,10 +231,11 @@ extension Manifest {
 }
 
 extension ArtifactKind {
-    /// The name that such an artifact has in a generation's directory.
+    /// The name that such an artifact has in a generation's directory. A tree lies in a directory that only its owner enters:
+    /// its setuid programs and its `/tmp` are for the clients, and not for the users of this machine.
     public var fileName: String {
         switch self {
-        case .tree: "root"
+        case .tree: "tree/root"
         case .squashfs: "root.squashfs"
         case .kernel: "vmlinuz"
         case .initramfs: "initrd.img"

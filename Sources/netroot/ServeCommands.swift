@@ -46,7 +46,7 @@ struct ProbeCommand: ParsableCommand {
         commandName: "probe", abstract: "Mount an NFS export as a client would, walk it, and check it.",
         discussion: """
             Example:
-              netroot probe 127.0.0.1:2049:/srv/netroots/debian12/generations/7/root
+              netroot probe 127.0.0.1:2049:/srv/netroots/debian12/generations/7/tree/root
             """)
 
     @OptionGroup var common: CommonOptions

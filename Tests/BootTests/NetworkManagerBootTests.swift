@@ -31,7 +31,7 @@ extension BootTests {
         try await run(["rm", "-rf", repository])
         try await run([
             Checkout.path + "/Tests/Fixtures/pacman-repository", "bootable", "--sign", "--root",
-            site.folder + "/netroots/managers/current/root", repository,
+            site.folder + "/netroots/managers/current/tree/root", repository,
         ])
         try await site.run("build", "arch")
         try await site.run("installnfs", "arch")

@@ -9,7 +9,7 @@ extension BootTests {
     func anRPMRootBootsAndPasses() async throws {
         var site = try await Site.shared.value
         let debian = try await site.run("list", "--json")
-        let root = site.folder + "/netroots/debian12/current/root"
+        let root = site.folder + "/netroots/debian12/current/tree/root"
         try #require(debian.contains("debian12") && Files.exists(root))
         let folder = site.folder + "/rpm"
         let repository = folder + "/repository"
@@ -42,7 +42,7 @@ extension BootTests {
         let log = try Files.text(generation + "/build.log")
         #expect(log.contains("+depmod -a"), "kernel-install ran in the kernel package's own scriptlet")
         #expect(!log.contains("builds an initramfs"), "and left the initramfs to netroot")
-        let saw = try Files.text(generation + "/root/var/lib/kernel-core/saw")
+        let saw = try Files.text(generation + "/tree/root/var/lib/kernel-core/saw")
         #expect(saw.contains("95netroot-rootovl\n") && saw.contains("netroot.conf\n"))
         try await site.run("installnfs", "rpm")
 

@@ -172,12 +172,12 @@ import Testing
         let boot = scratch.path + "/tftpboot/netroot/a"
         #expect(try Files.names(in: boot) == ["1", "2", "label.nginx"])
         _ = try await install("a", "--server", "kernel")
-        #expect(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root"))
+        #expect(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/tree/root"))
         expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
         let outcome = try await install("a")
         #expect(outcome.output.contains("removed \(boot)/1"))
         #expect(try Files.names(in: boot) == ["2", "label.nginx"])
-        #expect(!(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/root")))
+        #expect(!(try Files.text(scratch.path + "/netroots/a/netroot-a.exports").contains("generations/1/tree/root")))
     }
 
     @Test func withoutAGeneration() async throws {
@@ -261,7 +261,7 @@ import Testing
         expectSuccess(outcome)
         #expect(outcome.output.contains("wrote /etc/exports.d/netroot-a.exports\n"))
         #expect(outcome.output.contains("next: exportfs -ra\n"))
-        #expect(outcome.output.contains("/netroots/a/generations/1/root 10.0.0.0/24(ro,"))
+        #expect(outcome.output.contains("/netroots/a/generations/1/tree/root 10.0.0.0/24(ro,"))
         #expect(try Files.names(in: "/etc/exports.d") == hadOwn)
     }
 }

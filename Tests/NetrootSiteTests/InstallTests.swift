@@ -73,7 +73,7 @@ import Testing
         let menu = try Files.text(label.tftpboot + "/pxelinux.cfg/default")
         #expect(
             menu.contains(
-                " ip=either6 rd.neednet=1 root=nfs:[fd00::1]:\(label.netroot)/generations/1/root:vers=3,proto=tcp6,mountproto=tcp6,"
+                " ip=either6 rd.neednet=1 root=nfs:[fd00::1]:\(label.netroot)/generations/1/tree/root:vers=3,proto=tcp6,mountproto=tcp6,"
             ))
         #expect(menu.contains(" root=nbd:[fd00::1]:a-1:squashfs:ro "))
         #expect(menu.contains(" root=live:http://[fd00::1]:8080/netroot/a/1/root.squashfs "))
@@ -176,7 +176,8 @@ import Testing
         let system = try install(["nfs"]) { $0.system = true }
         let diff = try await system.plan().report(dryRun: true)
         #expect(
-            diff.contains("--- \(files[0])\n+++ /dev/null\n") && diff.contains("-\(label.netroot)/generations/1/root"))
+            diff.contains("--- \(files[0])\n+++ /dev/null\n")
+                && diff.contains("-\(label.netroot)/generations/1/tree/root"))
         #expect(Files.exists(files[0]))
         let removed = try await system.run()
         #expect(!Files.exists(files[0]))

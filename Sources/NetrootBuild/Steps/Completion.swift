@@ -75,7 +75,7 @@ struct Completion: Sendable {
 
     /// Takes out of the draft what is no part of a generation: the build's own files, and a tree that nobody asked for.
     private func removeLeftovers() async throws {
-        let paths = [draft.scratch] + (outputs.keepTree ? [] : [draft.root])
+        let paths = [draft.scratch] + (outputs.keepTree ? [] : [draft.treeDirectory])
         _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--"] + paths))
     }
 }
