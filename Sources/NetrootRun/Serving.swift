@@ -29,15 +29,20 @@ public struct Serving: Sendable {
     public func run(say: @escaping @Sendable (String) -> Void) async throws {
         try Transports.shipped.requireWritable(label, by: NFS(), from: NFS.own)
         let store = LabelStore(label: label)
-        _ = try store.current()
-        for error in try store.usable().damaged { say("not served: \(error)") }
+        let stored = try store.usable()
+        // A damaged one, were it the current one, is no reason to serve none.
+        if stored.generations.isEmpty { _ = try store.current() }
+        for error in stored.damaged { say("not served: \(error)") }
         let clients = try allowed()
         var accepts: (@Sendable (String) -> Bool)?
         if let clients { accepts = { address in clients.contains { $0.contains(address) } } }
         let held = HeldGenerations()
+        let recorder = ClientRecorder(store: store, say: say)
         let server = try await NFSServer.start(
             exports: try Self.exports(of: store), provider: { try Self.exports(of: store) }, address: address,
-            port: port, accepts: accepts, onFirstUse: { held.hold($0, of: store, say: say) })
+            port: port, accepts: accepts, onFirstUse: { held.hold($0, of: store, say: say) },
+            onUse: { recorder.note($0, Int($1.generation)) })
+        let recording = Task { await recorder.run { server.renewUses() } }
         say("serving \(label.name) on \(server.address), port \(server.port), read-only")
         say(
             clients.map { "clients \($0.map(\.description).joined(separator: " "))" }
@@ -48,6 +53,9 @@ public struct Serving: Sendable {
         } catch is CancellationError {
             let statistics = server.statistics
             try await uncancelled { try await server.stop() }
+            recording.cancel()
+            await recording.value
+            recorder.write()
             say("served \(statistics.totalOperations) operations, \(statistics.bytesRead) bytes read")
             withExtendedLifetime(held) {}
         }

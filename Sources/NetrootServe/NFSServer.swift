@@ -9,6 +9,7 @@ public struct NFSServer: Sendable {
     private let channel: any Channel
     private let counters: NFSCounters
     private let exports: ExportList
+    private let uses: ClientUses?
     /// The TCP port that is listened on.
     public let port: Int
     /// The address that is listened on.
@@ -23,12 +24,15 @@ public struct NFSServer: Sendable {
     ///   - accepts: whether a client with this numeric address may connect; nil: everybody may.
     ///   - onFirstUse: called once for each export, when MNT or a handle first names it and before that is answered. It
     ///     runs on a thread that serves clients, and must not take long.
+    ///   - onUse: called with a client's address when a connection first uses a tree, when it ends, and by `renewUses`. It
+    ///     runs on a thread that serves clients, and must not wait for anything.
     ///   - limits: what clients can make the server spend.
     ///   - log: where trees that cannot be read are told of.
     /// - Throws: `.noExports`, `.unreadableExport`, `.unreadableImage`, `.portInUse`, `.cannotListen`, `.resource`.
     public static func start(
         exports: [Export], provider: ExportProvider? = nil, address: String = "127.0.0.1", port: Int = 2049,
         accepts: (@Sendable (String) -> Bool)? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
+        onUse: ClientUse? = nil,
         limits: NFSLimits = .init(),
         log: Logger = Logger(label: "netroot.nfs")
     ) async throws(ServeError) -> NFSServer {
@@ -36,13 +40,14 @@ public struct NFSServer: Sendable {
         let limits = try raiseDescriptorLimit(for: limits)
         let list = try ExportList(exports, provider: provider, onFirstUse: onFirstUse, limits: limits, log: log)
         let counters = NFSCounters()
+        let uses = onUse.map(ClientUses.init)
         let door = accepts.map { ClientDoor(accepts: $0, log: log) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
         do {
-            let channel = try await bind(group, list, counters, limits, door, address: address, port: port)
+            let channel = try await bind(group, list, counters, limits, door, uses, address: address, port: port)
             forgetStartUpCode()
             return NFSServer(
-                group: group, channel: channel, counters: counters, exports: list,
+                group: group, channel: channel, counters: counters, exports: list, uses: uses,
                 port: channel.localAddress?.port ?? port, address: address)
         } catch {
             await shutDown(group, log: log)
@@ -59,6 +64,9 @@ public struct NFSServer: Sendable {
 
     /// The exported paths.
     public var paths: [String] { exports.paths }
+
+    /// Calls `onUse` for every client that has a connection, also for one that asks nothing.
+    public func renewUses() { uses?.renew() }
 
     /// Stops listening, closes all connections and ends the threads.
     /// - Throws: `.cannotStop`.
@@ -79,7 +87,7 @@ public struct NFSServer: Sendable {
 
     private static func bind(
         _ group: MultiThreadedEventLoopGroup, _ list: ExportList, _ counters: NFSCounters, _ limits: NFSLimits,
-        _ door: ClientDoor?, address: String, port: Int
+        _ door: ClientDoor?, _ uses: ClientUses?, address: String, port: Int
     ) async throws -> any Channel {
         let scratches = group.makeIterator().map { loop in
             (loop, NIOLoopBoundBox<LoopScratch?>.makeEmptyBox(valueType: LoopScratch.self, eventLoop: loop))
@@ -119,6 +127,9 @@ public struct NFSServer: Sendable {
                         throw ChannelError.ioOnClosedChannel
                     }
                     let service = NFSService(exports: list, limits: limits, counters: counters)
+                    if let uses, let client = channel.remoteAddress?.ipAddress {
+                        service.client = ClientUses.Connection(uses, address: client)
+                    }
                     try channel.pipeline.syncOperations.addHandler(
                         ConnectionHandler(service: service, scratch: scratch))
                 }

@@ -29,6 +29,7 @@ extension NFSService {
                 return .answered
             }
             exports.use(tree)
+            client?.add(tree.export)
             writeRoot(of: tree, call, into: &out)
         case .dump:
             // The server keeps no list of who mounted what: nothing would take a machine off it that was cut off.

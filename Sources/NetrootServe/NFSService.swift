@@ -20,6 +20,8 @@ final class NFSService {
     let counters: NFSCounters
     /// The tree of the last call, so that the list of all is seldom looked at.
     private var last: ServedTree?
+    /// Where it is noted which trees the client uses; nil where nobody wants to know.
+    var client: ClientUses.Connection?
 
     init(exports: ExportList, limits: NFSLimits, counters: NFSCounters) {
         self.exports = exports
@@ -139,6 +141,7 @@ final class NFSService {
         }
         if let tree = exports.tree(handle) {
             exports.use(tree)
+            client?.add(tree.export)
             last = tree
             return (tree, handle.inode)
         }

@@ -21,19 +21,16 @@ public struct Generation: Sendable, Equatable {
     public var log: String { directory + "/build.log" }
 
     /// Reads a published generation.
-    /// - Throws: `StoreError` where it is not whole.
-    init(number: Int, directory: String) throws {
-        let path = directory + "/manifest.json"
-        guard Files.exists(path) else { throw StoreError.damaged(directory: directory, reason: "no manifest.json") }
-        let manifest: Manifest
-        do {
-            manifest = try Manifest(reading: try Files.read(path), of: path)
-        } catch let error as DecodingError {
-            throw StoreError.damaged(directory: directory, reason: "manifest.json: \(error)")
-        }
+    /// - Throws: `StoreError` where it is not whole, whatever stands in the place of its files.
+    init(number: Int, directory: String) throws(StoreError) {
+        let manifest = try Self.manifest(in: directory)
         guard manifest.generation == number else {
             throw StoreError.damaged(
                 directory: directory, reason: "manifest.json says generation \(manifest.generation)")
+        }
+        for artifact in manifest.artifacts where !Self.isBelow(artifact.path) {
+            throw StoreError.damaged(
+                directory: directory, reason: "manifest.json names a file outside of it: \(artifact.path)")
         }
         for artifact in manifest.artifacts where !Files.exists("\(directory)/\(artifact.path)") {
             throw StoreError.damaged(directory: directory, reason: "\(directory)/\(artifact.path) is missing")
@@ -46,6 +43,29 @@ public struct Generation: Sendable, Equatable {
         self.manifest = manifest
         vmlinuz = "\(directory)/\(kernel.path)"
         self.initramfs = "\(directory)/\(initramfs.path)"
+    }
+
+    /// Far more than any has: 5,000 packages take 700 KB.
+    private static let manifestLimit = 16 << 20
+
+    private static func manifest(in directory: String) throws(StoreError) -> Manifest {
+        let path = directory + "/manifest.json"
+        guard Files.exists(path) else { throw .damaged(directory: directory, reason: "no manifest.json") }
+        do {
+            return try Manifest(reading: try Files.read(path, limit: manifestLimit), of: path)
+        } catch let error as StoreError {
+            throw error
+        } catch let error as any ReportableError {
+            throw .damaged(directory: directory, reason: error.description)
+        } catch {
+            throw .damaged(directory: directory, reason: "manifest.json: \(error)")
+        }
+    }
+
+    /// Whether a path leads to something in the directory that it begins at, as its words say.
+    private static func isBelow(_ path: String) -> Bool {
+        !path.isEmpty && !path.hasPrefix("/")
+            && !path.split(separator: "/", omittingEmptySubsequences: false).contains { [".", "..", ""].contains($0) }
     }
 
     /// The artifact of a kind; nil where the generation has none.
@@ -115,11 +135,21 @@ public enum StoreError: ReportableError, Equatable {
     case otherSchema(path: String, schema: Int?)
     /// A generation has no artifact of this kind.
     case lacks(directory: String, kind: ArtifactKind)
+    /// `current` does not say which generation is the current one.
+    case badCurrent(path: String, label: String)
+    /// The file of the highest number does not hold one.
+    case badLastNumber(path: String, found: String)
+    /// The record of the clients cannot be read.
+    case damagedClients(path: String, reason: String)
+    /// A record of the clients that could not be read was laid aside.
+    case setAsideClients(path: String)
 
     /// `.usage` for a number that no generation has, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .empty, .nothingBefore, .damaged, .noGeneration, .otherSchema, .lacks: .failed
+        case .empty, .nothingBefore, .damaged, .noGeneration, .otherSchema, .lacks, .badCurrent, .badLastNumber,
+            .damagedClients, .setAsideClients:
+            .failed
         case .unknown: .usage
         }
     }
@@ -142,6 +172,19 @@ public enum StoreError: ReportableError, Equatable {
         case .otherSchema(let path, let schema):
             let found = schema.map { "schema \($0)" } ?? "it names no schema"
             return "\(path) is of an older netroot (\(found)); build the label again"
+        case .badCurrent(let path, let label):
+            return "\(path) is no symlink to a generation; netroot rollback \(label) NUMBER makes it one"
+        case .badLastNumber(let path, let found):
+            return
+                "\(path) holds '\(found)' and not the highest number that a generation had; write that number into it"
+        case .damagedClients(let path, let reason):
+            return
+                "\(path) is damaged: \(reason)\nno one knows which generations clients run: move it away, "
+                + "or netroot gc --force where no client runs an old one"
+        case .setAsideClients(let path):
+            return
+                "\(path) is a damaged record of clients, so some may run a generation that nobody knows of\n"
+                + "remove it when all clients have booted anew, or netroot gc --force"
         case .lacks(let directory, let kind):
             return
                 "\(directory) has no \(kind.rawValue); set FORMAT or TRANSPORTS in the hosts file, and build the label"

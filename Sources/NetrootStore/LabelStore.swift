@@ -25,20 +25,27 @@ public struct LabelStore: Sendable, Equatable {
     /// The symlink to the current generation.
     public var currentLink: String { directory + "/current" }
     private var lastNumberFile: String { generationsDirectory + "/.last" }
-    private static let draftPrefix = ".building-"
+    static let draftPrefix = ".building-"
 
     /// Takes the label's lock, making the directory where it is missing.
     /// - Parameter verb: what the caller does, for the message of the next one.
     /// - Throws: `LockedError`, `SystemError`.
     public func lock(verb: String) throws -> FileLock {
         try Files.makeDirectory(generationsDirectory)
+        try Files.makeDirectory(clientsDirectory)
         return try FileLock(path: directory + "/.lock", subject: "label \(label)", verb: "\(verb) \(label)")
     }
 
     /// The numbers of the published generations, ascending.
     /// - Throws: `SystemError`.
     public func numbers() throws -> [Int] {
-        try Files.names(in: generationsDirectory).compactMap { Int($0) }.filter { $0 > 0 }.sorted()
+        try Files.names(in: generationsDirectory).compactMap(Self.number).sorted()
+    }
+
+    /// The number that a name is, in the one way in which netroot writes it; nil for other names. File handles of NFS have 32
+    /// bits for it.
+    static func number(_ name: String) -> Int? {
+        Int(name).flatMap { $0 > 0 && $0 < Int(UInt32.max) && "\($0)" == name ? $0 : nil }
     }
 
     /// The published generations, ascending.
@@ -73,10 +80,16 @@ public struct LabelStore: Sendable, Equatable {
     }
 
     /// The number that `current` points at, or nil where there is none.
-    /// - Throws: `SystemError`.
+    /// - Throws: `StoreError.badCurrent` where something else stands there, `SystemError`.
     public func currentNumber() throws -> Int? {
-        guard let target = try Files.linkTarget(currentLink) else { return nil }
-        return Int(Files.name(target))
+        guard let target = try Files.linkTarget(currentLink) else {
+            guard Files.exists(currentLink) else { return nil }
+            throw StoreError.badCurrent(path: currentLink, label: label)
+        }
+        guard let number = Self.number(Files.name(target)) else {
+            throw StoreError.badCurrent(path: currentLink, label: label)
+        }
+        return number
     }
 
     /// The current generation.
@@ -86,14 +99,46 @@ public struct LabelStore: Sendable, Equatable {
         return try generation(number)
     }
 
-    /// Removes what a build that was killed left behind. Call it with the lock held.
-    /// - Returns: the directories that were removed.
+    /// Whether a run that was killed may have left something behind: a look that changes nothing.
+    /// - Throws: `SystemError`.
+    public func mayHaveLeftovers() throws -> Bool {
+        if try !drafts().isEmpty { return true }
+        return try places().contains { place in
+            try Files.names(in: place).contains { $0.contains(".netroot-new") || Self.halfMade.contains($0) }
+        }
+    }
+
+    /// Removes what a run that was killed left behind: drafts, generations on their way out, files on their way in. Call it with
+    /// the lock held.
+    /// - Returns: what was removed.
     /// - Throws: `CommandError`, `SystemError`.
     public func removeLeftovers(_ runner: CommandRunner) async throws -> [String] {
-        let leftovers = try Files.names(in: generationsDirectory).filter { $0.hasPrefix(Self.draftPrefix) }
+        let drafts = try drafts()
+        for path in drafts { try await remove(path, runner) }
+        var files: [String] = []
+        for place in try places() {
+            files += FileReplacement.removeUnfinished(in: place)
+            files += try Files.names(in: place).filter(Self.halfMade.contains).map { "\(place)/\($0)" }
+                .filter { unlink($0) == 0 }
+        }
+        return drafts + files
+    }
+
+    /// `current` on its way, and what `shell --live` makes anew; all of them under the label's lock.
+    private static let halfMade: Set<String> = [
+        "current.netroot-new", "\(ArtifactKind.kernel.fileName).new", "\(ArtifactKind.initramfs.fileName).new",
+    ]
+
+    private func drafts() throws -> [String] {
+        try Files.names(in: generationsDirectory).filter { $0.hasPrefix(Self.draftPrefix) }
             .map { "\(generationsDirectory)/\($0)" }
-        for path in leftovers { try await remove(path, runner) }
-        return leftovers
+    }
+
+    /// The directories in which netroot replaces files of the label.
+    private func places() throws -> [String] {
+        let generations = try numbers().map { "\(generationsDirectory)/\($0)" }
+        return try [directory, generationsDirectory, clientsDirectory]
+            + generations.filter { try Files.isDirectory($0) && Files.linkTarget($0) == nil }
     }
 
     /// Begins the next generation in a directory that no other command takes for a generation, and drops what `body` has not
@@ -126,9 +171,7 @@ public struct LabelStore: Sendable, Equatable {
     /// Begins the next generation in a directory that no other command takes for a generation.
     /// - Throws: `SystemError`.
     func begin() throws -> Draft {
-        let last = Files.exists(lastNumberFile) ? try Files.text(lastNumberFile) : ""
-        let recorded = Int(last.filter { !$0.isWhitespace }) ?? 0
-        let number = max(recorded, try numbers().last ?? 0) + 1
+        let number = max(try lastNumber(), try numbers().last ?? 0) + 1
         let directory = "\(generationsDirectory)/\(Self.draftPrefix)\(number)"
         let draft = Draft(number: number, directory: directory)
         // Nobody else enters before it is published, and the tree's own directory not after that either.
@@ -136,6 +179,16 @@ public struct LabelStore: Sendable, Equatable {
             try SystemError.check("make", path, mkdir(path, 0o700))
         }
         return draft
+    }
+
+    /// The highest number so far, also of those that are gone; 0 before the first.
+    private func lastNumber() throws -> Int {
+        guard Files.exists(lastNumberFile) else { return 0 }
+        let text = try Files.text(lastNumberFile, limit: 1 << 10)
+        guard let number = Self.number(text.filter { !$0.isWhitespace }) else {
+            throw StoreError.badLastNumber(path: lastNumberFile, found: TerminalText.line(String(text.prefix(40))))
+        }
+        return number
     }
 
     /// Where the log of the last build that failed is kept.
@@ -180,56 +233,24 @@ public struct LabelStore: Sendable, Equatable {
         try Files.replaceLink(currentLink, target: "generations/\(generation.number)")
     }
 
-    /// The generation that `rollback` goes to: the one asked for, or the newest before the current one.
+    /// The generation that `rollback` goes to: the one asked for, or the newest whole one before the current one, which may
+    /// be damaged itself.
+    /// - Parameter note: told what was passed over.
     /// - Throws: `StoreError`, `SystemError`.
-    public func rollbackTarget(_ number: Int?) throws -> Generation {
+    public func rollbackTarget(_ number: Int?, note: (String) -> Void = { _ in }) throws -> Generation {
         if let number { return try generation(number) }
-        let current = try self.current()
-        guard let earlier = try numbers().last(where: { $0 < current.number }) else {
-            throw StoreError.nothingBefore(label: label, number: current.number)
-        }
-        return try generation(earlier)
-    }
-
-    /// Removes all generations but the newest `keep`, the current one, those in `keeping`, and those in use.
-    /// - Returns: the numbers that were removed, and those kept because they are in use.
-    /// - Throws: `CommandError`, `SystemError`.
-    public func collect(
-        keep: Int, keeping: Set<Int>, _ runner: CommandRunner
-    ) async throws -> (removed: [Int], inUse: [Int]) {
-        let numbers = try self.numbers()
-        var spared = keeping.union(numbers.suffix(max(keep, 0)))
-        if let current = try currentNumber() { spared.insert(current) }
-        var removed: [Int] = []
-        var inUse: [Int] = []
-        for number in numbers where !spared.contains(number) {
-            let directory = "\(generationsDirectory)/\(number)"
-            // Kept until it is removed: who wants to hold it meanwhile waits, and then finds it gone.
-            guard let lock = try exclusiveLock(directory) else {
-                inUse.append(number)
-                continue
+        guard let current = try currentNumber() else { throw StoreError.empty(label: label) }
+        for earlier in try numbers().reversed() where earlier < current {
+            do {
+                return try generation(earlier)
+            } catch let error as StoreError {
+                note("passed over: \(error)")
             }
-            defer { close(lock) }
-            // Renamed first: a removal that is killed half way leaves nothing that looks like a generation.
-            let doomed = "\(generationsDirectory)/\(Self.draftPrefix)gc-\(number)"
-            try SystemError.check("remove", directory, rename(directory, doomed))
-            try await remove(doomed, runner)
-            removed.append(number)
         }
-        return (removed, inUse)
+        throw StoreError.nothingBefore(label: label, number: current)
     }
 
-    /// The descriptor of a directory that nobody holds; nil where somebody does.
-    private func exclusiveLock(_ directory: String) throws -> Int32? {
-        let descriptor = try SystemError.check("read", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
-        let code = errno
-        close(descriptor)
-        guard code == EWOULDBLOCK else { throw SystemError("lock", directory, code: code) }
-        return nil
-    }
-
-    private func remove(_ path: String, _ runner: CommandRunner) async throws {
+    func remove(_ path: String, _ runner: CommandRunner) async throws {
         _ = try await runner.capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
     }
 }

@@ -30,7 +30,7 @@ struct Netroot: AsyncParsableCommand {
         subcommands: [
             ListCommand.self, RecipeCommand.self, BuildCommand.self, GenerationsCommand.self, DiffCommand.self,
             RollbackCommand.self,
-            GCCommand.self,
+            GCCommand.self, ClientsCommand.self,
             ShellCommand.self, InstallCommand.self, StartCommand.self, TestCommand.self, ServeCommand.self,
             ProbeCommand.self, PackCommand.self, InspectCommand.self,
         ])

@@ -16,27 +16,39 @@ struct LabelRow: Encodable {
     let built: String?
     let netroot: String
     /// Why the current generation cannot be read.
-    let problem: StoreError?
+    let problem: (any Error)?
 
-    private enum CodingKeys: CodingKey { case label, format, generation, kernel, built, netroot }
+    private enum CodingKeys: CodingKey { case label, format, generation, kernel, built, netroot, problem }
 
     /// One label whose generation cannot be read is no reason to be silent about the others.
-    init(label: Label) throws {
+    init(label: Label) {
         let store = LabelStore(label: label)
-        generation = try store.currentNumber()
-        let current: Generation?
+        var number: Int?
+        var current: Generation?
         do {
-            current = try generation.map { try store.generation($0) }
+            number = try store.currentNumber()
+            current = try number.map { try store.generation($0) }
             problem = nil
-        } catch let error as StoreError {
-            current = nil
+        } catch {
             problem = error
         }
+        generation = number
         self.label = label.name
         format = label.formats.map(\.rawValue).joined(separator: " ")
         kernel = current?.manifest.kernelVersion
         built = current?.manifest.finished
         netroot = label.netroot
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(label, forKey: .label)
+        try container.encode(format, forKey: .format)
+        try container.encodeIfPresent(generation, forKey: .generation)
+        try container.encodeIfPresent(kernel, forKey: .kernel)
+        try container.encodeIfPresent(built, forKey: .built)
+        try container.encode(netroot, forKey: .netroot)
+        try container.encodeIfPresent(problem.map { "\($0)" }, forKey: .problem)
     }
 }
 
@@ -45,12 +57,15 @@ struct GenerationRow: Encodable {
     let label: String
     let generation: Int
     let current: Bool
-    let format: String
-    let kernel: String
-    let packages: Int
-    let built: String
-    let origin: String
     let directory: String
+    // What the manifest says, if it can be read.
+    let format: String?
+    let kernel: String?
+    let packages: Int?
+    let built: String?
+    let origin: String?
+    /// Why it cannot be used; nil where it is whole.
+    let problem: String?
 
     init(_ generation: Generation, current: Bool) {
         label = generation.manifest.label
@@ -62,6 +77,25 @@ struct GenerationRow: Encodable {
         built = generation.manifest.finished
         origin = generation.manifest.origin.verb
         directory = generation.directory
+        problem = nil
+    }
+
+    /// One that is published, whole or not.
+    init(_ number: Int, of store: LabelStore, current: Bool) throws {
+        do {
+            self.init(try store.generation(number), current: current)
+        } catch let error as StoreError {
+            self.init(damaged: number, of: store, current: current, problem: error.description)
+        }
+    }
+
+    private init(damaged number: Int, of store: LabelStore, current: Bool, problem: String) {
+        label = store.label
+        generation = number
+        self.current = current
+        directory = "\(store.generationsDirectory)/\(number)"
+        (format, kernel, packages, built, origin) = (nil, nil, nil, nil, nil)
+        self.problem = problem
     }
 }
 
@@ -71,6 +105,22 @@ struct CollectedRow: Encodable {
     let removed: [Int]
     let inUse: [Int]
     let kept: [Int]
+    /// The clients for which generations stay.
+    let seen: [ClientRow]
+    /// Whether nothing was removed.
+    let dryRun: Bool
+    /// Transports by which clients may run what is removed, without a trace.
+    let unknown: [String]
+
+    init(label: String, _ result: Collection, kept: [Int], dryRun: Bool, unknown: [String]) {
+        self.label = label
+        removed = result.removed
+        inUse = result.inUse
+        self.kept = kept
+        seen = result.seen.map { ClientRow($0, label: label) }
+        self.dryRun = dryRun
+        self.unknown = unknown
+    }
 }
 
 /// The words of the plain output.
@@ -119,7 +169,10 @@ enum Report {
         table(
             [["LABEL", "GENERATION", "FORMAT", "KERNEL", "BUILT"]]
                 + rows.map {
-                    [$0.label, $0.generation.map(String.init) ?? "-", $0.format, $0.kernel ?? "-", $0.built ?? "-"]
+                    [
+                        $0.label, $0.generation.map(String.init) ?? "-", $0.format,
+                        $0.kernel ?? ($0.problem == nil ? "-" : "damaged"), $0.built ?? "-",
+                    ]
                 })
     }
 
@@ -127,16 +180,56 @@ enum Report {
         table(
             [["GENERATION", "KERNEL", "PACKAGES", "BY", "BUILT"]]
                 + rows.map {
-                    ["\($0.generation)\($0.current ? " *" : "")", $0.kernel, "\($0.packages)", $0.origin, $0.built]
+                    let number = "\($0.generation)\($0.current ? " *" : "")"
+                    guard $0.problem == nil else { return [number, "damaged", "-", "-", "-"] }
+                    return [
+                        number, $0.kernel ?? "-", $0.packages.map(String.init) ?? "-", $0.origin ?? "-",
+                        $0.built ?? "-",
+                    ]
                 })
     }
 
     static func collected(_ row: CollectedRow) -> String {
-        func words(_ numbers: [Int]) -> String {
-            numbers.isEmpty ? "none" : numbers.map(String.init).joined(separator: " ")
-        }
-        return "\(row.label): removed \(words(row.removed)), kept \(words(row.kept))"
+        let (removed, kept) = row.dryRun ? ("would remove", "keep") : ("removed", "kept")
+        let text =
+            "\(row.label): \(removed) \(words(row.removed)), \(kept) \(words(row.kept))"
             + (row.inUse.isEmpty ? "" : ", in use \(words(row.inUse))") + "\n"
+        guard !row.seen.isEmpty else { return text }
+        // The last one of each generation says it.
+        var told = Set<Int>()
+        let lines = row.seen.filter { told.insert($0.generation).inserted }.map { client in
+            let others = Set(row.seen.filter { $0.generation == client.generation }.map(\.address)).count - 1
+            return
+                "generation \(client.generation) stays for \(client.address ?? "others"), last seen \(client.lastSeen)"
+                + (others > 0 ? ", and \(others) more" : "") + "\n"
+        }
+        return text + lines.joined()
+            + "netroot clients \(row.label) lists the clients; --force removes their generations all the same\n"
+    }
+
+    /// What `gc` cannot know of what it removes.
+    static func unknownClients(_ row: CollectedRow) -> String {
+        let known = "nobody knows the clients by \(row.unknown.joined(separator: ", "))"
+        let numbers = words(row.removed)
+        return row.dryRun
+            ? "\(known): before gc removes \(numbers), make sure that none of them runs one of these"
+            : "\(known): boot those anew that still run one of \(numbers)"
+    }
+
+    private static func words(_ numbers: [Int]) -> String {
+        numbers.isEmpty ? "none" : numbers.map(String.init).joined(separator: " ")
+    }
+
+    static func clients(_ rows: [ClientRow]) -> String {
+        table(
+            [["LABEL", "ADDRESS", "GENERATION", "TRANSPORT", "FIRST SEEN", "LAST SEEN"]]
+                + rows.map {
+                    [
+                        $0.label, $0.address ?? "(\($0.clients) others)", "\($0.generation)", $0.transport,
+                        $0.firstSeen,
+                        $0.lastSeen,
+                    ]
+                })
     }
 
     static func boot(_ report: BootReport) -> String {

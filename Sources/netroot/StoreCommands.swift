@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 import NetrootConfig
 import NetrootEntry
 import NetrootRun
@@ -32,12 +33,14 @@ struct GenerationsCommand: ParsableCommand {
 
     func run() throws {
         let store = LabelStore(label: try options.load())
-        let current = try store.currentNumber()
-        let stored = try store.usable()
-        let rows = stored.generations.map { GenerationRow($0, current: $0.number == current) }
+        // After the rows: a link that leads nowhere hides none of them.
+        let current = Result { try store.currentNumber() }
+        var number: Int?
+        if case .success(let found) = current { number = found }
+        let rows = try store.numbers().map { try GenerationRow($0, of: store, current: $0 == number) }
         FileWriter.standardOutput.write(output.json ? try JSON.text(rows) : Report.generations(rows))
-        if let current { _ = try store.generation(current) }
-        for error in stored.damaged { FileWriter.standardError.write("netroot: \(error)\n") }
+        for row in rows where !row.current { row.problem.map { FileWriter.standardError.write("netroot: \($0)\n") } }
+        if let number = try current.get() { _ = try store.generation(number) }
     }
 }
 
@@ -56,7 +59,7 @@ struct RollbackCommand: ParsableCommand {
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "rollback")
         defer { withExtendedLifetime(lock) {} }
-        let target = try store.rollbackTarget(generation)
+        let target = try store.rollbackTarget(generation) { FileWriter.standardError.write("netroot: \($0)\n") }
         try store.makeCurrent(target)
         let row = GenerationRow(target, current: true)
         FileWriter.standardOutput.write(
@@ -70,9 +73,12 @@ struct GCCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc", abstract: "Remove old generations.",
         discussion: """
-            The current generation stays, and so do the installed one and those in use.
+            The current generation stays, and so do the installed one, those in use, and
+            those that clients of netroot's own NFS server were last seen with: netroot
+            clients LABEL lists them. Of the clients of other servers nothing is known.
 
-            Example:
+            Examples:
+              netroot gc debian12 --keep 2 --dry-run
               netroot gc debian12 --keep 2
             """)
 
@@ -80,9 +86,23 @@ struct GCCommand: AsyncParsableCommand {
     @OptionGroup var output: JSONOption
     @Option(name: .long, help: "How many of the newest generations stay.")
     var keep: Int
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "For how long after a client was last seen its generation stays (default: KEEP_CLIENTS of the hosts file, 30).",
+            valueName: "days"))
+    var keepClients: Int?
+    @Flag(name: .long, help: "Print what would be removed, and remove nothing.")
+    var dryRun = false
+    @Flag(name: .long, help: "Remove what clients were seen with too, also if their record is damaged.")
+    var force = false
 
     func validate() throws {
         guard keep >= 0 else { throw ValidationError("--keep has to be 0 or more, not \(keep)") }
+        guard keepClients.map(Label.keepClientsRange.contains) ?? true else {
+            throw ValidationError(
+                "--keep-clients is not a number of days from 0 to \(Label.keepClientsRange.upperBound)")
+        }
     }
 
     func run() async throws {
@@ -90,13 +110,27 @@ struct GCCommand: AsyncParsableCommand {
         let store = LabelStore(label: label)
         let lock = try store.lock(verb: "gc")
         defer { withExtendedLifetime(lock) {} }
-        let installed = try Installed(label).generations
-        let keep = keep
-        let result = try await Interruption.cancelling {
-            try await store.collect(keep: keep, keeping: installed, CommandRunner())
-        }
+        let days = keepClients ?? label.keepClients
+        let rule = CollectionRule(
+            keep: keep, keeping: try Installed(label).generations,
+            seenSince: days == 0 ? nil : Date(timeIntervalSinceNow: -86_400 * Double(days)), force: force,
+            dryRun: dryRun)
+        let result = try await Interruption.cancelling { try await store.collect(rule, CommandRunner()) }
+        let unknown = try unknownServers(of: result, label)
         let row = CollectedRow(
-            label: label.name, removed: result.removed, inUse: result.inUse, kept: try store.numbers())
+            label: label.name, result, kept: try store.numbers().filter { !result.removed.contains($0) },
+            dryRun: dryRun,
+            unknown: unknown)
         FileWriter.standardOutput.write(output.json ? try JSON.text(row) : Report.collected(row))
+        if !unknown.isEmpty { FileWriter.standardError.write("netroot: \(Report.unknownClients(row))\n") }
+    }
+
+    /// How clients may have got what is removed without leaving a trace: by transports whose server keeps no record of them.
+    private func unknownServers(of result: Collection, _ label: Label) throws -> [String] {
+        let options = try InstallOptions.last(label) ?? InstallOptions()
+        return try Transports.shipped.known.filter { result.transports.contains($0.name.rawValue) }
+            .filter { try $0.needsServerWhileRunning && !options.server(of: $0).recordsClients }.map {
+                $0.name.rawValue
+            }
     }
 }

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct HelpTests {
     static let verbs = [
-        "build", "diff", "gc", "generations", "inspect", "install", "list", "pack", "probe", "recipe", "rollback",
+        "build", "clients", "diff", "gc", "generations", "inspect", "install", "list", "pack", "probe", "recipe",
+        "rollback",
         "serve",
         "shell", "start", "test",
     ]

@@ -24,10 +24,11 @@ import Testing
         var label: String
         var generation: Int
         var current: Bool
-        var kernel: String
-        var packages: Int
-        var origin: String
+        var kernel: String?
+        var packages: Int?
+        var origin: String?
         var directory: String
+        var problem: String?
     }
 
     struct CollectedRow: Decodable, Equatable {
@@ -143,7 +144,8 @@ import Testing
         try scratch.write("netroots/a/generations/1/manifest.json", #"{"schema": 1}"#)
         let generations = try await scratch.run("generations", "a", "--json")
         #expect(generations.status == 0 && generations.errors.contains("generations/1/manifest.json is of an older"))
-        #expect(try expectJSON([GenerationRow].self, generations).map(\.generation) == [2])
+        let rows = try expectJSON([GenerationRow].self, generations)
+        #expect(rows.map(\.generation) == [1, 2] && rows.map { $0.problem != nil } == [true, false])
         let install = try await scratch.run("install", "a", "--server", "kernel")
         #expect(install.status == 0 && install.errors.contains("not offered to clients: "))
         // The current one of a label: the other labels are shown all the same.

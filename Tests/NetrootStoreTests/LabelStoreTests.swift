@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NetrootConfig
 import NetrootSystem
 import TestSupport
@@ -97,7 +98,7 @@ import Testing
         try await publish()
         try await publish()
         try store.makeCurrent(try store.generation(1))
-        let result = try await store.collect(keep: 0, keeping: [], CommandRunner())
+        let result = try await store.collect(CollectionRule(keep: 0), CommandRunner())
         #expect(result.removed == [2])
         #expect(try await publish().number == 3)
     }
@@ -106,11 +107,46 @@ import Testing
         for _ in 1...6 { try await publish() }
         try store.makeCurrent(try store.generation(2))
         let hold = try store.generation(4).hold()
-        let result = try await store.collect(keep: 1, keeping: [3], CommandRunner())
+        let result = try await store.collect(CollectionRule(keep: 1, keeping: [3]), CommandRunner())
         #expect(result.removed == [1, 5])
         #expect(result.inUse == [4])
         #expect(try store.numbers() == [2, 3, 4, 6])
         withExtendedLifetime(hold) {}
+    }
+
+    @Test("Nobody but the owner enters a draft, nor the directory above a published tree")
+    func treesArePrivate() async throws {
+        func mode(_ path: String) -> mode_t {
+            var status = stat()
+            return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
+        }
+        try await store.withDraft(note: Self.note) { draft in
+            #expect(mode(draft.directory) == 0o700 && mode(draft.treeDirectory) == 0o700)
+            #expect(Files.parent(draft.treeDirectory) == draft.directory)
+        }
+        let generation = try await publish()
+        let tree = try generation.requirePath(of: .tree)
+        #expect(tree == generation.exportPath && tree == generation.directory + "/tree/root")
+        #expect(mode(Files.parent(tree)) == 0o700)
+        // The servers of images, and of what TFTP gives out, are other users.
+        #expect(mode(generation.directory) == 0o755 && mode(store.generationsDirectory) == 0o755)
+    }
+
+    @Test("A generation of an older netroot is served under its old path, and so is one without a tree")
+    func olderPathsStay() async throws {
+        let generation = try await publish()
+        var manifest = generation.manifest
+        try Files.move(generation.directory + "/tree/root", to: generation.directory + "/root")
+        manifest.artifacts = manifest.artifacts.map { artifact in
+            var artifact = artifact
+            if artifact.kind == .tree { artifact.path = "root" }
+            return artifact
+        }
+        try store.rewrite(manifest, of: generation)
+        #expect(try store.current().exportPath == generation.directory + "/root")
+        manifest.artifacts.removeAll { $0.kind == .tree }
+        try store.rewrite(manifest, of: generation)
+        #expect(try store.current().exportPath == generation.directory + "/root")
     }
 
     @Test func rollbackGoesToTheOneBeforeOrTheOneNamed() async throws {
@@ -170,6 +206,117 @@ import Testing
         #expect(error?.description.hasPrefix("\(path) is of \(found); ") == true, "\(error?.description ?? "")")
         #expect(error?.description.hasSuffix("build the label again") == true && error?.exitStatus == .failed)
         #expect(try store.usable().generations.isEmpty && store.usable().damaged.count == 1)
+    }
+
+    /// What may stand in the place of a manifest.
+    enum Damage: CaseIterable {
+        case fifo, large, directory, device, dangling, garbage, empty, otherNumber, outside, absolute
+    }
+
+    private func damage(_ generation: Generation, _ damage: Damage) throws {
+        let path = generation.directory + "/manifest.json"
+        var text = try Files.text(path)
+        #expect(unlink(path) == 0)
+        switch damage {
+        case .fifo: #expect(mkfifo(path, 0o600) == 0)
+        case .large:
+            try Files.replace(path, with: [])
+            #expect(truncate(path, 10 << 30) == 0)
+        case .directory: try Files.makeDirectory(path)
+        case .device: #expect(symlink("/dev/zero", path) == 0)
+        case .dangling: #expect(symlink("nowhere", path) == 0)
+        case .garbage: try Files.replace(path, with: [0x7B, 0xFF, 0, 0x22])
+        case .empty: try Files.replace(path, with: [])
+        case .otherNumber:
+            text = text.replacing("\"generation\" : \(generation.number)", with: "\"generation\" : 77")
+            try Files.replace(path, with: Array(text.utf8))
+        case .outside, .absolute:
+            let other = damage == .outside ? "tree/../../../x" : "/etc"
+            text = text.replacing("\"path\" : \"tree/root\"", with: "\"path\" : \"\(other)\"")
+            try Files.replace(path, with: Array(text.utf8))
+        }
+    }
+
+    @Test(
+        "Whatever stands in the place of one manifest: the others are found, and rollback passes it over",
+        .timeLimit(.minutes(1)), arguments: Damage.allCases)
+    func oneDamagedManifestHidesNoOther(kind: Damage) async throws {
+        for _ in 1...4 { try await publish() }
+        try damage(try store.generation(2), kind)
+        let stored = try store.usable()
+        #expect(stored.generations.map(\.number) == [1, 3, 4] && stored.damaged.count == 1)
+        try store.makeCurrent(try store.generation(3))
+        var notes: [String] = []
+        #expect(try store.rollbackTarget(nil) { notes.append($0) }.number == 1)
+        #expect(notes.count == 1 && notes[0].contains("\(store.generationsDirectory)/2"), "\(notes)")
+        // The current one may be the one.
+        try damage(try store.generation(3), kind)
+        #expect(try store.rollbackTarget(nil).number == 1)
+        let result = try await store.collect(CollectionRule(keep: 1), CommandRunner())
+        #expect(result.removed == [1, 2], "the current one stays, damaged as it is")
+    }
+
+    @Test("Names that are no generation's are left alone, and gc removes what is no directory")
+    func oddNames() async throws {
+        for _ in 1...2 { try await publish() }
+        for name in ["007", "+3", "0", "99999999999999999999", "4294967296", "1.old"] {
+            try Files.makeDirectory("\(store.generationsDirectory)/\(name)")
+        }
+        #expect(try store.numbers() == [1, 2])
+        try Files.move("\(store.generationsDirectory)/1", to: "\(store.generationsDirectory)/1.old/1")
+        #expect(mkfifo("\(store.generationsDirectory)/1", 0o600) == 0)
+        #expect(try store.usable().damaged.count == 1 && store.mayHaveLeftovers() == false)
+        #expect(try await store.collect(CollectionRule(keep: 1), CommandRunner()).removed == [1])
+        #expect(try store.numbers() == [2])
+    }
+
+    @Test(
+        "A current that is no link to a generation is an error, and not a label without a generation",
+        arguments: [0, 1, 2])
+    func aDamagedCurrent(kind: Int) async throws {
+        for _ in 1...2 { try await publish() }
+        #expect(unlink(store.currentLink) == 0)
+        switch kind {
+        case 0: try Files.replace(store.currentLink, with: Array("generations/2".utf8))
+        case 1: #expect(symlink("generations/two", store.currentLink) == 0)
+        default: #expect(mkfifo(store.currentLink, 0o600) == 0)
+        }
+        let expected = StoreError.badCurrent(path: store.currentLink, label: "a")
+        #expect(throws: expected) { _ = try store.current() }
+        await #expect(throws: expected) { try await store.collect(CollectionRule(keep: 0), CommandRunner()) }
+        #expect(try store.numbers() == [1, 2])
+        try store.makeCurrent(try store.rollbackTarget(1))
+        #expect(try store.current().number == 1)
+    }
+
+    @Test(
+        "A file of the highest number that holds none is an error: no number is used twice",
+        arguments: ["", "x", "9223372036854775807", "-1"])
+    func aDamagedLastNumber(text: String) async throws {
+        try await publish()
+        try Files.replace(store.generationsDirectory + "/.last", with: Array(text.utf8))
+        let error = #expect(throws: StoreError.self) { _ = try store.begin() }
+        #expect(error?.description.contains("/.last holds '\(text)'") == true)
+    }
+
+    @Test("What killed runs left is removed: drafts, half a gc, files on their way in")
+    func leftoversGo() async throws {
+        let generation = try await publish()
+        #expect(try store.mayHaveLeftovers() == false)
+        let draft = try store.begin()
+        let half = store.generationsDirectory + "/.building-gc-7"
+        try Files.makeDirectory(half + "/tree")
+        let files = [
+            store.directory + "/install.json.netroot-new", store.generationsDirectory + "/.last.netroot-new",
+            generation.directory + "/manifest.json.netroot-new", generation.vmlinuz + ".new",
+            generation.initramfs + ".new",
+        ]
+        for file in files { try Files.replace(file, with: [1]) }
+        #expect(symlink("generations/9", store.currentLink + ".netroot-new") == 0)
+        #expect(try store.mayHaveLeftovers())
+        let removed = try await store.removeLeftovers(CommandRunner())
+        #expect(Set(removed) == Set(files + [draft.directory, half, store.currentLink + ".netroot-new"]))
+        #expect(try store.mayHaveLeftovers() == false && store.current() == generation)
     }
 
     @Test func theLockNamesItsHolder() throws {

@@ -28,7 +28,7 @@ struct HostsValues {
             blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
-            containerStorage: try containerStorage(), machineID: try machineID())
+            containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients())
     }
 
     /// Checks every entry there is, and asks for none.
@@ -47,6 +47,7 @@ struct HostsValues {
             case .overlaySize: _ = try tmpfsSize(key)
             case .containerStorage: _ = try containerStorage()
             case .machineID: _ = try machineID()
+            case .keepClients: _ = try keepClients()
             }
         }
     }
@@ -225,6 +226,18 @@ struct HostsValues {
     }
 
     private func containerStorage() throws(ConfigError) -> String? { try tmpfsSize(.containerStorage, or: "none") }
+
+    /// Days.
+    private func keepClients() throws(ConfigError) -> Int {
+        guard let value = try text(.keepClients) else { return Label.standardKeepClients }
+        guard value.utf8.allSatisfy(\.isASCIIDigit), let days = Int(value), Label.keepClientsRange.contains(days) else {
+            throw error(
+                .keepClients,
+                "'\(value)' is not a number of days up to \(Label.keepClientsRange.upperBound)",
+                "write 30, or 0 for gc to remove what clients may still run")
+        }
+        return days
+    }
 
     private func machineID() throws(ConfigError) -> Label.MachineID {
         guard let value = try text(.machineID) else { return .random }

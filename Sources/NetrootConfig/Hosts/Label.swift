@@ -47,6 +47,14 @@ public struct Label: Sendable, Equatable {
     /// `MACHINE_ID`: where the client's `/etc/machine-id` comes from.
     public let machineID: MachineID
 
+    /// `KEEP_CLIENTS`: for how many days after a client was last seen with a generation `gc` leaves that generation alone.
+    public let keepClients: Int
+
+    /// What `KEEP_CLIENTS` is where no entry sets it.
+    static let standardKeepClients = 30
+    /// What `KEEP_CLIENTS` may be: up to a hundred years.
+    public static let keepClientsRange = 0...36_500
+
     /// A word of `MACHINE_ID`.
     public enum MachineID: String, Sendable, CaseIterable {
         /// systemd makes one at each boot.
@@ -74,6 +82,7 @@ enum HostsKey: String, CaseIterable {
     case overlaySize = "OVERLAY_SIZE"
     case containerStorage = "CONTAINER_STORAGE"
     case machineID = "MACHINE_ID"
+    case keepClients = "KEEP_CLIENTS"
 
     init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
 

@@ -14,6 +14,7 @@ public struct HTTP: Transport {
         kernelModules: ["loop", "squashfs"],
         ours: ["*/netroot-http.sh", "*/hooks/netroot/*http-ram.sh", "*/hooks/mount/*http-mount.sh"])
     public let servers = [TransportServer("nginx", serves: [.squashfs])]
+    public let needsServerWhileRunning = false
     public let overHTTP: ArtifactKind? = .squashfs
 
     public func root(of offer: RootOffer) -> any BootRoot { HTTPRoot(url: offer.imageURL, bytes: offer.imageBytes) }

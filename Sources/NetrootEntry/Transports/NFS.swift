@@ -3,7 +3,7 @@ public import NetrootConfig
 /// NFSv3: files by name, from a tree or out of an image.
 public struct NFS: Transport {
     /// netroot's own server: NFS and MOUNT on one port, read-only.
-    public static let own = TransportServer("netroot", serves: [.tree, .squashfs])
+    public static let own = TransportServer("netroot", serves: [.tree, .squashfs], recordsClients: true)
     /// The kernel's nfsd, with rpcbind.
     public static let kernel = TransportServer("kernel", serves: [.tree], canWrite: true)
 

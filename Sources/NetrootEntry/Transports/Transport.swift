@@ -18,6 +18,8 @@ public protocol Transport: Sendable {
     var standardPort: Int? { get }
     /// The artifact that clients fetch from the HTTP server of the boot files; nil where they fetch none.
     var overHTTP: ArtifactKind? { get }
+    /// Whether a client asks its server for files as long as it runs; one that holds the root in RAM does not.
+    var needsServerWhileRunning: Bool { get }
     /// Whether file capabilities (capabilities(7)) reach the client; where they do not, the initramfs restores them.
     var keepsFileCapabilities: Bool { get }
 
@@ -33,6 +35,7 @@ extension Transport {
     public var entrySuffix: String { "@\(name)" }
     public var standardPort: Int? { nil }
     public var overHTTP: ArtifactKind? { nil }
+    public var needsServerWhileRunning: Bool { true }
     public var keepsFileCapabilities: Bool { true }
     public var missingOverIPv6: String? { nil }
 
@@ -56,12 +59,15 @@ public struct TransportServer: Sendable, Hashable {
     public let serves: [ArtifactKind]
     /// Whether clients can write to the root (`RW=Y`).
     public let canWrite: Bool
+    /// Whether it keeps a record of its clients, so that `gc` knows what they run.
+    public let recordsClients: Bool
 
     /// One kind of server; nothing is looked for on this machine.
-    public init(_ name: String, serves: [ArtifactKind], canWrite: Bool = false) {
+    public init(_ name: String, serves: [ArtifactKind], canWrite: Bool = false, recordsClients: Bool = false) {
         self.name = name
         self.serves = serves
         self.canWrite = canWrite
+        self.recordsClients = recordsClients
     }
 }
 
