@@ -46,6 +46,29 @@ struct BootSession: Sendable {
         return BootSession(directory: directory, recordPath: recordPath, lock: lock)
     }
 
+    /// Undoes what a run that was killed left, unless another one has the machine now.
+    /// - Returns: the directory of the run that was killed; nil where there was none.
+    /// - Throws: `RunError.damagedRecord`, `SystemError`, `CommandError`.
+    static func undoLeft(of label: Label, verb: String) async throws -> String? {
+        let recordPath = label.netroot + "/.machine.json"
+        guard Files.exists(recordPath) else { return nil }
+        let lock: FileLock
+        do {
+            lock = try FileLock(
+                path: label.netroot + "/.machine.lock", subject: "the machine of \(label.name)",
+                verb: "\(verb) \(label.name)")
+        } catch is LockedError {
+            return nil
+        }
+        defer { withExtendedLifetime(lock) {} }
+        // Again: it may have ended meanwhile.
+        guard Files.exists(recordPath) else { return nil }
+        let record = try readRecord(recordPath)
+        try await undo(record)
+        try SystemError.check("remove", recordPath, unlink(recordPath))
+        return record.directory
+    }
+
     /// Where the console of the label's machine is kept.
     static func consoleLog(_ label: Label) -> String { label.netroot + "/console.log" }
 

@@ -45,9 +45,7 @@ public struct Install: Sendable {
         let own = try LabelStore(label: label).lock(verb: "install")
         defer { withExtendedLifetime(own) {} }
         try Files.makeDirectory(label.tftpboot)
-        let lock = try FileLock(
-            path: label.tftpboot + "/.netroot.lock", subject: "TFTPBOOT \(label.tftpboot)",
-            verb: "install \(label.name)")
+        let lock = try TFTPRoot(of: label).lock(verb: "install")
         defer { withExtendedLifetime(lock) {} }
         let plan = try await plan()
         try await plan.apply()

@@ -46,6 +46,7 @@ struct Netroot: AsyncParsableCommand {
             let arguments = verbFirst(Array(CommandLine.arguments.dropFirst()))
             try checkFirst(of: arguments)
             var command = try parsed(arguments)
+            if let verb = command as? any LabelVerb { await verb.removeLeftovers() }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

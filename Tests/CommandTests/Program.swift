@@ -72,6 +72,9 @@ final class RunningProgram: Sendable {
     /// What it has written to standard error so far.
     var errorsSoFar: String { (try? Files.text(scratch.path + "/err")) ?? "" }
 
+    /// What it has written to standard output so far.
+    var outputSoFar: String { (try? Files.text(scratch.path + "/out")) ?? "" }
+
     /// Sends a signal to this process alone.
     func signal(_ number: Int32) { kill(pid, number) }
 
