@@ -32,8 +32,11 @@ public struct Generation: Sendable, Equatable {
             throw StoreError.damaged(
                 directory: directory, reason: "manifest.json names a file outside of it: \(artifact.path)")
         }
-        for artifact in manifest.artifacts where !Files.exists("\(directory)/\(artifact.path)") {
-            throw StoreError.damaged(directory: directory, reason: "\(directory)/\(artifact.path) is missing")
+        for artifact in manifest.artifacts {
+            let path = "\(directory)/\(artifact.path)"
+            if let problem = Self.problem(at: path, of: artifact.kind) {
+                throw StoreError.damaged(directory: directory, reason: "\(path) \(problem)")
+            }
         }
         guard let kernel = manifest.artifact(.kernel), let initramfs = manifest.artifact(.initramfs) else {
             throw StoreError.damaged(directory: directory, reason: "manifest.json names no kernel or no initramfs")
@@ -60,6 +63,18 @@ public struct Generation: Sendable, Equatable {
         } catch {
             throw .damaged(directory: directory, reason: "manifest.json: \(error)")
         }
+    }
+
+    /// What is wrong with an artifact's file, whose content is not looked at; nil where nothing is.
+    private static func problem(at path: String, of kind: ArtifactKind) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            // A user who may not enter the tree's directory works with the rest.
+            return errno == EACCES && kind == .tree ? nil : "is missing"
+        }
+        let wanted: FileType = kind == .tree ? .directory : .regular
+        guard UInt32(status.st_mode) & FileType.mask != wanted.rawValue else { return nil }
+        return "is no \(kind == .tree ? "directory" : "regular file")"
     }
 
     /// Whether a path leads to something in the directory that it begins at, as its words say.

@@ -179,6 +179,10 @@ import Testing
         #expect(throws: StoreError.damaged(directory: generation.directory, reason: "\(path) is missing")) {
             _ = try store.current()
         }
+        // Whoever reads a FIFO waits.
+        #expect(mkfifo(path, 0o644) == 0)
+        let error = #expect(throws: StoreError.self) { _ = try store.current() }
+        #expect(error?.description.contains("\(path) is no ") == true)
     }
 
     @Test func artifactsAreFoundByTheirKind() async throws {
@@ -239,7 +243,7 @@ import Testing
 
     @Test(
         "Whatever stands in the place of one manifest: the others are found, and rollback passes it over",
-        .timeLimit(.minutes(1)), arguments: Damage.allCases)
+        .timeLimit(.minutes(5)), arguments: Damage.allCases)
     func oneDamagedManifestHidesNoOther(kind: Damage) async throws {
         for _ in 1...4 { try await publish() }
         try damage(try store.generation(2), kind)

@@ -1,3 +1,4 @@
+import Glibc
 import NetrootConfig
 import NetrootEntry
 import NetrootServe
@@ -47,7 +48,10 @@ extension Export {
 
     /// A generation by the artifact that the server prefers of those that there are; nil where it can serve none.
     init?(_ generation: Generation) throws {
-        guard let kind = NFS.own.serves.first(where: { generation.artifact($0) != nil }) else { return nil }
+        let kinds = NFS.own.serves.filter { generation.artifact($0) != nil }
+        // Only its owner enters a tree; a server of another user has the image, if there is one.
+        let readable = kinds.first { kind in generation.path(of: kind).map { access($0, R_OK) == 0 } ?? false }
+        guard let kind = readable ?? kinds.first else { return nil }
         try self.init(generation, kind)
     }
 }
