@@ -1,11 +1,16 @@
 // What Linux has and Swift's Glibc module leaves out. The headers themselves would bring glibc's types a second time.
 #include <asm/unistd.h>
+// First: with glibc, linux/stat.h leaves out the constants that glibc has.
+#include <features.h>
+#include <linux/ioctl.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <stddef.h>
 // xattr(7)
 long llistxattr(const char *path, char *list, size_t size);
 long lgetxattr(const char *path, const char *name, void *value, size_t size);
 int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags);
+int fremovexattr(int descriptor, const char *name);
 // copy_file_range(2); off64_t is long on the 64-bit machines that netroot runs on.
 long copy_file_range(int in, long *in_offset, int out, long *out_offset, size_t count, unsigned flags);
 // setns(2): the tests make a socket in a network namespace of theirs.
@@ -20,4 +25,16 @@ static inline int openat2_call(int directory, const char *path, int flags, unsig
         .resolve = resolve,
     };
     return (int)syscall(__NR_openat2, directory, path, &how, sizeof how);
+}
+// ioctl_iflags(2): what chattr(1) sets. The numbers say long, but the kernel reads and writes an int. linux/fs.h has them,
+// and much that glibc has too.
+int ioctl(int descriptor, unsigned long request, ...);
+static inline int inode_flags_get(int descriptor, unsigned *flags) { return ioctl(descriptor, _IOR('f', 1, long), flags); }
+static inline int inode_flags_set(int descriptor, unsigned flags) { return ioctl(descriptor, _IOW('f', 2, long), &flags); }
+// statx(2): the flags without opening the file. 0x1100 is AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW.
+static inline int inode_attributes(int directory, const char *name, unsigned long long *attributes) {
+    struct statx status;
+    int result = (int)syscall(__NR_statx, directory, name, 0x1100, 0, &status);
+    if (result == 0) *attributes = status.stx_attributes;
+    return result;
 }

@@ -105,7 +105,7 @@ struct BootSession: Sendable {
         let own = try runtimeDirectory() + "/"
         let name = record.directory.dropFirst(own.count)
         guard record.directory.hasPrefix(own), !name.isEmpty, !name.contains("/"), name != ".." else { return }
-        _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", record.directory]))
+        try Files.removeTree(record.directory)
         // /tmp is everybody's: nothing stays there. Another run's directory keeps it.
         let above = String(own.dropLast())
         if geteuid() != 0, rmdir(above) != 0, ![ENOTEMPTY, EEXIST, ENOENT].contains(errno) {

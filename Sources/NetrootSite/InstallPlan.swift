@@ -143,7 +143,7 @@ public struct InstallPlan: Sendable, Equatable {
                 try Files.makeDirectory(Files.parent(path))
                 try Files.replace(path, with: new)
             case .remove(let path):
-                _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
+                try Files.removeTree(path)
             case .delete(let path, _):
                 if unlink(path) != 0, errno != ENOENT { throw SystemError("remove", path, code: errno) }
             }

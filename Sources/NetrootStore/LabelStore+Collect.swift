@@ -74,6 +74,7 @@ extension LabelStore {
             if rule.dryRun { continue }
             // Renamed first: a removal that is killed half way leaves nothing that looks like a generation.
             let doomed = "\(generationsDirectory)/\(Self.draftPrefix)gc-\(number)"
+            try InodeFlags.clear(directory)
             try SystemError.check("remove", directory, rename(directory, doomed))
             try await remove(doomed, runner)
         }

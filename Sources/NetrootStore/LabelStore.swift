@@ -251,7 +251,7 @@ public struct LabelStore: Sendable, Equatable {
     }
 
     func remove(_ path: String, _ runner: CommandRunner) async throws {
-        _ = try await runner.capture(Command(["rm", "-rf", "--one-file-system", "--", path]))
+        try Files.removeTree(path)
     }
 }
 

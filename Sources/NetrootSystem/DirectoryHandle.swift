@@ -10,6 +10,8 @@ public final class DirectoryHandle: Sendable {
     public enum Symlinks: Sendable {
         /// A symlink among the names is an error (`ELOOP`), and so is a way out (`EXDEV`).
         case refused
+        /// The same, and what is mounted below is not entered (`EXDEV`), bind mounts of the same filesystem included.
+        case refusedWithMounts
         /// As a program sees it whose root this directory is: `/` begins here, and `..` ends here.
         case inside
     }
@@ -75,13 +77,15 @@ public final class DirectoryHandle: Sendable {
         let resolve: Int32
         switch symlinks {
         case .refused: resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+        case .refusedWithMounts:
+            resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
         case .inside: resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
         }
         var rest = path.drop { $0 == Self.slash }
         var above = descriptor
         defer { if above != descriptor { close(above) } }
         // PATH_MAX holds for one call. Where symlinks may lead back, a path cannot be taken in parts.
-        while symlinks == .refused, rest.count >= Int(PATH_MAX) {
+        while symlinks != .inside, rest.count >= Int(PATH_MAX) {
             let part = rest.prefix(Int(PATH_MAX) - 1)
             guard let end = part.lastIndex(of: Self.slash) else { return (-1, ENAMETOOLONG) }
             let next = Self.call(above, rest[..<end], Self.placeOnly | O_DIRECTORY, 0, resolve)

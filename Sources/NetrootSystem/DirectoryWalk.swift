@@ -44,37 +44,10 @@ extension DirectoryHandle {
         }
     }
 
-    /// Removes a file, or a directory with all that is in it; it may be missing. A symlink is removed, not followed, and a
-    /// mount point below is an error.
-    /// - Throws: `SystemError`, `CancellationError`.
-    public func removeAll(_ name: [UInt8]) throws {
-        guard try !remove(name, 0) else { return }
-        let top = try below(name)
-        var directories: [[UInt8]] = []
-        try top.walk { entry in
-            if entry.type == .directory {
-                directories.append(entry.path)
-            } else {
-                _ = try entry.directory.remove(entry.name, 0)
-            }
-        }
-        for path in directories.reversed() {
-            let (parent, name) = Self.split(path)
-            _ = try top.below(parent).remove(name, AT_REMOVEDIR)
-        }
-        _ = try remove(name, AT_REMOVEDIR)
-    }
-
     /// Removes a file or symlink; it may be missing.
     /// - Throws: `SystemError`.
     public func remove(_ name: [UInt8]) throws {
-        guard try remove(name, 0) else { throw failure("remove", name, code: EISDIR) }
-    }
-
-    /// - Returns: false where it is a directory, and the call is for files.
-    private func remove(_ name: [UInt8], _ flags: Int32) throws -> Bool {
-        if unlinkat(descriptor, Self.terminated(name), flags) == 0 || errno == ENOENT { return true }
-        guard errno == EISDIR, flags == 0 else { throw failure("remove", name) }
-        return false
+        guard unlinkat(descriptor, Self.terminated(name), 0) != 0, errno != ENOENT else { return }
+        throw failure("remove", name)
     }
 }

@@ -3,7 +3,7 @@ import Glibc
 extension Files {
     /// Makes a directory that only this user can read, in `$TMPDIR` or `/tmp`, and removes it with all that is in it however
     /// `body` ends. Should this process be killed, `removeLeftTemporaryDirectories` of a later one removes it.
-    /// - Throws: `SystemError`, `CommandError`, what `body` throws; where the removal fails too, it is `body`'s error that is
+    /// - Throws: `SystemError`, `TreeRemovalError`, what `body` throws; where the removal fails too, it is `body`'s error that is
     ///   told.
     public static func withTemporaryDirectory<R>(_ body: (String) async throws -> R) async throws -> R {
         let (directory, mark) = try makeTemporaryDirectory(in: temporaryPlace)
@@ -11,7 +11,7 @@ extension Files {
         let result: Result<R, any Error>
         do { result = .success(try await body(directory)) } catch { result = .failure(error) }
         do {
-            try await uncancelled { _ = try await CommandRunner().capture(Command(["rm", "-rf", "--", directory])) }
+            try Files.removeTree(directory, stoppingWhenCancelled: false)
         } catch {
             if case .success = result { throw error }
         }

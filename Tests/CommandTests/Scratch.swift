@@ -17,6 +17,18 @@ final class Scratch: Sendable {
     /// Removes the folder before its owner goes.
     func removeNow() throws { try directory.remove() }
 
+    /// Sets flags of files below the folder, or skips the test.
+    func chattr(_ flags: String, _ paths: String...) async throws {
+        for path in paths { try await directory.chattr(flags, path) }
+    }
+
+    /// Skips the test where the filesystem has no flags.
+    func requireFlags() async throws {
+        try write("flagged", "text")
+        try await chattr("+i", "flagged")
+        try await chattr("-i", "flagged")
+    }
+
     /// Writes a file below the folder, and returns its path.
     @discardableResult
     func write(_ name: String, _ text: String, mode: UInt16 = 0o644) throws -> String {

@@ -154,4 +154,27 @@ import Testing
         #expect(list.status == 1 && list.message.contains("generations/2/manifest.json is of an older"))
         #expect(list.output.contains("\nb ") && list.output.contains("\na "))
     }
+
+    @Test("gc removes a generation whose files are immutable")
+    func gcRemovesImmutableFiles() async throws {
+        for _ in 1...2 { try await Fabricated.generation(of: scratch.label("a")) }
+        for path in ["root/sbin/init", "root/sbin", "root", "manifest.json", ""] {
+            try await scratch.chattr("+i", "netroots/a/generations/1/\(path)")
+        }
+        expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
+        #expect(try Files.names(in: scratch.store("a").generationsDirectory) == [".last", "2"])
+    }
+
+    @Test("gc names what is mounted in a generation, and what is mounted stays whole")
+    func gcNamesAMountPoint() async throws {
+        try #require(Place.isRoot, "mounting needs root")
+        for _ in 1...2 { try await Fabricated.generation(of: scratch.label("a")) }
+        try scratch.write("theirs/file", "text")
+        // Of the same filesystem: its number does not tell that something is mounted.
+        let mounted = Namespace.mounting(
+            "mount --bind '\(scratch.path)/theirs' '\(scratch.path)/netroots/a/generations/1/root/sbin'")
+        let outcome = try await scratch.run("gc", "a", "--keep", "1", wrapper: mounted)
+        expectError(outcome, .failed, ["cannot remove ", "/root/sbin: something is mounted there; umount "])
+        #expect(try Files.text(scratch.path + "/theirs/file") == "text")
+    }
 }

@@ -3,19 +3,19 @@ import NetrootSystem
 import TestSupport
 import Testing
 
+/// Files are seen and made as by this user, who may not do everything; by this thread alone.
+func asNobody(_ body: () throws -> Void) throws {
+    guard geteuid() == 0 else { return try body() }
+    // Not in Swift's Glibc module.
+    let symbol = try #require(dlsym(nil, "setfsuid"))
+    let setfsuid = unsafeBitCast(symbol, to: (@convention(c) (UInt32) -> Int32).self)
+    _ = setfsuid(65534)
+    defer { _ = setfsuid(0) }
+    try body()
+}
+
 /// The scratch directories of all tests.
 @Suite struct ScratchDirectoryTests {
-    /// Files are seen and made as by this user, who may not do everything; by this thread alone.
-    private func asNobody(_ body: () throws -> Void) throws {
-        guard geteuid() == 0 else { return try body() }
-        // Not in Swift's Glibc module.
-        let symbol = try #require(dlsym(nil, "setfsuid"))
-        let setfsuid = unsafeBitCast(symbol, to: (@convention(c) (UInt32) -> Int32).self)
-        _ = setfsuid(65534)
-        defer { _ = setfsuid(0) }
-        try body()
-    }
-
     @Test func nothingIsLeftWhateverLiesInIt() throws {
         let outside = try ScratchDirectory()
         try outside.write("file", "theirs")

@@ -31,11 +31,13 @@ package final class ScratchDirectory: Sendable {
 
     /// Removes it before its owner goes; nothing where that was done already.
     /// - Throws: `SystemError`, the first, when all that can be removed has been.
-    package func remove() throws { try TreeRemoval.remove(path) }
+    package func remove() throws { try Files.removeTree(path, stoppingWhenCancelled: false) }
 
     /// Removes a file or directory in it; nothing where there is none.
     /// - Throws: as `remove()`.
-    package func remove(_ name: String) throws { try TreeRemoval.remove("\(path)/\(name)") }
+    package func remove(_ name: String) throws {
+        try Files.removeTree("\(path)/\(name)", stoppingWhenCancelled: false)
+    }
 
     /// Runs a reference tool in it, with its standard input from a file, and returns its standard output.
     /// - Throws: `TestFailure` with what the tool wrote to standard error.
@@ -47,6 +49,16 @@ package final class ScratchDirectory: Sendable {
             output: .string(limit: 1 << 24), error: .string(limit: 1 << 20))
         guard result.terminationStatus.isSuccess else { throw TestFailure("\(name): \(result.standardError)") }
         return result.standardOutput
+    }
+
+    /// Sets flags of files in it by chattr(1). Where that is not possible the test is skipped, with the reason.
+    /// - Throws: the cancellation of the test.
+    package func chattr(_ flags: String, _ paths: String...) async throws {
+        do {
+            _ = try await output("chattr", [flags] + paths)
+        } catch let failure as TestFailure {
+            try Test.cancel("chattr(1) sets no flags here: \(failure)")
+        }
     }
 
     /// Writes a file, makes the directories above it, and returns its path.

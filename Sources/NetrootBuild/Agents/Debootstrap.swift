@@ -58,7 +58,7 @@ struct Debootstrap: Agent {
             guard place.allows.unsigned, !unsigned.isEmpty else {
                 throw Self.explained(error) ?? error
             }
-            _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--", place.root]))
+            try Files.removeTree(place.root)
             try Files.makeDirectory(place.root)
             try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite, unsigned: true))
             do {

@@ -177,7 +177,7 @@ extension RPM {
         for path in paths {
             let trace = try tree.resolve(path)
             guard trace != tree.directory else { continue }
-            try await place.runner.run(Command(["rm", "-rf", "--one-file-system", "--", trace]))
+            try Files.removeTree(trace)
             var inside = path[...]
             while let slash = inside.lastIndex(of: "/"), slash != inside.startIndex {
                 inside = inside[..<slash]
