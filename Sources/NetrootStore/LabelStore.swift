@@ -177,6 +177,8 @@ public struct LabelStore: Sendable, Equatable {
         // Nobody else enters before it is published, and the tree's own directory not after that either.
         for path in [directory, draft.treeDirectory] {
             try SystemError.check("make", path, mkdir(path, 0o700))
+            // What the root's files would inherit from above is not theirs.
+            try Files.disinherit(path)
         }
         return draft
     }

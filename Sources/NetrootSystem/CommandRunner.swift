@@ -1,5 +1,5 @@
 import Glibc
-import Subprocess
+public import Subprocess
 import SystemPackage
 
 /// The one place where processes are started: fixed locale, output kept in a log, and on failure the argv, the
@@ -12,19 +12,27 @@ public struct CommandRunner: Sendable {
     /// The environment of every command: the caller's with a fixed locale and a complete PATH.
     private let environment: Environment
 
-    /// The environment is the caller's but for locale, PATH and `DEBIAN_FRONTEND`; the log is made by the first `run`.
+    /// The environment is the caller's but for locale, PATH, `DEBIAN_FRONTEND` and what `CallerState` drops; the log is made by
+    /// the first `run`.
     public init(log: String? = nil, echo: Bool = false) {
         self.log = log
         self.echo = echo
-        environment = Environment.inherit.updating([
-            "LC_ALL": "C.UTF-8", "LANGUAGE": nil, "PATH": Self.searchPath, "DEBIAN_FRONTEND": "noninteractive",
+        environment = Self.programEnvironment.updating([
+            "PATH": Self.searchPath, "DEBIAN_FRONTEND": "noninteractive",
         ])
     }
 
-    /// The caller's PATH with the system directories that an unprivileged login often lacks.
+    /// The caller's environment with a fixed locale, and without what changes the work of the programs that are run.
+    public static var programEnvironment: Environment {
+        let dropped = CallerState.droppedVariables.map { (Environment.Key(stringLiteral: $0), String?.none) }
+        return Environment.inherit.updating(Dictionary(uniqueKeysWithValues: dropped)).updating(["LC_ALL": "C.UTF-8"])
+    }
+
+    /// The caller's PATH with the system directories that an unprivileged login often lacks. A directory by a relative path is
+    /// left out: it would be another one in each working directory.
     static var searchPath: String {
         let own = getenv("PATH").map { String(cString: $0) } ?? ""
-        let directories = own.split(separator: ":").map(String.init)
+        let directories = own.split(separator: ":").filter { $0.hasPrefix("/") }.map(String.init)
         let system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         return (directories + system.filter { !directories.contains($0) }).joined(separator: ":")
     }

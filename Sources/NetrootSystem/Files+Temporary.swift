@@ -43,7 +43,15 @@ extension Files {
     }
 
     private static let temporaryPrefix = "netroot-scratch-"
-    private static var temporaryPlace: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+    private static var temporaryPlace: String { temporaryPlace(getenv("TMPDIR").map { String(cString: $0) }) }
+
+    /// Where temporary files go: what `TMPDIR` names where that is a directory by its whole path that this user may fill.
+    static func temporaryPlace(_ variable: String?) -> String {
+        guard let place = variable, place.hasPrefix("/"), isDirectory(place), access(place, W_OK | X_OK) == 0 else {
+            return "/tmp"
+        }
+        return place
+    }
 
     private static func isTemporary(_ name: [UInt8]) -> Bool {
         name.starts(with: temporaryPrefix.utf8) && name.count == temporaryPrefix.utf8.count + 6

@@ -40,6 +40,7 @@ struct Netroot: AsyncParsableCommand {
 
     /// Parses and runs; every error ends with its own exit status.
     static func main() async {
+        let mask = CallerState.reset()
         // A reader that went away, as in `netroot … | head`, must not end netroot before it has undone things.
         signal(SIGPIPE, SIG_IGN)
         do {
@@ -47,6 +48,8 @@ struct Netroot: AsyncParsableCommand {
             try checkFirst(of: arguments)
             var command = try parsed(arguments)
             if let verb = command as? any LabelVerb { await verb.removeLeftovers() }
+            // The image is a file of the caller's own, as with other programs that pack.
+            if command is PackCommand { umask(mode_t(mask)) }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -9,6 +9,8 @@ struct FakeRecipe {
     /// The header, for an agent that is not a fake.
     var header = "Bootstrap: debootstrap\nOSVersion: bookworm\n"
     /// Lines of the sections, without indent.
+    /// Of `%files`, besides the archive.
+    var files = ""
     var setup = ""
     var post = ""
     var test = ""
@@ -35,7 +37,7 @@ struct FakeRecipe {
                     ? Self.install("dracut", "\(dracut)\necho ran >> /var/dracut-runs\ncp /fake.cpio \"$last\"")
                     : "true",
             ] + programs.map { Self.install($0, "exit 1") }
-        var text = header + "\n%files\n    \(label).cpio /fake.cpio\n"
+        var text = header + "\n%files\n    \(label).cpio /fake.cpio\n" + Self.indented(files)
         if !setup.isEmpty { text += "\n%setup\n" + Self.indented(setup) }
         text += "\n%post\n" + Self.indented((always + [post]).joined(separator: "\n"))
         if !test.isEmpty { text += "\n%test\n" + Self.indented(test) }

@@ -121,6 +121,35 @@ extension Builds {
             }
         }
 
+        @Test("Without root, too, umask, default ACLs, a setgid directory and the environment do not reach the root")
+        func theUsersStateDoesNotReachTheRoot() async throws {
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(user)
+                try scratch.write("public", "one\n")
+                var recipe = FakeRecipe(post: "mkdir -p /srv/made && umask > /srv/made/umask && env > /srv/made/env")
+                recipe.files = "public /srv/public\n"
+                try recipe.write(scratch)
+                expectSuccess(try await run(["chown", "-R", "\(user.name):\(user.name)", scratch.path]))
+                try await HostileCaller.bequeath(scratch.path)
+                let environment = path.merging(HostileCaller.variables) { $1 }
+                let build = HostileCaller.shell + installed(scratch, ["build", "a"])
+                expectSuccess(try await user.run(build, environment: environment))
+                let built = try scratch.store("a").current()
+                let listing = try await run(["unsquashfs", "-lln", built.image, "srv"]).output
+                    .split(separator: "\n").map { $0.split(separator: " ") }
+                    .map { "\($0.first ?? "") \($0.dropFirst().first ?? "") \($0.last ?? "")" }
+                for line in [
+                    "drwxr-xr-x 0/0 squashfs-root/srv", "drwxr-xr-x 0/0 squashfs-root/srv/made",
+                    "-rw-r--r-- 0/0 squashfs-root/srv/made/umask", "-rw-r--r-- 0/0 squashfs-root/srv/public",
+                ] { #expect(listing.contains(line), "\(line) in \(listing)") }
+                let files = ["srv/made/umask", "srv/made/env"]
+                let texts = try await run(["unsquashfs", "-cat", built.image] + files).output
+                #expect(texts.hasPrefix("0022\n") && !texts.contains("TMPDIR="), "\(texts)")
+                let modes = try await run(["stat", "-c", "%a %U", built.directory, built.directory + "/manifest.json"])
+                #expect(modes.output == "755 \(user.name)\n644 \(user.name)\n")
+            }
+        }
+
         @Test func aTreeNeedsRoot() async throws {
             try await FreshUser.with { user in
                 let (scratch, path) = try await site(user, more: "FORMAT = tree")

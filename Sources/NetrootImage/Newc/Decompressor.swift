@@ -27,7 +27,7 @@ struct Decompressor: Sendable {
         try Tool.require([tool])
         let result = try await Subprocess.run(
             .path(FilePath(tool.path ?? tool.name)), arguments: Arguments(arguments),
-            environment: .inherit.updating(["LC_ALL": "C.UTF-8"]),
+            environment: CommandRunner.programEnvironment,
             input: .fileDescriptor(file, closeAfterSpawningProcess: false), output: .sequence,
             error: .string(limit: 64 << 10)
         ) { execution in
