@@ -65,7 +65,8 @@ public struct Build: Sendable {
                     tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner,
                     transports: try transports.require(label.transports))
                 return try await Completion(
-                    store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs, version: version,
+                    store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs,
+                    caches: try shipped.packageCaches(in: draft.root, of: label), version: version,
                     started: started, progress: progress
                 ).run(
                     Completion.Provenance(
@@ -105,6 +106,7 @@ public struct Build: Sendable {
         let manifest = current.manifest
         guard manifest.origin.verb == "build", manifest.netroot == version,
             Set(manifest.formats) == Set(label.formats.map(\.rawValue)), manifest.readWrite == label.rw,
+            manifest.keepsPackageCaches ?? false == label.keepsPackageCaches,
             try outputs.fit(manifest),
             Set(manifest.transports) == Set(label.transports),
             manifest.shipped == (try shipped.digest().hexadecimal),

@@ -94,7 +94,8 @@ public struct Shell: Sendable {
                 let completion = Completion(
                     store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
                     pair: try pair(of: base, root: draft.root, runner: runner),
-                    outputs: outputs(of: base), version: version, started: started, progress: progress)
+                    outputs: outputs(of: base), caches: try shipped.packageCaches(in: draft.root, of: label),
+                    version: version, started: started, progress: progress)
                 return .published(
                     try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
             } catch {
@@ -126,6 +127,7 @@ public struct Shell: Sendable {
         let runner = CommandRunner(log: current.log, echo: echo)
         let before = try await BootFingerprint.of(root)
         let termination = try await enter(root)
+        for note in try Completion.cleanUp(root, try shipped.packageCaches(in: root, of: label)) { progress.note(note) }
         let isUnchanged = try await BootFingerprint.of(root) == before
         let vmlinuz = current.vmlinuz + ".new"
         let initramfs = current.initramfs + ".new"
@@ -143,6 +145,7 @@ public struct Shell: Sendable {
             manifest.replace(try Manifest.Artifact(.initramfs, digesting: initramfs))
         }
         let inRoot = RootCommand(root: root, shipped: shipped)
+        manifest.keepsPackageCaches = label.keepsPackageCaches ? true : nil
         manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
         let listing = try FileListing(directory: root)
         let list = CapabilityList(

@@ -19,6 +19,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var transports: [TransportName]
     /// Whether clients mount it read-write (`RW=Y`); such a generation may change after it was published.
     public var readWrite: Bool
+    /// Whether what package managers left in the root was kept (`KEEP_PACKAGE_CACHES`); nil where it was removed.
+    public var keepsPackageCaches: Bool?
     /// What made it.
     public var origin: Origin
     public var recipe: RecipeFile

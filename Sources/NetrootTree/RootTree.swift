@@ -222,6 +222,18 @@ public struct RootTree: Sendable {
     /// The content of a regular file as text.
     public func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
 
+    /// The sizes of the regular files at and below a path, in bytes; 0 where nothing is there.
+    /// - Throws: `RootPathError`, `SystemError`, `CancellationError`.
+    public func bytes(of path: String) throws -> Int64 {
+        func size(_ status: stat) -> Int64 { status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : 0 }
+        guard let (directory, name) = try holder(path), try contains(path) else { return 0 }
+        let status = try directory.status(name)
+        guard status.st_mode & S_IFMT == S_IFDIR else { return size(status) }
+        var bytes: Int64 = 0
+        try directory.below(name).walk { bytes += size($0.status) }
+        return bytes
+    }
+
     // MARK: - Changing
 
     private func withName<R>(_ path: String, _ body: ([UInt8], DirectoryHandle) throws -> R) throws -> R {
@@ -255,6 +267,13 @@ public struct RootTree: Sendable {
     public func remove(_ path: String) throws {
         guard let (directory, name) = try holder(path) else { return }
         try directory.remove(name)
+    }
+
+    /// Takes the flags of chattr(1) that keep a file from being changed from all files.
+    /// - Returns: the paths of the files that had one, without a slash at the beginning.
+    /// - Throws: `SystemError`, `CancellationError`.
+    public func clearInodeFlags() throws -> [String] {
+        try InodeFlags.clear(tree: directory).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Removes a file, or a directory with all that is in it; it may be missing. Symlinks are removed, not followed.

@@ -63,7 +63,7 @@ struct ShellCommand: AsyncParsableCommand {
 
             Examples:
               netroot shell debian12
-              netroot shell debian12 -- apt-get install -y htop
+              netroot shell debian12 -- sh -c 'apt-get update && apt-get install -y htop'
             """)
 
     @OptionGroup var options: LabelOptions

@@ -133,6 +133,22 @@ extension Builds {
             #expect(try text("/usr/lib/netroot/masked-units").contains("\ne2scrub_reap.service left\n"))
         }
 
+        @Test("Of apt there are no caches, lists and logs, but the directories that apt-get update and install need")
+        func packageManagersLeaveNothing() async throws {
+            for (path, owner) in [
+                ("/var/lib/apt/lists", "0 755"), ("/var/lib/apt/lists/partial", "42 700"), ("/var/cache/apt", "0 755"),
+                ("/var/cache/apt/archives", "0 755"), ("/var/cache/apt/archives/partial", "42 700"),
+                ("/var/log/apt", "0 755"),
+            ] {
+                let found = try await run(["stat", "-c", "%u %a", root + path])
+                #expect(found.output == owner + "\n", "\(path)")
+                #expect(
+                    try Files.names(in: root + path).filter { !["partial", "archives"].contains($0) } == [], "\(path)")
+            }
+            for path in ["/var/log/dpkg.log", "/var/lib/dpkg/status-old"] { #expect(!Files.exists(root + path)) }
+            #expect(try Files.size(root + "/var/lib/dpkg/status") > 0)
+        }
+
         @Test func fileCapabilitiesAreListed() throws {
             #expect(
                 try text("/usr/lib/netroot/file-capabilities")

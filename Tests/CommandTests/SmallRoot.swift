@@ -5,7 +5,7 @@ import TestSupport
 enum SmallRoot {
     static let programs = [
         "dash", "sh", "bash", "cat", "cp", "rm", "mkdir", "chmod", "touch", "sleep", "env", "ls", "readlink", "getent",
-        "true", "dpkg-query", "head",
+        "true", "dpkg-query", "head", "chattr",
     ]
 
     /// Cuts it out of a whole root.

@@ -31,6 +31,7 @@ private func label(_ lines: String) throws -> Label {
         #expect(label.overlaySize == "50%")
         #expect(label.containerStorage == nil)
         #expect(label.machineID == .random)
+        #expect(!label.keepsPackageCaches)
     }
 
     @Test func labelOverridesDefault() throws {
@@ -96,6 +97,11 @@ private func label(_ lines: String) throws -> Label {
     @Test(arguments: ["none", "None", "1%", "512m", "2G"])
     func containerStorage(text: String) throws {
         #expect(try label("CONTAINER_STORAGE = \(text)").containerStorage == text.lowercased())
+    }
+
+    @Test func packageCachesAreKeptWhereTheLabelSaysSo() throws {
+        #expect(try label("KEEP_PACKAGE_CACHES = y").keepsPackageCaches)
+        #expect(throws: ConfigError.self) { try label("KEEP_PACKAGE_CACHES = apt") }
     }
 
     @Test func machineID() throws {

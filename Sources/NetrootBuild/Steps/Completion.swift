@@ -12,6 +12,8 @@ struct Completion: Sendable {
     /// What makes kernel and initramfs.
     let pair: KernelPair
     let outputs: Outputs
+    /// What is removed from the root first; nil keeps it.
+    let caches: PackageCaches?
     /// The version of netroot.
     let version: String
     /// When the work began, ISO 8601.
@@ -29,25 +31,53 @@ struct Completion: Sendable {
         var shipped: String
     }
 
-    /// The steps, top to bottom: kernel and initramfs, outputs, publish.
+    /// The steps, top to bottom: what package managers left, kernel and initramfs, outputs, publish.
     /// - Parameter base: the generation whose kernel and initramfs fit this root too; nil makes them anew.
     /// - Throws: `BuildError`, `PackError`, `CommandError`, `SystemError`, `StoreError`, `CancellationError`.
     func run(_ provenance: Provenance, reusing base: Generation? = nil) async throws -> Generation {
+        for note in try Self.cleanUp(inRoot.root, caches) {
+            progress.note(note)
+            try pair.runner.note(note)
+        }
         let kernel = try await bootFiles(reusing: base)
         let (rootBytes, privileged) = try counts()
         let artifacts = try await outputs.make(draft, rootBytes: rootBytes, progress: progress)
         return try await progress.step("publish") {
             let packages = try await PackageList.read(inRoot, runner: CommandRunner())
-            try await removeLeftovers()
-            let manifest = Manifest(
+            try removeLeftovers()
+            var manifest = Manifest(
                 label: store.label, generation: draft.number, formats: provenance.formats, artifacts: artifacts,
                 transports: provenance.transports, readWrite: provenance.readWrite, origin: provenance.origin,
                 recipe: provenance.recipe, bootstrap: provenance.bootstrap, privileged: privileged,
                 shipped: provenance.shipped, kernelVersion: kernel, packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
                 steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
+            manifest.keepsPackageCaches = caches == nil ? true : nil
             return try await store.publish(draft, manifest: manifest)
         }
+    }
+
+    /// Takes from a root what would not be published, or would be in the way of who removes it.
+    /// - Parameter caches: nil keeps what package managers left.
+    /// - Returns: what was done, in words.
+    /// - Throws: `RootPathError`, `TreeRemovalError`, `SystemError`, `CancellationError`.
+    static func cleanUp(_ root: String, _ caches: PackageCaches?) throws -> [String] {
+        var notes = try [clearFlags(in: RootTree(directory: root))].compactMap { $0 }
+        if let bytes = try caches?.remove(), bytes > 0 {
+            let size = Progress.decimal(Double(bytes) / 1_000_000)
+            notes.append(
+                "removed \(size) MB of caches, lists and logs of package managers; KEEP_PACKAGE_CACHES = Y keeps them")
+        }
+        return notes
+    }
+
+    /// Makes all files of a root such that they can be changed and removed.
+    /// - Returns: what was done, in words; nil for nothing.
+    static func clearFlags(in tree: RootTree) throws -> String? {
+        let flagged = try tree.clearInodeFlags()
+        guard let first = flagged.first else { return nil }
+        let others = flagged.count > 1 ? " and \(flagged.count - 1) more" : ""
+        return "took the chattr(1) flags from /\(first)\(others): clients would not have them"
     }
 
     /// - Returns: the kernel's version.
@@ -74,8 +104,8 @@ struct Completion: Sendable {
     }
 
     /// Takes out of the draft what is no part of a generation: the build's own files, and a tree that nobody asked for.
-    private func removeLeftovers() async throws {
+    private func removeLeftovers() throws {
         let paths = [draft.scratch] + (outputs.keepTree ? [] : [draft.treeDirectory])
-        _ = try await CommandRunner().capture(Command(["rm", "-rf", "--one-file-system", "--"] + paths))
+        for path in paths { try Files.removeTree(path) }
     }
 }

@@ -39,7 +39,7 @@ struct Customise: Sendable {
 
     /// The files of the root that tell one machine from another: the host's name, host keys.
     func hostIdentity() throws -> Set<String> {
-        Set(try lines(of: "removed-paths").flatMap { try tree.paths(matching: $0) })
+        Set(try shipped.lines(of: "removed-paths").flatMap { try tree.paths(matching: $0) })
     }
 
     /// Removes those files and the machine ID: what a package's script makes while building, all clients would share.
@@ -75,13 +75,6 @@ struct Customise: Sendable {
 
     private static let modules = "usr/lib/dracut/modules.d"
 
-    /// The lines of a list in `root-files`; `#` begins a comment.
-    func lines(of list: String) throws -> [String] {
-        try Files.text("\(shipped.rootFiles)/\(list)").split(separator: "\n")
-            .map { line in String(line.prefix { $0 != "#" }).filter { !$0.isWhitespace } }
-            .filter { !$0.isEmpty }
-    }
-
     /// Bootstrap tools copy the host's resolver; a shared root has none of its own until a client has booted.
     ///
     /// A symlink to a file below `/run` stays: that file belongs to systemd-resolved, NetworkManager or resolvconf of the root.
@@ -92,5 +85,15 @@ struct Customise: Sendable {
             try tree.write(
                 "etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
         }
+    }
+}
+
+extension ShippedFiles {
+    /// The lines of a list in `root-files`; `#` begins a comment.
+    /// - Throws: `SystemError`.
+    func lines(of list: String) throws -> [String] {
+        try Files.text("\(rootFiles)/\(list)").split(separator: "\n")
+            .map { line in String(line.prefix { $0 != "#" }).filter { !$0.isWhitespace } }
+            .filter { !$0.isEmpty }
     }
 }

@@ -36,7 +36,7 @@ struct StageBuild: Sendable {
         try steps.metadata()
         if stage.setup != nil { try await step("%setup") { try await steps.setup() } }
         if !stage.allFiles.isEmpty { try await step("%files") { try await steps.files(from: earlier) } }
-        if stage.post != nil { try await post(steps) }
+        if stage.post != nil { try await post(steps) } else { try clearFlags() }
         try masking?.finish(decisions)
         if stage.test != nil { try await step("%test") { try await steps.test() } }
         return bootstrap
@@ -63,10 +63,16 @@ struct StageBuild: Sendable {
     private func post(_ steps: RecipeSteps) async throws {
         let own = try place.customise?.hostIdentity() ?? []
         try await step("%post") { try await steps.post() }
+        try clearFlags()
         // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
         for path in try place.customise?.removeIdentity(keeping: own.union(["etc/hostname"])) ?? [] {
             place.progress.note("removed \(path), which %post left: all clients would share it")
         }
+    }
+
+    /// What the recipe has made immutable is still netroot's to change.
+    private func clearFlags() throws {
+        if let note = try Completion.clearFlags(in: tree) { place.progress.note(note) }
     }
 
     private func step<R: Sendable>(_ title: String, _ body: () async throws -> R) async throws -> R {

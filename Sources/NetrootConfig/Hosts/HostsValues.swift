@@ -28,7 +28,8 @@ struct HostsValues {
             blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
-            containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients())
+            containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients(),
+            keepsPackageCaches: try boolean(.keepPackageCaches))
     }
 
     /// Checks every entry there is, and asks for none.
@@ -41,7 +42,7 @@ struct HostsValues {
             case .compression: _ = try compression()
             case .blockSize: _ = try blockSize()
             case .cacheSize: _ = try cacheSize()
-            case .rw, .debug: _ = try boolean(key)
+            case .rw, .debug, .keepPackageCaches: _ = try boolean(key)
             case .extraQEMU, .extraCommandLine: _ = try words(key)
             case .vmMemory: _ = try memory()
             case .overlaySize: _ = try tmpfsSize(key)

@@ -46,9 +46,10 @@ public struct Label: Sendable, Equatable {
     public let containerStorage: String?
     /// `MACHINE_ID`: where the client's `/etc/machine-id` comes from.
     public let machineID: MachineID
-
     /// `KEEP_CLIENTS`: for how many days after a client was last seen with a generation `gc` leaves that generation alone.
     public let keepClients: Int
+    /// `KEEP_PACKAGE_CACHES`: the caches, lists and logs of package managers stay in the root.
+    public let keepsPackageCaches: Bool
 
     /// What `KEEP_CLIENTS` is where no entry sets it.
     static let standardKeepClients = 30
@@ -83,6 +84,7 @@ enum HostsKey: String, CaseIterable {
     case containerStorage = "CONTAINER_STORAGE"
     case machineID = "MACHINE_ID"
     case keepClients = "KEEP_CLIENTS"
+    case keepPackageCaches = "KEEP_PACKAGE_CACHES"
 
     init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
 
