@@ -63,7 +63,7 @@ public struct Build: Sendable {
                 let inRoot = RootCommand(root: draft.root, shipped: shipped)
                 let pair = KernelPair(
                     tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner,
-                    transports: try transports.require(label.transports))
+                    transports: try transports.require(label.transports), pattern: label.kernel)
                 return try await Completion(
                     store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs,
                     caches: try shipped.packageCaches(in: draft.root, of: label), version: version,
@@ -108,7 +108,7 @@ public struct Build: Sendable {
             Set(manifest.formats) == Set(label.formats.map(\.rawValue)), manifest.readWrite == label.rw,
             manifest.keepsPackageCaches ?? false == label.keepsPackageCaches,
             try outputs.fit(manifest),
-            Set(manifest.transports) == Set(label.transports),
+            Set(manifest.transports) == Set(label.transports), manifest.kernelPattern == label.kernel?.text,
             manifest.shipped == (try shipped.digest().hexadecimal),
             manifest.recipe.sha256 == (try Digest.of(bytes).hexadecimal),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil

@@ -33,6 +33,10 @@ public enum BuildError: ReportableError, Equatable {
     case scriptletFailed(package: String, scriptlet: String, reason: String)
     /// The root has no kernel.
     case noKernel(package: String)
+    /// `KERNEL` of the label fits none of the root's kernels.
+    case kernelUnmatched(pattern: String, found: [String])
+    /// The root's kernels are for finding faults, or for rescue.
+    case onlyDebugKernels(found: [String])
     /// The root has no dracut.
     case noDracut
     /// The root has not what a transport of the label needs.
@@ -50,7 +54,7 @@ public enum BuildError: ReportableError, Equatable {
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .wrongHeader, .fileMissing, .needsRoot, .liveImage, .noKey: .usage
+        case .recipeMissing, .wrongHeader, .fileMissing, .needsRoot, .liveImage, .noKey, .kernelUnmatched: .usage
         case .noNetwork, .keyUnreachable: .unavailable
         default: .failed
         }
@@ -99,6 +103,12 @@ public enum BuildError: ReportableError, Equatable {
         case .noKernel(let package):
             return "the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
                 + "add \(package) to Include"
+        case .kernelUnmatched(let pattern, let found):
+            return "KERNEL = \(pattern) in the hosts file fits none of the root's kernels: "
+                + "\(KernelChoice.list(found))\ncorrect KERNEL, or add such a kernel to Include"
+        case .onlyDebugKernels(let found):
+            return "the root has only debug or rescue kernels: \(KernelChoice.list(found))\n"
+                + "add another kernel to Include, or name one of these with KERNEL = PATTERN in the hosts file"
         case .noDracut:
             return "the root has no dracut; add dracut and dracut-network to Include"
         case .transportLacks(let transport, let what, let package):

@@ -90,11 +90,11 @@ public struct Shell: Sendable {
                 let before = try await BootFingerprint.of(draft.root)
                 let termination = try await enter(draft.root)
                 guard termination == .exited(0) else { return .dropped(termination) }
-                let isUnchanged = try await BootFingerprint.of(draft.root) == before
+                let pair = try pair(of: base, root: draft.root, runner: runner)
+                let isUnchanged = try await isUnchanged(since: before, in: draft.root, of: base, pair)
                 let completion = Completion(
                     store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
-                    pair: try pair(of: base, root: draft.root, runner: runner),
-                    outputs: outputs(of: base), caches: try shipped.packageCaches(in: draft.root, of: label),
+                    pair: pair, outputs: outputs(of: base), caches: try shipped.packageCaches(in: draft.root, of: label),
                     version: version, started: started, progress: progress)
                 return .published(
                     try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
@@ -128,16 +128,22 @@ public struct Shell: Sendable {
         let before = try await BootFingerprint.of(root)
         let termination = try await enter(root)
         for note in try Completion.cleanUp(root, try shipped.packageCaches(in: root, of: label)) { progress.note(note) }
-        let isUnchanged = try await BootFingerprint.of(root) == before
+        let pair = try pair(of: current, root: root, runner: runner)
+        let isUnchanged: Bool
+        do {
+            isUnchanged = try await self.isUnchanged(since: before, in: root, of: current, pair)
+        } catch {
+            throw failure(error, of: current, log: current.log, progress)
+        }
         let vmlinuz = current.vmlinuz + ".new"
         let initramfs = current.initramfs + ".new"
         var manifest = current.manifest
         if !isUnchanged {
             do {
-                manifest.kernelVersion = try await progress.step("initramfs") {
-                    try await pair(of: current, root: root, runner: runner).make(
-                        vmlinuz: vmlinuz, initramfs: initramfs)
+                let kernel = try await progress.step("initramfs") {
+                    try await pair.make(vmlinuz: vmlinuz, initramfs: initramfs, progress: progress)
                 }
+                manifest.record(kernel, pattern: pair.pattern)
             } catch {
                 throw failure(error, of: current, log: current.log, progress)
             }
@@ -178,7 +184,15 @@ public struct Shell: Sendable {
     private func pair(of base: Generation, root: String, runner: CommandRunner) throws -> KernelPair {
         KernelPair(
             tree: RootTree(directory: root), inRoot: RootCommand(root: root, shipped: shipped), runner: runner,
-            transports: try transports.require(base.manifest.transports))
+            transports: try transports.require(base.manifest.transports), pattern: label.kernel)
+    }
+
+    /// Whether the base's kernel and initramfs fit the root as it is now, and the label as it says now.
+    private func isUnchanged(
+        since before: BootFingerprint, in root: String, of base: Generation, _ pair: KernelPair
+    ) async throws -> Bool {
+        guard try await BootFingerprint.of(root) == before else { return false }
+        return try pair.kernel().choice.taken == base.manifest.kernelVersion
     }
 
     private func enter(_ root: String) async throws -> Termination {

@@ -32,6 +32,10 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var shipped: String
     /// The kernel's version, as `uname -r` prints it.
     public var kernelVersion: String
+    /// `KERNEL` of the label, by which that kernel was taken; nil where the label has none.
+    public var kernelPattern: String?
+    /// The versions of the root's other kernels; nil where there are none.
+    public var otherKernels: [String]?
     /// The installed packages, sorted by name.
     public var packages: [Package]
     /// The version of netroot that built it.

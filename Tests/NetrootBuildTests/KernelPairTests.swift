@@ -1,3 +1,4 @@
+import NetrootConfig
 import NetrootSystem
 import NetrootTree
 import TestSupport
@@ -28,6 +29,27 @@ import Testing
             tree: tree, inRoot: RootCommand(root: scratch.path, shipped: shipped), runner: CommandRunner(),
             transports: [])
         let found = try pair.kernel()
-        #expect(found.version == newest && found.path == "boot/vmlinuz-" + newest)
+        #expect(found.choice.taken == newest && found.path == "boot/vmlinuz-" + newest)
+    }
+
+    @Test("Arch Linux and Fedora keep the image beside the modules: the chosen one's is taken")
+    func imagesBesideTheirModules() throws {
+        let scratch = try ScratchDirectory()
+        let tree = RootTree(directory: scratch.path)
+        try tree.write("var/lib/pacman/local/linux-1/desc", "")
+        for version in ["6.12.1-arch1-1", "6.6.63-1-lts", "6.12.10-arch1-1"] {
+            try tree.write("lib/modules/\(version)/vmlinuz", "")
+        }
+        // The names of Arch's packages, and not versions.
+        try tree.write("boot/vmlinuz-linux", "")
+        try tree.write("boot/vmlinuz-linux-lts", "")
+        let shipped = ShippedFiles(directory: scratch.path)
+        var pair = KernelPair(
+            tree: tree, inRoot: RootCommand(root: scratch.path, shipped: shipped), runner: CommandRunner(),
+            transports: [])
+        #expect(try pair.kernel().path == "lib/modules/6.12.10-arch1-1/vmlinuz")
+        pair.pattern = try KernelPattern(parsing: "*-lts")
+        #expect(try pair.kernel().path == "lib/modules/6.6.63-1-lts/vmlinuz")
+        #expect(try pair.kernel().choice.others == ["6.12.10-arch1-1", "6.12.1-arch1-1"])
     }
 }

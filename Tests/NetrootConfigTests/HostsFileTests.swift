@@ -109,6 +109,17 @@ private func label(_ lines: String) throws -> Label {
         #expect(try label("MACHINE_ID = random\nRW = Y").machineID == .random)
     }
 
+    @Test("KERNEL is a pattern for the version of the kernel")
+    func kernelPatterns() throws {
+        #expect(try label("RW = N").kernel == nil)
+        #expect(try label("KERNEL = *-cloud-amd64").kernel?.matches("6.1.0-40-cloud-amd64") == true)
+        #expect(try label("kernel = 6.1.0-*").kernel?.matches("6.12.0-1-amd64") == false)
+        #expect(try label("KERNEL = *+debug").kernel?.matches("5.14.0-427.el9.x86_64+debug") == true)
+        #expect(try label("KERNEL = 6.[!0-5]*").kernel?.matches("6.6.63-1-lts") == true)
+        #expect(try label("KERNEL = 6.[]6[:alpha:]]*").kernel?.matches("6.6.63-1-lts") == true)
+        #expect(try label("KERNEL = 6.?.63-1-lts").kernel?.matches("6.12.63-1-lts") == false)
+    }
+
     @Test func imageSettings() throws {
         let plain = try label("RW = N")
         #expect(plain.transports == ["nfs"])
@@ -224,6 +235,17 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nMACHINE_ID = 0123456789abcdef", 3, ["random or stable"]),
         ("[a]\nRECIPE=x\nRW = Y\nMACHINE_ID = stable", 4, ["MACHINE_ID", "overlay", "RW = Y"]),
         ("[DEFAULT]\nMACHINE_ID = stable\n[a]\nRECIPE=x\nRW = Y", 2, ["MACHINE_ID", "RW = Y"]),
+        ("[a]\nRECIPE=x\nKERNEL =", 3, ["KERNEL", "has no value"]),
+        ("[a]\nRECIPE=x\nKERNEL = 6.[0-9", 3, ["KERNEL", "a '[' without its ']'"]),
+        ("[a]\nRECIPE=x\nKERNEL = 6.[!]", 3, ["KERNEL", "a '[' without its ']'"]),
+        ("[a]\nRECIPE=x\nKERNEL = 6.[[:digit:]", 3, ["KERNEL", "a '[' without its ']'"]),
+        ("[a]\nRECIPE=x\nKERNEL = 6.1\\", 3, ["KERNEL", "ends with a backslash"]),
+        ("[a]\nRECIPE=x\nKERNEL = *-amd64 *-lts", 3, ["KERNEL", "more than one pattern"]),
+        ("[a]\nRECIPE=x\nKERNEL = *-lts # stable", 3, ["KERNEL", "a comment needs a line of its own"]),
+        ("[a]\nRECIPE=x\nKERNEL = /boot/vmlinuz-6.1", 3, ["KERNEL", "is a path"]),
+        ("[a]\nRECIPE=x\nKERNEL = linux-image-6.1*", 3, ["KERNEL", "leave out 'linux-image-'"]),
+        ("[DEFAULT]\nKERNEL = [\n[a]\nRECIPE=x\nKERNEL = *", 2, ["KERNEL"]),
+        ("[a]\nRECIPE=x\nKERNAL = *", 3, ["did you mean KERNEL?"]),
         ("[a]\nRECIPE=x\nEXTRA_QEMU = 'a", 3, ["EXTRA_QEMU", "'"]),
         ("[a]\nRECIPE=x\nEXTRA_CMDLINE = a \\", 3, ["backslash"]),
         ("[DEFAULT]\nVM_MEMORY=x\n[a]\nRECIPE=x\nVM_MEMORY=512", 2, ["VM_MEMORY"]),

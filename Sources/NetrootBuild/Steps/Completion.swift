@@ -49,10 +49,11 @@ struct Completion: Sendable {
                 label: store.label, generation: draft.number, formats: provenance.formats, artifacts: artifacts,
                 transports: provenance.transports, readWrite: provenance.readWrite, origin: provenance.origin,
                 recipe: provenance.recipe, bootstrap: provenance.bootstrap, privileged: privileged,
-                shipped: provenance.shipped, kernelVersion: kernel, packages: packages, netroot: version,
+                shipped: provenance.shipped, kernelVersion: kernel.taken, packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
                 steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
             manifest.keepsPackageCaches = caches == nil ? true : nil
+            manifest.record(kernel, pattern: pair.pattern)
             return try await store.publish(draft, manifest: manifest)
         }
     }
@@ -80,17 +81,16 @@ struct Completion: Sendable {
         return "took the chattr(1) flags from /\(first)\(others): clients would not have them"
     }
 
-    /// - Returns: the kernel's version.
-    private func bootFiles(reusing base: Generation?) async throws -> String {
+    private func bootFiles(reusing base: Generation?) async throws -> KernelChoice {
         guard let base else {
             return try await progress.step("initramfs") {
-                try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs)
+                try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, progress: progress)
             }
         }
         for (source, target) in [(base.vmlinuz, draft.vmlinuz), (base.initramfs, draft.initramfs)] {
             try await pair.runner.run(Command(["cp", "-p", "--reflink=auto", "--", source, target]))
         }
-        return base.manifest.kernelVersion
+        return try pair.kernel().choice
     }
 
     /// The sizes of the root's regular files, and the manifest's entry for those that give their caller more rights; the

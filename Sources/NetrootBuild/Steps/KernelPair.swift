@@ -11,10 +11,12 @@ struct KernelPair: Sendable {
     let runner: CommandRunner
     /// What the initramfs is to boot by.
     let transports: [any Transport]
+    /// `KERNEL` of the label.
+    var pattern: KernelPattern?
 
-    /// The newest kernel that has its modules: the version, and the image's path in the root.
-    /// - Throws: `BuildError.noKernel`.
-    func kernel() throws -> (version: String, path: String) {
+    /// The kernel that clients boot, of those that have their modules, and the image's path in the root.
+    /// - Throws: `BuildError.noKernel`, `BuildError.kernelUnmatched`, `BuildError.onlyDebugKernels`.
+    func kernel() throws -> (choice: KernelChoice, path: String) {
         let modules = Set(try tree.names(in: "lib/modules"))
         let images = try tree.names(in: "boot").filter { $0.hasPrefix("vmlinuz-") }
             .map { (version: String($0.dropFirst("vmlinuz-".count)), path: "boot/\($0)") }
@@ -23,11 +25,11 @@ struct KernelPair: Sendable {
             .map { (version: $0, path: "lib/modules/\($0)/vmlinuz") }
         let usable = (images + besideModules).filter { modules.contains($0.version) }
         let family = try PackageFamily.of(tree)
-        let order = family?.kernelVersionOrder ?? .linuxVersion
-        guard let newest = usable.max(by: { order.compare($0.version, $1.version) < 0 }) else {
-            throw BuildError.noKernel(package: family?.kernelPackage ?? "a kernel")
-        }
-        return newest
+        guard !usable.isEmpty else { throw BuildError.noKernel(package: family?.kernelPackage ?? "a kernel") }
+        let choice = try KernelChoice(
+            of: Set(usable.map(\.version)), by: family?.kernelVersionOrder ?? .linuxVersion, pattern: pattern)
+        let taken = usable.first { $0.version == choice.taken } ?? usable[0]
+        return (choice, taken.path)
     }
 
     /// Checks that the root has dracut.
@@ -48,15 +50,21 @@ struct KernelPair: Sendable {
     }
 
     /// Runs the root's dracut once, takes kernel and initramfs out of the root, and checks that they are a pair.
-    /// - Returns: the kernel's version.
+    ///
+    /// Of several kernels it notes, there and in the log, which one it takes.
     /// - Throws: `BuildError`, `SystemError`, `CommandError`.
-    func make(vmlinuz: String, initramfs: String) async throws -> String {
-        let kernel = try kernel()
+    func make(vmlinuz: String, initramfs: String, progress: Progress) async throws -> KernelChoice {
+        let (choice, path) = try kernel()
+        if let note = choice.note {
+            progress.note(note)
+            try runner.note(note)
+        }
         try requireDracut()
         try requireTransports()
-        let inside = "/boot/initrd.img-\(kernel.version)"
+        let version = choice.taken
+        let inside = "/boot/initrd.img-\(version)"
         do {
-            try await runner.run(inRoot.command(["dracut", "--force", "--kver", kernel.version, inside]))
+            try await runner.run(inRoot.command(["dracut", "--force", "--kver", version, inside]))
         } catch let error as CommandError {
             guard case .failed(_, _, let lines, _) = error else { throw error }
             throw BuildError.dracutFailed(lines: lines)
@@ -65,14 +73,14 @@ struct KernelPair: Sendable {
         guard Files.exists(made) else {
             throw BuildError.dracutFailed(lines: ["it wrote no \(inside)"])
         }
-        try await verify(made, version: kernel.version)
+        try await verify(made, version: version)
         // A root that is served needs no copy of its own.
         try await runner.run(Command(["mv", "-f", "--", made, initramfs]))
         try await runner.run(
-            Command(["cp", "-L", "--reflink=auto", "--", try tree.regularFile(kernel.path), vmlinuz]))
+            Command(["cp", "-L", "--reflink=auto", "--", try tree.regularFile(path), vmlinuz]))
         // dracut writes 0600; the TFTP server of another user reads them too.
         try await runner.run(Command(["chmod", "0644", "--", vmlinuz, initramfs]))
-        return kernel.version
+        return choice
     }
 
     /// Opens the initramfs and checks that it belongs to the kernel and holds what the transports need.

@@ -29,7 +29,7 @@ struct HostsValues {
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
             containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients(),
-            keepsPackageCaches: try boolean(.keepPackageCaches))
+            keepsPackageCaches: try boolean(.keepPackageCaches), kernel: try kernel())
     }
 
     /// Checks every entry there is, and asks for none.
@@ -49,6 +49,7 @@ struct HostsValues {
             case .containerStorage: _ = try containerStorage()
             case .machineID: _ = try machineID()
             case .keepClients: _ = try keepClients()
+            case .kernel: _ = try kernel()
             }
         }
     }
@@ -224,6 +225,13 @@ struct HostsValues {
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
         guard !overflow, bytes >= 1 << 20 else { throw bad }
         return value
+    }
+
+    private func kernel() throws(ConfigError) -> KernelPattern? {
+        guard let value = try text(.kernel) else { return nil }
+        do {
+            return try KernelPattern(parsing: value)
+        } catch { throw self.error(.kernel, error.problem, error.hint) }
     }
 
     private func containerStorage() throws(ConfigError) -> String? { try tmpfsSize(.containerStorage, or: "none") }

@@ -50,6 +50,8 @@ public struct Label: Sendable, Equatable {
     public let keepClients: Int
     /// `KEEP_PACKAGE_CACHES`: the caches, lists and logs of package managers stay in the root.
     public let keepsPackageCaches: Bool
+    /// `KERNEL`: which of several kernels clients boot; nil leaves it to the build.
+    public let kernel: KernelPattern?
 
     /// What `KEEP_CLIENTS` is where no entry sets it.
     static let standardKeepClients = 30
@@ -85,6 +87,7 @@ enum HostsKey: String, CaseIterable {
     case machineID = "MACHINE_ID"
     case keepClients = "KEEP_CLIENTS"
     case keepPackageCaches = "KEEP_PACKAGE_CACHES"
+    case kernel = "KERNEL"
 
     init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
 
