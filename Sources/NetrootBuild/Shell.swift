@@ -196,11 +196,12 @@ public struct Shell: Sendable {
     }
 
     private func enter(_ root: String) async throws -> Termination {
-        let argv = command.isEmpty ? ["/bin/bash", "-i"] : command
+        let inRoot = RootCommand(root: root, shipped: shipped)
+        let argv = command.isEmpty ? [try inRoot.shell(), "-i"] : command
         var environment = ["debian_chroot": label.name]
         if let terminal = getenv("TERM") { environment["TERM"] = String(cString: terminal) }
         return try await CommandRunner().interact(
-            RootCommand(root: root, shipped: shipped).command(argv, environment: environment))
+            try inRoot.commandInEnvironment(argv, environment: environment))
     }
 }
 

@@ -6,6 +6,8 @@ public struct Command: Sendable, Equatable {
     public var environment: [String: String]
     /// The folder to run in; nil: the caller's.
     public var workingDirectory: String?
+    /// Whether the caller's environment is inherited; else there is nothing in it but `environment`, which has to say PATH.
+    public var inheritsEnvironment = true
 
     /// Nothing is started yet; `CommandRunner` does that.
     public init(_ argv: [String], environment: [String: String] = [:], workingDirectory: String? = nil) {
@@ -20,17 +22,19 @@ public struct Command: Sendable, Equatable {
     /// The signal follows the end of the thread that spawned the child: swift-subprocess spawns from one worker
     /// thread that lives as long as the process.
     var dyingWithParent: Command {
-        Command(
-            ["setpriv", "--pdeathsig", "KILL", "--"] + argv, environment: environment,
-            workingDirectory: workingDirectory)
+        wrapped(in: ["setpriv", "--pdeathsig", "KILL", "--"])
     }
 
     /// The same command as the first process of new PID and mount namespaces: when it ends, or this process does,
     /// the kernel ends everything that it started and drops what it mounted (unshare(1)).
     public var contained: Command {
-        Command(
-            ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--"] + argv,
-            environment: environment, workingDirectory: workingDirectory)
+        wrapped(in: ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--"])
+    }
+
+    private func wrapped(in wrapper: [String]) -> Command {
+        var command = self
+        command.argv = wrapper + argv
+        return command
     }
 }
 

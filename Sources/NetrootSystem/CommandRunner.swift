@@ -11,6 +11,7 @@ public struct CommandRunner: Sendable {
     public let echo: Bool
     /// The environment of every command: the caller's with a fixed locale and a complete PATH.
     private let environment: Environment
+    private let mask = LogMask.ofCaller()
 
     /// The environment is the caller's but for locale, PATH, `DEBIAN_FRONTEND` and what `CallerState` drops; the log is made by
     /// the first `run`.
@@ -48,17 +49,27 @@ public struct CommandRunner: Sendable {
         defer { close(sink.rawValue) }
         let line = "+ " + command.argv.joined(separator: " ")
         if echo { FileWriter.standardError.write(line + "\n") }
+        let before = Int64(lseek(sink.rawValue, 0, SEEK_END))
         try write(line: line, to: sink)
         let start = lseek(sink.rawValue, 0, SEEK_END)
-        let result = try await started(command) {
-            try await Subprocess.run(
-                try configuration(command), input: .none,
-                output: .fileDescriptor(sink, closeAfterSpawningProcess: false), error: .combinedWithOutput)
+        let status: TerminationStatus
+        do {
+            status = try await started(command) {
+                try await Subprocess.run(
+                    try configuration(command), input: .none,
+                    output: .fileDescriptor(sink, closeAfterSpawningProcess: false), error: .combinedWithOutput
+                ).terminationStatus
+            }
+        } catch {
+            try mask.cover(log, from: before)
+            throw error
         }
+        // Others may read the log when the build has ended.
+        try mask.cover(log, from: before)
         try Task.checkCancellation()
-        guard result.terminationStatus.isSuccess else {
+        guard status.isSuccess else {
             throw CommandError.failed(
-                argv: command.argv, termination: Termination(result.terminationStatus),
+                argv: command.argv, termination: Termination(status),
                 lastLines: try Self.lastLines(of: log, from: Int64(start)), log: log)
         }
     }
@@ -153,7 +164,7 @@ public struct CommandRunner: Sendable {
         // An own process group keeps a terminal's Ctrl-C for netroot, which then undoes things in order.
         options.processGroupID = 0
         options.teardownSequence = []
-        var environment = self.environment
+        var environment = command.inheritsEnvironment ? self.environment : .custom([Environment.Key: String]())
         for (name, value) in command.environment {
             guard let key = Environment.Key(rawValue: name) else { continue }
             environment = environment.updating([key: value])

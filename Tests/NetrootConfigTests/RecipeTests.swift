@@ -115,6 +115,29 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe.Stage { try par
         #expect(try parse(header + "%post\(arguments)\ntrue\n").interpreter(.post) == interpreter)
     }
 
+    /// `handleShebangScript` in Apptainer's internal/pkg/build/metadata.go.
+    @Test(
+        "%test is a program of its own, with its own #! line or that of /bin/sh",
+        arguments: [
+            ("", "true\n", "#!/bin/sh\ntrue\n", "/bin/sh"),
+            (" -eu # note", "true\n", "#!/bin/sh -eu\ntrue\n", "/bin/sh"),
+            ("", "#!/bin/bash\n[[ a ]]\n", "#!/bin/bash\n[[ a ]]\n", "/bin/bash"),
+            ("", "\n  #! /usr/bin/env python3 -u \n  x\n", "#! /usr/bin/env python3 -u\n  x\n", "/usr/bin/env"),
+            (" -x", "#!/bin/bash\n", "#!/bin/bash -x\n", "/bin/bash"),
+            ("", "# no\n#!/bin/bash\n", "#!/bin/sh\n# no\n#!/bin/bash\n", "/bin/sh"),
+            ("", "#!\ntrue\n", "#!\ntrue\n", "/bin/sh"),
+        ])
+    func tests(arguments: String, script: String, text: String, interpreter: String) throws {
+        let program = try parse(header + "%test\(arguments)\n\(script)").testProgram()
+        #expect(program == .file(bytes: Array(text.utf8), interpreter: interpreter))
+    }
+
+    @Test func aTestByAnotherProgram() throws {
+        let stage = try parse(header + "%test -c /bin/bash -l\n#!/bin/sh\n")
+        #expect(try stage.testProgram() == .argument(of: ["/bin/bash", "-l"]))
+        #expect(throws: ConfigError.self) { try parse(header + "%test -c\ntrue\n").testProgram() }
+    }
+
     @Test func repeatedSectionTakesTheLastArguments() throws {
         let recipe = try parse(header + "%post -c /bin/bash\na\n%post\nb\n%post -x\nc")
         #expect(recipe.post?.text == "a\nb\nc\n")

@@ -15,25 +15,17 @@ struct RecipeSteps: Sendable {
 
     private var folder: String { Files.parent(stage.path) }
 
-    /// `%environment`, `%labels` and `%help`, where Apptainer keeps them; logins read the environment too, and what
-    /// `%post` adds to it through `APPTAINER_ENVIRONMENT`.
-    func metadata() throws {
-        if let script = stage.environment {
-            try tree.write(
-                ".singularity.d/env/90-environment.sh", Array("#!/bin/sh\n".utf8) + script.bytes, mode: 0o755)
-        }
-        if try stage.environment != nil || stage.post != nil || tree.contains(ImageEnvironment.path) {
-            try tree.write(
-                "etc/profile.d/netroot-environment.sh",
-                """
-                # from the recipe's %environment section, and what %post added to it
-                for netroot_file in /.singularity.d/env/*.sh; do
-                    if [ -r "$netroot_file" ]; then . "$netroot_file"; fi
-                done
-                unset netroot_file
+    /// `%environment`, where Apptainer keeps it, behind what an image has there (`insertEnvScript` in
+    /// internal/pkg/build/metadata.go). As in Apptainer it comes after `%post`, which does not see it.
+    func environment() throws {
+        guard let script = stage.environment else { return }
+        let path = ".singularity.d/env/90-environment.sh"
+        let earlier = try tree.contains(path) ? tree.read(path, limit: 1 << 20) : Array("#!/bin/sh\n".utf8)
+        try tree.write(path, earlier + Array("\n".utf8) + script.bytes, mode: 0o755)
+    }
 
-                """)
-        }
+    /// `%labels` and `%help`, where Apptainer keeps them.
+    func metadata() throws {
         if !stage.labels.isEmpty { try writeLabels(stage.labelValues) }
         if let help = stage.help { try tree.write(".singularity.d/runscript.help", help.bytes) }
     }
@@ -57,13 +49,16 @@ struct RecipeSteps: Sendable {
     /// `%setup`, on the host.
     func setup() async throws { try await runOnHost(.setup) }
 
-    /// With the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`.
+    /// With the caller's environment, and the root's path in `APPTAINER_ROOTFS` and `SINGULARITY_ROOTFS`
+    /// (`runHostScript` in Apptainer's internal/pkg/build/stage.go).
     private func runOnHost(_ section: RecipeSection) async throws {
         guard let script = stage.scripts[section] else { return }
-        let path = try staged(script, as: section.rawValue)
+        let path = try staged(script.bytes, as: section.rawValue)
         let command = Command(
             try stage.interpreter(section) + [path],
-            environment: ["APPTAINER_ROOTFS": tree.directory, "SINGULARITY_ROOTFS": tree.directory],
+            environment: RootCommand.environmentFile.merging(
+                ["APPTAINER_ROOTFS": tree.directory, "SINGULARITY_ROOTFS": tree.directory]
+            ) { $1 },
             workingDirectory: folder)
         try await run(section: "%\(section.rawValue)", script: script, command.contained)
     }
@@ -119,21 +114,20 @@ struct RecipeSteps: Sendable {
         return host
     }
 
-    /// `%post`, inside the root.
+    /// `%post`, inside the root, in the environment of the image that the root began with.
     func post() async throws {
         guard let script = stage.post else { return }
         try tree.makeDirectory(".singularity.d/env")
-        let path = try staged(script, as: "post")
+        let path = try staged(script.bytes, as: "post")
         var command = inRoot
         command.binds.append((source: path, target: "/run/netroot-script"))
-        let environment = [
-            "APPTAINER_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
-            "SINGULARITY_ENVIRONMENT": "/.singularity.d/env/91-environment.sh",
+        let labels = [
             "APPTAINER_LABELS": "/\(Self.addedLabels)", "SINGULARITY_LABELS": "/\(Self.addedLabels)",
         ]
         try await run(
             section: "%post", script: script,
-            command.command(try stage.interpreter(.post) + ["/run/netroot-script"], environment: environment))
+            try command.commandInEnvironment(
+                stage.interpreter(.post) + ["/run/netroot-script"], environment: labels))
         try addLabels()
     }
 
@@ -152,20 +146,32 @@ struct RecipeSteps: Sendable {
         try tree.remove(Self.addedLabels)
     }
 
-    /// `%test`, inside the root.
+    /// `%test`, inside the root, in the environment of the image with the recipe's `%environment`: a program of its own, as
+    /// in Apptainer (`test` in internal/pkg/util/fs/files/action_script.sh).
     func test() async throws {
         guard let script = stage.test else { return }
-        let path = try staged(script, as: "test")
+        var bytes = script.bytes
+        var argv = ["/run/netroot-script"]
+        switch try stage.testProgram() {
+        case .file(let whole, let interpreter):
+            bytes = whole
+            if try !tree.contains(interpreter) {
+                throw BuildError.sectionFailed(
+                    section: "%test", line: script.line, termination: .exited(127),
+                    lines: ["the root has no \(interpreter), which the first line of %test names"])
+            }
+        case .argument(of: let words): argv = words + argv
+        }
         var command = inRoot
-        command.binds.append((source: path, target: "/run/netroot-script"))
+        command.binds.append((source: try staged(bytes, as: "test"), target: "/run/netroot-script"))
         try await run(
             section: "%test", script: script,
-            command.command(try stage.interpreter(.test) + ["/run/netroot-script"]))
+            try command.commandInEnvironment(argv))
     }
 
-    private func staged(_ script: Recipe.Script, as name: String) throws -> String {
+    private func staged(_ bytes: [UInt8], as name: String) throws -> String {
         let path = "\(scratch)/\(name).script"
-        try Files.replace(path, with: script.bytes, mode: 0o755)
+        try Files.replace(path, with: bytes, mode: 0o755)
         return path
     }
 

@@ -38,6 +38,7 @@ struct StageBuild: Sendable {
         if !stage.allFiles.isEmpty { try await step("%files") { try await steps.files(from: earlier) } }
         if stage.post != nil { try await post(steps) } else { try clearFlags() }
         try masking?.finish(decisions)
+        try steps.environment()
         if stage.test != nil { try await step("%test") { try await steps.test() } }
         return bootstrap
     }
