@@ -39,7 +39,8 @@ struct BuildCommand: AsyncParsableCommand {
         var build = Build(
             label: label, of: hosts, cache: cache, shipped: try ShippedFiles.locate(), version: Netroot.version)
         build.echo = options.common.verbose
-        build.arguments = try arguments.values()
+        let (values, skipped) = try arguments.values()
+        build.arguments = values
         build.allows = Allowances(unsigned: allowUnsigned, devices: allowDevices)
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
@@ -50,7 +51,9 @@ struct BuildCommand: AsyncParsableCommand {
             try await UserNamespace.reenter(environment: ["NETROOT_CACHE": cache])
         }
         let ready = build
-        let generation = try await Interruption.cancelling { try await ready.run(progress: Progress()) }
+        let progress = Progress()
+        for warning in skipped { progress.note("warning: \(warning)") }
+        let generation = try await Interruption.cancelling { try await ready.run(progress: progress) }
         FileWriter.standardOutput.write(Report.built(label.name, generation))
     }
 }

@@ -95,16 +95,26 @@ struct BuildArgumentOptions: ParsableArguments {
         help: ArgumentHelp(
             "What {{ NAME }} in the recipe stands for; may be given several times.", valueName: "name=value"))
     var buildArg: [String] = []
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A file with lines NAME=VALUE; --build-arg goes before it.", valueName: "file"), completion: .file())
+    var buildArgFile: String?
 
-    /// The values by name; of a name that is given twice the last.
-    func values() throws -> [String: String] {
+    /// The values by name, of a name that is given twice the last, and what is wrong with the file.
+    func values() throws -> (values: [String: String], warnings: [Recipe.Warning]) {
         var values: [String: String] = [:]
+        var warnings: [Recipe.Warning] = []
+        if let buildArgFile {
+            (values, warnings) = try BuildArgument.values(
+                in: try Files.read(CommonOptions.absolute(buildArgFile), limit: 4 << 20), path: buildArgFile)
+        }
         for text in buildArg {
             guard let (name, value) = BuildArgument.pair(text) else {
                 throw ValidationError("--build-arg '\(text)' is not NAME=VALUE")
             }
             values[name] = value
         }
-        return values
+        return (values, warnings)
     }
 }

@@ -26,10 +26,10 @@ struct RecipeCommand: AsyncParsableCommand {
     @OptionGroup var output: JSONOption
 
     func run() async throws {
-        let values = try arguments.values()
+        let (values, skipped) = try arguments.values()
         let recipe = try Recipe(
             bytes: try Files.read(CommonOptions.absolute(file), limit: 4 << 20), path: file, arguments: values)
-        for warning in recipe.warnings { FileWriter.standardError.write("netroot: warning: \(warning)\n") }
+        for warning in skipped + recipe.warnings { FileWriter.standardError.write("netroot: warning: \(warning)\n") }
         FileWriter.standardOutput.write(
             output.json ? try JSON.text(recipe.stages.map(StageRow.init)) : RecipeReport.text(recipe))
     }

@@ -51,6 +51,21 @@ import Testing
         #expect(try post("%post\n\(script)\n", ["X": "1"]) == expected + "\n")
     }
 
+    @Test("A file of build arguments: comments, blank lines, the last of a name, and lines that say nothing")
+    func fileOfArguments() throws {
+        let text = "\u{FEFF}# SUITE=no\nSUITE = bookworm\r\n\n  A=b=c \nSUITE=trixie\nnothing\n=x\nQUOTED='q'\nEMPTY="
+        let (values, warnings) = try BuildArgument.values(in: Array(text.utf8), path: "args")
+        #expect(values == ["SUITE": "trixie", "A": "b=c", "QUOTED": "'q'", "EMPTY": ""])
+        #expect(
+            warnings.map(\.description) == [
+                "args:6: no NAME=VALUE: it is not read", "args:7: no NAME=VALUE: it is not read",
+            ])
+        let error = #expect(throws: ConfigError.self) {
+            try BuildArgument.values(in: [0x41, 0x3D, 0x0A, 0xFF], path: "args")
+        }
+        #expect(error?.line == 2)
+    }
+
     @Test func nested() throws {
         #expect(try post("%arguments\nA=x{{ B }}y{{B}}\nB=1\n%post\n{{ A }}\n") == "x1y1\n")
         #expect(try post("%arguments\nA=x{{ B }}\nB=1\n%post\n{{ A }}\n", ["B": "2"]) == "x2\n")

@@ -176,6 +176,31 @@ public struct BuildArgument {
     }
 }
 
+extension BuildArgument {
+    /// Reads a file of `NAME=VALUE` lines, as Apptainer reads that of `--build-arg-file` (`ReadBuildArgs` in
+    /// internal/pkg/build/args/args.go): of a name that is there twice the last counts, and a line without `=` is skipped.
+    ///
+    /// Blank lines and lines that begin with `#` say nothing; Apptainer warns of them.
+    /// - Returns: the values by name, and a warning for each line that is skipped.
+    /// - Throws: `ConfigError` where it is no text.
+    public static func values(
+        in bytes: [UInt8], path: String
+    ) throws(ConfigError) -> (values: [String: String], warnings: [Recipe.Warning]) {
+        var values: [String: String] = [:]
+        var warnings: [Recipe.Warning] = []
+        for line in SourceLine.lines(of: try checkedText(bytes, path: path)[...]) {
+            let text = line.trimmed
+            guard let first = text.first, first != UInt8(ascii: "#") else { continue }
+            guard let (name, value) = pair(text) else {
+                warnings.append(Recipe.Warning(file: path, line: line.number, text: "no NAME=VALUE: it is not read"))
+                continue
+            }
+            values[name.text] = value.text
+        }
+        return (values, warnings)
+    }
+}
+
 /// Lines of a text into which other text was put, each with the number of the line it came from.
 private struct ExpandedLines {
     private(set) var sourceLine: Int
