@@ -36,10 +36,15 @@ extension Builds {
                 test "$ALL_PROXY $no_proxy" = "socks5://10.9.8.7 localhost,.example.org"
                 """
             let inside = check + "\ntest -z \"${ftp_proxy+set}${UNRELATED+set}\""
-            var recipe = FakeRecipe(setup: check, post: inside, test: "set -e\n" + inside)
+            var recipe = FakeRecipe(setup: check, post: inside + "\nsleep 1", test: "set -e\n" + inside)
             recipe.header = header + "%pre\n" + check + "\n"
+            // Every user can read the command lines of all processes.
+            let scan = "while [ ! -e \"$1/stop\" ]; do grep -lsa 'hunter[2]' /proc/[0-9]*/cmdline; sleep 0.1; done"
+            let scanner = try RunningProgram(["sh", "-c", scan, "sh", scratch.path])
             let outcome = try await build(recipe, more: proxies)
             expectSuccess(outcome)
+            try scratch.write("stop", "")
+            #expect(try await scanner.outcome().output == "")
             let first = try scratch.store("a").current()
             let log = try Files.text(first.log)
             // The trace of %post shows its commands.

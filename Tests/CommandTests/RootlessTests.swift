@@ -30,8 +30,10 @@ extension Builds {
                 cd "$APPTAINER_ROOTFS" && mkdir srv && echo one > srv/motd && chown 12:34 srv/motd
                 cp /bin/true srv/tool && chown 0:42 srv/tool && chmod 4755 srv/tool && setcap cap_net_raw+ep srv/tool
                 """
-            try FakeRecipe(setup: setup, test: "test \"$(cat /proc/sys/kernel/ostype)\" = Linux; : > /dev/null")
-                .write(scratch)
+            var recipe = FakeRecipe(setup: setup)
+            recipe.header += "%environment\n    export GREETING=hello\n"
+            recipe.test = "set -e\ntest \"$GREETING $(cat /proc/sys/kernel/ostype)\" = 'hello Linux'\n: > /dev/null"
+            try recipe.write(scratch)
             let path = try await FakeRecipe.environment(scratch)
             _ = try await InstalledNetroot.copy(Place.netroot, to: scratch.path + "/installed")
             let owner = try await run(["chown", "-R", "\(user.name):\(user.name)", scratch.path])
