@@ -23,9 +23,14 @@ extension DirectoryHandle {
     /// Calls `body` with every file below the directory, but the directory itself. Names are sorted by their bytes; the files
     /// of a directory come one after the other, those of the directories in it later. However deep the tree is, two descriptors
     /// are open.
-    /// - Parameter oneFilesystem: whether what is mounted in the tree is left out, but its mount point.
+    /// - Parameters:
+    ///   - oneFilesystem: whether what is mounted in the tree is left out, but its mount point.
+    ///   - entering: whether what is in a directory is looked at too.
     /// - Throws: `SystemError`, `CancellationError`, and what `body` throws.
-    public func walk(oneFilesystem: Bool = true, _ body: (WalkEntry) throws -> Void) throws {
+    public func walk(
+        oneFilesystem: Bool = true, entering: (WalkEntry) -> Bool = { _ in true },
+        _ body: (WalkEntry) throws -> Void
+    ) throws {
         let device = try status().st_dev
         var pending: [[UInt8]] = [[]]
         while let path = pending.popLast() {
@@ -38,7 +43,8 @@ extension DirectoryHandle {
                 let type = FileType(rawValue: UInt32(status.st_mode) & FileType.mask)
                 let entry = WalkEntry(directory: directory, path: start + name, name: name, status: status, type: type)
                 try body(entry)
-                if type == .directory, !oneFilesystem || status.st_dev == device { deeper.append(entry.path) }
+                guard type == .directory, !oneFilesystem || status.st_dev == device, entering(entry) else { continue }
+                deeper.append(entry.path)
             }
             pending += deeper.reversed()
         }

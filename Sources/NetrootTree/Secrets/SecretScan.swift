@@ -1,0 +1,122 @@
+import Glibc
+public import NetrootSystem
+
+/// A look at the files of a root for what its clients must not share.
+///
+/// What packages bring is not looked at: only the places that people and the scripts of packages write to are, and of `/usr`
+/// only `/usr/local`. Reading is bounded: the first MiB of a file in `/etc` and `/var`, files of up to 256 KiB elsewhere. It
+/// finds what was left by mistake; whoever wants to hide something can.
+public enum SecretScan {
+    /// The findings, sorted as the walk meets them: at most one for each file.
+    /// - Throws: `SystemError`, `CancellationError`.
+    public static func findings(in root: DirectoryHandle) throws -> [SecretFinding] {
+        var findings: [SecretFinding] = []
+        try root.walk(entering: isEntered) { entry in
+            guard entry.type == .regular, entry.status.st_size > 0 else { return }
+            let places = SecretPlaces.known.of(entry.path)
+            let byContent = isRead(entry.path, size: Int64(entry.status.st_size))
+            guard byContent || !places.isEmpty else { return }
+            let bytes = try head(entry)
+            guard let kind = kind(bytes, in: places, byContent: byContent) else { return }
+            let isWorldReadable = entry.status.st_mode & S_IROTH != 0
+            findings.append(SecretFinding(path: entry.path, kind: kind, isWorldReadable: isWorldReadable))
+        }
+        return findings
+    }
+
+    /// What one file is, by its path and what it holds; nil where it is nothing known.
+    /// - Parameter path: from the root, without a slash at its beginning.
+    public static func kind(path: [UInt8], content: [UInt8]) -> SecretFinding.Kind? {
+        let (folders, _) = DirectoryHandle.split(path)
+        let isReached = folders.isEmpty || !prefixes(of: folders).contains(where: isSkipped)
+        guard isReached else { return nil }
+        return kind(
+            content, in: SecretPlaces.known.of(path), byContent: isRead(path, size: Int64(content.count)))
+    }
+
+    private static func kind(
+        _ bytes: [UInt8], in places: [SecretPlace], byContent: Bool
+    ) -> SecretFinding.Kind? {
+        if let place = places.first(where: { $0.content.isIn(bytes) }) { return place.kind }
+        return byContent ? SecretText.kind(bytes) : nil
+    }
+
+    // MARK: - Where
+
+    private static func isEntered(_ directory: DirectoryHandle.WalkEntry) -> Bool { !isSkipped(directory.path) }
+
+    /// What is the system's own, comes at boot, or belongs to a package manager.
+    private static func isSkipped(_ path: [UInt8]) -> Bool { skipped.contains(path) || isOfUsr(path) }
+
+    private static let skipped: Set<[UInt8]> = Set(
+        [
+            "proc", "sys", "dev", "run", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "lost+found", "var/cache",
+            "var/lib/dpkg", "var/lib/rpm", "var/lib/pacman", "var/lib/apt", "var/lib/dnf", "var/lib/zypp",
+            "var/lib/containers", "var/lib/docker", "var/lib/containerd",
+        ].map { Array($0.utf8) })
+
+    private static func isOfUsr(_ path: [UInt8]) -> Bool {
+        path.starts(with: Array("usr/".utf8)) && !path.starts(with: Array("usr/local".utf8))
+    }
+
+    /// Whether a file is read whatever its name is.
+    private static func isRead(_ path: [UInt8], size: Int64) -> Bool {
+        let names = path.split(separator: slash)
+        guard let top = names.first else { return false }
+        if names.count > 1 {
+            if top.elementsEqual("etc".utf8) || top.elementsEqual("var".utf8) { return true }
+            // Of /usr only /usr/local is walked; the files beside it are of no known kind.
+            if top.elementsEqual("boot".utf8) || top.elementsEqual("usr".utf8) && names.count < 3 { return false }
+        }
+        // Software and its tests: many of these have keys of their own that open nothing.
+        guard size <= 256 << 10, let name = names.last, !isCode(name) else { return false }
+        return !names.dropLast().contains { innocent.contains(Array($0)) }
+    }
+
+    private static let innocent: Set<[UInt8]> = Set(
+        [
+            "test", "tests", "testing", "testdata", "test-data", "test_data", "fixtures", "site-packages",
+            "dist-packages", "node_modules", "doc", "docs", "example", "examples", "vendor", "registry", "mod", "man",
+            "include", "t",
+        ].map { Array($0.utf8) })
+
+    private static func isCode(_ name: ArraySlice<UInt8>) -> Bool {
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return false }
+        return code.contains(Array(name[(dot + 1)...]))
+    }
+
+    /// The ends of the names of programs, documents and data.
+    private static let code: Set<[UInt8]> = Set(
+        [
+            "a", "bz2", "c", "cc", "class", "cpp", "css", "cu", "el", "elc", "f90", "gif", "go", "gz", "h", "h5", "hpp",
+            "htm", "html", "jar", "java", "jpg", "js", "ko", "la", "lua", "map", "md", "mo", "mod", "nc", "o", "pdf",
+            "png", "po", "pm", "py", "pyc", "pyi", "rb", "rpm", "deb", "rs", "rst", "so", "svg", "swift", "tcl", "tex",
+            "ts", "ttf", "wasm", "whl", "xz", "zip", "zst",
+        ].map { Array($0.utf8) })
+
+    private static let slash = UInt8(ascii: "/")
+
+    /// A path and those of the directories above it.
+    private static func prefixes(of path: [UInt8]) -> [[UInt8]] {
+        path.indices.filter { path[$0] == slash }.map { Array(path[..<$0]) } + [path]
+    }
+
+    // MARK: - Reading
+
+    private static func head(_ entry: DirectoryHandle.WalkEntry) throws -> [UInt8] {
+        let descriptor = try entry.directory.openQuietly(entry.name)
+        defer { close(descriptor) }
+        let wanted = Int(min(entry.status.st_size, 1 << 20))
+        return try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+            while filled < wanted {
+                let count = read(descriptor, buffer.baseAddress?.advanced(by: filled), wanted - filled)
+                if count == 0 { return }
+                if count > 0 {
+                    filled += count
+                } else if errno != EINTR {
+                    throw entry.directory.failure("read", entry.name)
+                }
+            }
+        }
+    }
+}
