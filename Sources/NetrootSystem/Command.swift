@@ -26,9 +26,12 @@ public struct Command: Sendable, Equatable {
     }
 
     /// The same command as the first process of new PID and mount namespaces: when it ends, or this process does,
-    /// the kernel ends everything that it started and drops what it mounted (unshare(1)).
+    /// the kernel ends everything that it started and drops what it mounted (unshare(1)). The host's name is a copy, which it
+    /// may change (`libexec/neutral-name`).
     public var contained: Command {
-        wrapped(in: ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--"])
+        wrapped(in: [
+            "unshare", "--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--kill-child=KILL", "--",
+        ])
     }
 
     private func wrapped(in wrapper: [String]) -> Command {
@@ -99,7 +102,8 @@ public enum CommandError: ReportableError, Equatable {
     /// The command without the wrappers that only tie it to this process, and without its long tail.
     static func short(_ argv: [String]) -> String {
         var inner = argv[...]
-        while let first = inner.first, ["setpriv", "unshare"].contains(first), let end = inner.firstIndex(of: "--") {
+        let wrappers = ["setpriv", "unshare", "neutral-name"]
+        while let first = inner.first, wrappers.contains(Files.name(first)), let end = inner.firstIndex(of: "--") {
             inner = inner[(end + 1)...]
         }
         let line = (inner.isEmpty ? argv[...] : inner).joined(separator: " ")

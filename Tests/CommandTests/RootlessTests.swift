@@ -32,7 +32,11 @@ extension Builds {
                 """
             var recipe = FakeRecipe(setup: setup)
             recipe.header += "%environment\n    export GREETING=hello\n"
-            recipe.test = "set -e\ntest \"$GREETING $(cat /proc/sys/kernel/ostype)\" = 'hello Linux'\n: > /dev/null"
+            recipe.test = """
+                set -e
+                test "$GREETING $(cat /proc/sys/kernel/hostname)" = 'hello localhost'
+                : > /dev/null
+                """
             try recipe.write(scratch)
             let path = try await FakeRecipe.environment(scratch)
             _ = try await InstalledNetroot.copy(Place.netroot, to: scratch.path + "/installed")

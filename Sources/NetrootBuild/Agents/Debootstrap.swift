@@ -35,7 +35,7 @@ struct Debootstrap: Agent {
         argv += [header.suite, place.root]
         if let mirror = header.mirror { argv.append(mirror) }
         return Command(
-            argv,
+            [place.shipped.libexec + "/neutral-name", "--"] + argv,
             environment: [
                 // The kernel package's hooks would build the initramfs once more for each of their runs.
                 "INITRD": "No",
