@@ -59,14 +59,17 @@ public struct Build: Sendable {
             let runner = CommandRunner(log: draft.log, echo: echo)
             do {
                 let (source, laid) = try await digests(recipe, bytes)
-                let bootstrap = try await stages(recipe, by: agents, in: draft, runner: runner, progress: progress)
+                let (bootstrap, before) = try await stages(
+                    recipe, by: agents, in: draft, runner: runner, progress: progress)
+                var lint = SecretLint(tree: RootTree(directory: draft.root), shipped: shipped, label: label)
+                lint.before = before
                 let inRoot = RootCommand(root: draft.root, shipped: shipped)
                 let pair = KernelPair(
                     tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner,
                     transports: try transports.require(label.transports), pattern: label.kernel)
                 return try await Completion(
                     store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs,
-                    caches: try shipped.packageCaches(in: draft.root, of: label), version: version,
+                    caches: try shipped.packageCaches(in: draft.root, of: label), lint: lint, version: version,
                     started: started, progress: progress
                 ).run(
                     Completion.Provenance(
@@ -109,6 +112,7 @@ public struct Build: Sendable {
             manifest.keepsPackageCaches ?? false == label.keepsPackageCaches,
             try outputs.fit(manifest),
             Set(manifest.transports) == Set(label.transports), manifest.kernelPattern == label.kernel?.text,
+            allows(manifest.allowedSecrets),
             manifest.shipped == (try shipped.digest().hexadecimal),
             manifest.recipe.sha256 == (try Digest.of(bytes).hexadecimal),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
@@ -126,6 +130,12 @@ public struct Build: Sendable {
         } catch {
             throw BuildFailure.of(error, recipePath: recipe.path, line: agent.line)
         }
+    }
+
+    /// Whether the label still allows what the generation was allowed.
+    private func allows(_ secrets: [Manifest.AllowedSecret]?) -> Bool {
+        let patterns = PathPatterns(label.allowSecrets)
+        return (secrets ?? []).allSatisfy { !patterns.matching(Array($0.path.utf8.dropFirst())).isEmpty }
     }
 
     private func readRecipe() throws -> (recipe: Recipe, bytes: [UInt8]) {
@@ -148,6 +158,7 @@ public struct Build: Sendable {
     /// What every build needs, whatever the agent.
     static let tools = [
         Tool("unshare", package: "util-linux"), Tool("setpriv", package: "util-linux"), Tool("zstd", package: "zstd"),
+        Tool("hostname", package: "hostname"),
     ]
 
     /// What can be found wrong before anything is changed.
@@ -189,24 +200,24 @@ public struct Build: Sendable {
     }
 
     /// Makes the roots of the stages, the last of them the draft's.
-    /// - Returns: what the manifest says of the last one's bootstrap.
+    /// - Returns: what the manifest says of the last one's bootstrap, and what its root had before the recipe's scripts.
     private func stages(
         _ recipe: Recipe, by agents: [any Agent], in draft: Draft, runner: CommandRunner, progress: Progress
-    ) async throws -> Manifest.Bootstrap {
+    ) async throws -> (bootstrap: Manifest.Bootstrap, before: SecretLint.Before) {
         // The recipe's scripts may hold passwords.
         try Files.makeDirectory(draft.scratch, mode: 0o700)
         var earlier: [String: RootTree] = [:]
         var unsigned: [String] = []
         func make(
             _ stage: Recipe.Stage, by agent: any Agent, root: String, scratch: String, name: String?, _ last: Customise?
-        ) async throws -> Manifest.Bootstrap {
+        ) async throws -> (bootstrap: Manifest.Bootstrap, before: SecretLint.Before) {
             let place = AgentPlace(
                 root: root, scratch: scratch, cache: cache, recipePath: recipe.path,
                 shipped: shipped, runner: runner, allows: allows, customise: last, progress: progress)
             let made = try await StageBuild(
                 stage: stage, agent: agent, place: place, earlier: earlier, name: name
             ).run()
-            unsigned += made.unsigned ?? []
+            unsigned += made.bootstrap.unsigned ?? []
             return made
         }
         for (number, (stage, agent)) in zip(recipe.needed.dropLast(), agents).enumerated() {
@@ -218,12 +229,13 @@ public struct Build: Sendable {
             earlier[name] = RootTree(directory: folder + "/root")
         }
         let customise = Customise(
-            tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports)
-        var bootstrap = try await make(
+            tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports,
+            allowed: PathPatterns(label.allowSecrets))
+        var (bootstrap, before) = try await make(
             recipe.built, by: agents[agents.count - 1], root: draft.root, scratch: draft.scratch, name: nil, customise)
         // What a stage lends is in the root too.
         bootstrap.unsigned = unsigned.isEmpty ? nil : unsigned.removingDuplicates()
-        return bootstrap
+        return (bootstrap, before)
     }
 
     private var outputs: Outputs {

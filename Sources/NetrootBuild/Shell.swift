@@ -87,6 +87,8 @@ public struct Shell: Sendable {
                 try await progress.step("copy generation \(base.number)") {
                     try copyRoot(of: base, into: draft, progress: progress)
                 }
+                var lint = SecretLint(tree: RootTree(directory: draft.root), shipped: shipped, label: label)
+                lint.before = try lint.looked(isOfOneClient: base.manifest.readWrite)
                 let before = try await BootFingerprint.of(draft.root)
                 let termination = try await enter(draft.root)
                 guard termination == .exited(0) else { return .dropped(termination) }
@@ -95,7 +97,7 @@ public struct Shell: Sendable {
                 let completion = Completion(
                     store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
                     pair: pair, outputs: outputs(of: base), caches: try shipped.packageCaches(in: draft.root, of: label),
-                    version: version, started: started, progress: progress)
+                    lint: lint, version: version, started: started, progress: progress)
                 return .published(
                     try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
             } catch {
@@ -116,8 +118,7 @@ public struct Shell: Sendable {
     private func provenance(_ base: Manifest) -> Completion.Provenance {
         Completion.Provenance(
             formats: base.formats, transports: base.transports, readWrite: base.readWrite,
-            origin: Manifest.Origin(
-                verb: "shell", base: base.generation, command: command.isEmpty ? nil : command),
+            origin: Manifest.Origin(verb: "shell", base: base.generation),
             recipe: base.recipe, bootstrap: base.bootstrap, shipped: base.shipped)
     }
 
@@ -125,9 +126,12 @@ public struct Shell: Sendable {
     private func edit(_ current: Generation, store: LabelStore, progress: Progress) async throws -> Outcome {
         let root = try current.requirePath(of: .tree)
         let runner = CommandRunner(log: current.log, echo: echo)
+        var lint = SecretLint(tree: RootTree(directory: root), shipped: shipped, label: label)
+        lint.before = try lint.looked(isOfOneClient: true)
         let before = try await BootFingerprint.of(root)
         let termination = try await enter(root)
         for note in try Completion.cleanUp(root, try shipped.packageCaches(in: root, of: label)) { progress.note(note) }
+        warn(try lint.refused(after: "the shell", note: progress.note), progress)
         let pair = try pair(of: current, root: root, runner: runner)
         let isUnchanged: Bool
         do {
@@ -168,6 +172,12 @@ public struct Shell: Sendable {
         return .edited(current, termination, rebuilt: !isUnchanged)
     }
 
+    /// Clients have seen it already, so nothing is taken back.
+    private func warn(_ refused: SecretsError?, _ progress: Progress) {
+        guard let refused else { return }
+        for line in "\(refused)".split(separator: "\n") { progress.note("warning: \(line)") }
+    }
+
     private func outputs(of base: Generation) -> Outputs { Outputs(of: base, label: label, cache: cache) }
 
     /// Puts the root of a generation into a draft: a copy of its tree, or its image unpacked.
@@ -198,7 +208,9 @@ public struct Shell: Sendable {
     private func enter(_ root: String) async throws -> Termination {
         let inRoot = RootCommand(root: root, shipped: shipped)
         let argv = command.isEmpty ? [try inRoot.shell(), "-i"] : command
-        var environment = ["debian_chroot": label.name]
+        // What is typed here may be a password, and a history in the root is read by all clients.
+        var environment = ["debian_chroot": label.name, "LESSHISTFILE": "-"]
+        for name in ["HISTFILE", "PYTHON_HISTORY", "MYSQL_HISTFILE", "PSQL_HISTORY"] { environment[name] = "/dev/null" }
         if let terminal = getenv("TERM") { environment["TERM"] = String(cString: terminal) }
         return try await CommandRunner().interact(
             try inRoot.commandInEnvironment(argv, environment: environment))

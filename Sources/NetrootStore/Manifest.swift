@@ -46,21 +46,35 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var finished: String
     /// The steps and the seconds that each took.
     public var steps: [Step]
+    /// What the label's `ALLOW_SECRETS` let into the root; nil where there was nothing.
+    public var allowedSecrets: [AllowedSecret]?
 
     /// What made a generation.
     public struct Origin: Codable, Sendable, Equatable {
         /// `build` or `shell`.
         public var verb: String
-        /// The generation that a shell started from.
+        /// The generation that a shell started from. What the shell ran is not kept: its arguments may be secrets, and
+        /// everybody reads the manifest.
         public var base: Int?
-        /// The command that the shell ran; nil for an interactive one.
-        public var command: [String]?
 
-        /// `base` and `command` belong to a shell.
-        public init(verb: String, base: Int? = nil, command: [String]? = nil) {
+        /// `base` belongs to a shell.
+        public init(verb: String, base: Int? = nil) {
             self.verb = verb
             self.base = base
-            self.command = command
+        }
+    }
+
+    /// A file that every client can read, though it should not; the label allows it.
+    public struct AllowedSecret: Codable, Sendable, Equatable {
+        /// From the root, with a slash at its beginning; never what is in it.
+        public var path: String
+        /// What makes it one: `private-key`, `password-hash` and so on.
+        public var kind: String
+
+        /// The values as they are named.
+        public init(path: String, kind: String) {
+            self.path = path
+            self.kind = kind
         }
     }
 
@@ -197,7 +211,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         label: String, generation: Int, formats: [String], artifacts: [Artifact], transports: [TransportName],
         readWrite: Bool, origin: Origin, recipe: RecipeFile, bootstrap: Bootstrap, privileged: Privileged,
         shipped: String, kernelVersion: String, packages: [Package], netroot: String, started: String,
-        finished: String, steps: [Step]
+        finished: String, steps: [Step], allowedSecrets: [AllowedSecret]? = nil
     ) {
         self.label = label
         self.generation = generation
@@ -216,6 +230,7 @@ public struct Manifest: Codable, Sendable, Equatable {
         self.started = started
         self.finished = finished
         self.steps = steps
+        self.allowedSecrets = allowedSecrets
     }
 }
 

@@ -35,12 +35,36 @@ struct Site: Sendable {
                 echo x > /etc/doomed-file
                 mkdir -p /srv/directory /var/lib/containers/storage
                 echo inside > /srv/directory/file
+                # The package's keys are gone; netroot-identity.service has made others, before dropbear starts with them.
+                echo DROPBEAR_PORT=2022 >> /etc/default/dropbear
+                cat > /etc/systemd/system/identity-check.service <<'END'
+                [Unit]
+                After=dropbear.service
+                [Service]
+                Type=oneshot
+                ExecStart=/usr/local/sbin/identity-check
+                [Install]
+                WantedBy=multi-user.target
+            END
+                cat > /usr/local/sbin/identity-check <<'END'
+            #!/bin/sh
+            set -ex
+            test -s /etc/dropbear/dropbear_ed25519_host_key
+            test ! -e /etc/dropbear/dropbear_rsa_host_key
+            systemctl is-active dropbear.service
+            openssl pkey -noout -in /etc/ssl/private/ssl-cert-snakeoil.key
+            openssl x509 -noout -subject -in /etc/ssl/certs/ssl-cert-snakeoil.pem | grep -F "$(uname -n)"
+            grep '^InitiatorName=iqn' /etc/iscsi/initiatorname.iscsi
+            END
+                chmod 755 /usr/local/sbin/identity-check
+                systemctl enable identity-check.service
                 # In the place of podman: its name is all that the initramfs looks at.
                 install -m 755 /dev/null /usr/local/bin/podman
                 echo kept > /var/lib/containers/storage/of-the-image
 
             """
-        let more = shipped.replacing("openssh-server", with: "openssh-server open-iscsi", maxReplacements: 1)
+        let packages = "openssh-server open-iscsi dropbear ssl-cert"
+        let more = shipped.replacing("openssh-server", with: packages, maxReplacements: 1)
         try Files.replace(site.folder + "/debian12.def", with: Array((more + additions).utf8))
         // systemd-resolved owns the resolver there, as in Fedora, Arch and Ubuntu.
         let newer = try Files.text(Checkout.path + "/recipes/debian13-base.def")

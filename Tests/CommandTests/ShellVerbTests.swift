@@ -38,9 +38,7 @@ extension Builds {
             #expect(second.number == 2)
             #expect(try Files.text(second.root + "/etc/motd") == "edited\n")
             #expect(!Files.exists(first.root + "/etc/motd"))
-            #expect(
-                second.manifest.origin
-                    == Manifest.Origin(verb: "shell", base: 1, command: ["sh", "-c", "echo edited > /etc/motd"]))
+            #expect(second.manifest.origin == Manifest.Origin(verb: "shell", base: 1))
             // Nothing that an initramfs is made from has changed: it is the same, byte for byte.
             #expect(try Files.read(second.initramfs) == Files.read(first.initramfs))
             #expect(try Files.text(second.root + "/var/dracut-runs") == "ran\n")

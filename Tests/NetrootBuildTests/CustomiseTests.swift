@@ -119,3 +119,64 @@ import Testing
         #expect(PackageList.parse(text).map(\.name) == ["bash", "libc6"])
     }
 }
+
+@Suite struct IdentitiesTests {
+    private let sample: ScratchRoot
+    private let identities: Identities
+
+    init() throws {
+        sample = try ScratchRoot()
+        identities = Identities(
+            tree: RootTree(directory: sample.root), list: Checkout.path + "/root-files/removed-paths",
+            allowed: PathPatterns(["/etc/ssh/ssh_host_rsa_key"]), hostName: "builder")
+    }
+
+    @Test(
+        "A mail name goes if it is the building host's",
+        arguments: [
+            ("builder\n", true), ("builder.example.org\n", true), ("builder2\n", false), ("localhost\n", false),
+            ("", false),
+        ])
+    func mailName(_ text: String, _ goes: Bool) throws {
+        try identities.tree.write("etc/mailname", text)
+        #expect(try identities.present() == (goes ? ["etc/mailname"] : []))
+        var unnamed = identities
+        unnamed.hostName = ""
+        #expect(try unnamed.present().isEmpty)
+    }
+
+    @Test("Each pattern of the list finds its file, and what is allowed stays")
+    func theList() throws {
+        let gone = [
+            "etc/hostname", "etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub", "etc/rndc.key",
+            "etc/dropbear/dropbear_rsa_host_key", "etc/dropbear/initramfs/dropbear_rsa_host_key", "etc/bind/rndc.key",
+            "etc/dropbear-initramfs/dropbear_rsa_host_key", "etc/nvme/hostnqn", "etc/nvme/hostid",
+            "var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret",
+            "var/lib/dhcp/dhclient.eth0.leases", "var/lib/dhclient/dhclient.lease", "var/lib/dhcpcd/duid",
+            "var/lib/NetworkManager/secret_key", "var/lib/NetworkManager/internal-x-eth0.lease",
+            "etc/udev/rules.d/70-persistent-net.rules", "var/lib/cloud/instances/i-1/user-data.txt",
+            "var/lib/dkms/mok.key", "etc/pacman.d/gnupg/private-keys-v1.d/0A.key", "etc/gshadow-",
+            "root/.wget-hsts", "home/a/.bash_history", "home/b/.viminfo", "root/.local/state/python_history",
+        ]
+        let kept = [
+            "etc/ssh/ssh_host_rsa_key", "etc/ssh/sshd_config", "etc/dropbear/log", "etc/shadow", "root/.bashrc",
+            "var/lib/systemd/timers/x", "etc/pacman.d/gnupg/pubring.gpg",
+        ]
+        for path in gone + kept { try identities.tree.write(path, "x") }
+        let removed = try identities.remove(keeping: ["etc/hostname"])
+        for path in gone { #expect(try identities.tree.contains(path) == (path == "etc/hostname"), "\(path)") }
+        for path in kept { #expect(try identities.tree.contains(path), "\(path)") }
+        #expect(removed.contains("var/lib/cloud/instances") && !removed.contains("etc/hostname"))
+        #expect(try identities.present() == ["etc/hostname"])
+    }
+
+    /// The unit that makes them again is wanted at boot, and its program is there.
+    @Test("What netroot makes again at boot has a unit that is started before the services")
+    func theUnit() throws {
+        let tree = RootTree(directory: Checkout.path + "/root-files/tree")
+        let unit = try tree.text("etc/systemd/system/basic.target.wants/netroot-identity.service")
+        #expect(unit.contains("\nExecStart=/usr/lib/netroot/make-identity\n"))
+        #expect(unit.contains("\nBefore=basic.target "))
+        #expect(access(try tree.resolve("usr/lib/netroot/make-identity"), X_OK) == 0)
+    }
+}

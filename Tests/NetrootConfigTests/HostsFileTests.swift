@@ -32,6 +32,7 @@ private func label(_ lines: String) throws -> Label {
         #expect(label.containerStorage == nil)
         #expect(label.machineID == .random)
         #expect(!label.keepsPackageCaches)
+        #expect(label.allowSecrets.isEmpty)
     }
 
     @Test func labelOverridesDefault() throws {
@@ -102,6 +103,12 @@ private func label(_ lines: String) throws -> Label {
     @Test func packageCachesAreKeptWhereTheLabelSaysSo() throws {
         #expect(try label("KEEP_PACKAGE_CACHES = y").keepsPackageCaches)
         #expect(throws: ConfigError.self) { try label("KEEP_PACKAGE_CACHES = apt") }
+    }
+
+    @Test func allowedSecretsAreWords() throws {
+        #expect(
+            try label("ALLOW_SECRETS = /etc/app/*.pem '/srv/two words'\n    /opt/keys/").allowSecrets
+                == ["/etc/app/*.pem", "/srv/two words", "/opt/keys/"])
     }
 
     @Test func machineID() throws {
@@ -231,6 +238,9 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nCONTAINER_STORAGE = all", 3, ["CONTAINER_STORAGE", "tmpfs", "or none"]),
         ("[a]\nRECIPE=x\nCONTAINER_STORAGE = 0", 3, ["tmpfs"]),
         ("[a]\nRECIPE=x\nCONTAINER_STORAGE = 50%,mode=0777", 3, ["tmpfs"]),
+        ("[a]\nRECIPE=x\nALLOW_SECRETS = etc/x", 3, ["'etc/x' is not an absolute path", "/etc/x"]),
+        ("[a]\nRECIPE=x\nALLOW_SECRETS = /etc/x /*", 3, ["'/*' allows every file"]),
+        ("[a]\nRECIPE=x\nALLOW_SECRETS =", 3, ["ALLOW_SECRETS", "no value"]),
         ("[a]\nRECIPE=x\nMACHINE_ID = stabel", 3, ["MACHINE_ID", "'stable'"]),
         ("[a]\nRECIPE=x\nMACHINE_ID = 0123456789abcdef", 3, ["random or stable"]),
         ("[a]\nRECIPE=x\nRW = Y\nMACHINE_ID = stable", 4, ["MACHINE_ID", "overlay", "RW = Y"]),

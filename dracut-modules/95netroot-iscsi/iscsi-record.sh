@@ -7,6 +7,13 @@ case $netroot in
         type rootovl_die > /dev/null 2>&1 || . /lib/rootovl-lib.sh
         . /lib/netroot-wait.sh
         . /lib/netroot-iscsi.sh
+        # The image has no initiator's name, since all machines would have the same. netroot-identity.service takes this one
+        # over, so that the iscsid of the running system asks by the name of the session.
+        if [ ! -s /etc/iscsi/initiatorname.iscsi ]; then
+            mkdir -p /etc/iscsi
+            [ -s /run/initiatorname.iscsi ] || echo "InitiatorName=$(iscsi-iname)" > /run/initiatorname.iscsi
+            ln -fs /run/initiatorname.iscsi /etc/iscsi/initiatorname.iscsi
+        fi
         wait_online
         # The first to ask is dracut's iscsiroot itself, because iscsiadm needs the iscsid that it starts. If nobody
         # answers, iscsi-failed.sh begins to wait.

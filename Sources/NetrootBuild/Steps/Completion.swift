@@ -14,6 +14,8 @@ struct Completion: Sendable {
     let outputs: Outputs
     /// What is removed from the root first; nil keeps it.
     let caches: PackageCaches?
+    /// What looks for secrets in the root.
+    let lint: SecretLint
     /// The version of netroot.
     let version: String
     /// When the work began, ISO 8601.
@@ -31,14 +33,16 @@ struct Completion: Sendable {
         var shipped: String
     }
 
-    /// The steps, top to bottom: what package managers left, kernel and initramfs, outputs, publish.
+    /// The steps, top to bottom: what package managers left, the look for secrets, kernel and initramfs, outputs, publish.
     /// - Parameter base: the generation whose kernel and initramfs fit this root too; nil makes them anew.
-    /// - Throws: `BuildError`, `PackError`, `CommandError`, `SystemError`, `StoreError`, `CancellationError`.
+    /// - Throws: `SecretsError`, `BuildError`, `PackError`, `CommandError`, `SystemError`, `StoreError`, `CancellationError`.
     func run(_ provenance: Provenance, reusing base: Generation? = nil) async throws -> Generation {
         for note in try Self.cleanUp(inRoot.root, caches) {
             progress.note(note)
             try pair.runner.note(note)
         }
+        let verb = provenance.origin.verb
+        let allowed = try lint.run(after: verb == "build" ? "the recipe" : "the \(verb)", note: progress.note)
         let kernel = try await bootFiles(reusing: base)
         let (rootBytes, privileged) = try counts()
         let artifacts = try await outputs.make(draft, rootBytes: rootBytes, progress: progress)
@@ -51,7 +55,8 @@ struct Completion: Sendable {
                 recipe: provenance.recipe, bootstrap: provenance.bootstrap, privileged: privileged,
                 shipped: provenance.shipped, kernelVersion: kernel.taken, packages: packages, netroot: version,
                 started: started, finished: JSON.timestamp(),
-                steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) })
+                steps: progress.finished.map { Manifest.Step(name: $0.name, seconds: $0.seconds) },
+                allowedSecrets: allowed.isEmpty ? nil : allowed)
             manifest.keepsPackageCaches = caches == nil ? true : nil
             manifest.record(kernel, pattern: pair.pattern)
             return try await store.publish(draft, manifest: manifest)

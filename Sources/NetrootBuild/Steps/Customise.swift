@@ -8,6 +8,13 @@ struct Customise: Sendable {
     let shipped: ShippedFiles
     /// What the initramfs is to boot by.
     let transports: [TransportName]
+    /// What tells one machine from another and stays though it does: the label's `ALLOW_SECRETS`.
+    var allowed = PathPatterns([])
+
+    /// What tells one machine from another.
+    var identities: Identities {
+        Identities(tree: tree, list: SecretLint.list(shipped), allowed: allowed)
+    }
 
     /// The list of units that may be masked (`UnitMasking`).
     var maskedUnits: String { shipped.rootFiles + "/masked-units" }
@@ -18,7 +25,7 @@ struct Customise: Sendable {
         try tree.install(shipped.rootFiles + "/tree", at: "/")
         try tree.write(Self.leaseProgram, try Files.read(shipped.leaseProgram), mode: 0o755)
         try tree.link("etc/mtab", to: "../proc/self/mounts")
-        _ = try removeIdentity(keeping: [])
+        _ = try identities.remove(keeping: [])
         try withoutResolver()
     }
 
@@ -36,21 +43,6 @@ struct Customise: Sendable {
         "etc/kernel/install.d/50-dracut.install", "etc/kernel/install.d/51-dracut-rescue.install",
         "etc/pacman.d/hooks/90-dracut-install.hook", "etc/pacman.d/hooks/90-mkinitcpio-install.hook",
     ]
-
-    /// The files of the root that tell one machine from another: the host's name, host keys.
-    func hostIdentity() throws -> Set<String> {
-        Set(try shipped.lines(of: "removed-paths").flatMap { try tree.paths(matching: $0) })
-    }
-
-    /// Removes those files and the machine ID: what a package's script makes while building, all clients would share.
-    /// - Parameter keeping: those that the recipe itself brought.
-    /// - Returns: what was removed.
-    func removeIdentity(keeping own: Set<String>) throws -> [String] {
-        let removed = try hostIdentity().subtracting(own).sorted()
-        for path in removed { try tree.remove(path) }
-        try tree.write("etc/machine-id", "")
-        return removed
-    }
 
     /// The dracut modules and their configuration: `netroot.conf`, and `netroot-TRANSPORT.conf` of each transport.
     ///

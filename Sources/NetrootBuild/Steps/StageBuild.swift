@@ -16,8 +16,8 @@ struct StageBuild: Sendable {
     private var tree: RootTree { RootTree(directory: place.root) }
 
     /// The steps, top to bottom: `%pre`, bootstrap, customise, `%setup`, `%files`, `%post`, `%test`.
-    /// - Returns: what the manifest says of the bootstrap.
-    func run() async throws -> Manifest.Bootstrap {
+    /// - Returns: what the manifest says of the bootstrap, and what the root had before the recipe's scripts.
+    func run() async throws -> (bootstrap: Manifest.Bootstrap, before: SecretLint.Before) {
         let steps = RecipeSteps(
             stage: stage, tree: tree, inRoot: RootCommand(root: place.root, shipped: place.shipped),
             runner: place.runner, scratch: place.scratch)
@@ -32,15 +32,20 @@ struct StageBuild: Sendable {
         }
         // An agent may have several names.
         bootstrap.agent = stage.agentName ?? bootstrap.agent
+        var before = SecretLint.Before()
+        // The root of another label had its passwords from a recipe.
+        if !bootstrap.isOfLabel { before.passwords = try AccountPasswords(of: tree) }
         let decisions = try await customise()
         try steps.metadata()
         if stage.setup != nil { try await step("%setup") { try await steps.setup() } }
         if !stage.allFiles.isEmpty { try await step("%files") { try await steps.files(from: earlier) } }
-        if stage.post != nil { try await post(steps) } else { try clearFlags() }
+        // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
+        before.identities = try (place.customise?.identities.present() ?? []).union(["etc/hostname"])
+        if stage.post != nil { try await post(steps, keeping: before.identities) } else { try clearFlags() }
         try masking?.finish(decisions)
         try steps.environment()
         if stage.test != nil { try await step("%test") { try await steps.test() } }
-        return bootstrap
+        return (bootstrap, before)
     }
 
     /// Masks come before the recipe's scripts, which may undo them with the tools of the root.
@@ -61,13 +66,11 @@ struct StageBuild: Sendable {
         }
     }
 
-    private func post(_ steps: RecipeSteps) async throws {
-        let own = try place.customise?.hostIdentity() ?? []
+    private func post(_ steps: RecipeSteps, keeping own: Set<String>) async throws {
         try await step("%post") { try await steps.post() }
         try clearFlags()
-        // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
-        for path in try place.customise?.removeIdentity(keeping: own.union(["etc/hostname"])) ?? [] {
-            place.progress.note("removed \(path), which %post left: all clients would share it")
+        for path in try place.customise?.identities.remove(keeping: own) ?? [] {
+            place.progress.note(Identities.note(path, by: "%post"))
         }
     }
 
@@ -79,4 +82,9 @@ struct StageBuild: Sendable {
     private func step<R: Sendable>(_ title: String, _ body: () async throws -> R) async throws -> R {
         try await place.progress.step(name.map { "\($0): \(title)" } ?? title, body)
     }
+}
+
+extension Manifest.Bootstrap {
+    /// Whether the root was taken from another label's.
+    fileprivate var isOfLabel: Bool { agent == "localimage" && from?.hasPrefix("label:") == true }
 }

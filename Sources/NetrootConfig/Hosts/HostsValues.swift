@@ -29,7 +29,7 @@ struct HostsValues {
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
             containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients(),
-            keepsPackageCaches: try boolean(.keepPackageCaches), kernel: try kernel())
+            keepsPackageCaches: try boolean(.keepPackageCaches), kernel: try kernel(), allowSecrets: try allowSecrets())
     }
 
     /// Checks every entry there is, and asks for none.
@@ -50,6 +50,7 @@ struct HostsValues {
             case .machineID: _ = try machineID()
             case .keepClients: _ = try keepClients()
             case .kernel: _ = try kernel()
+            case .allowSecrets: _ = try allowSecrets()
             }
         }
     }
@@ -246,6 +247,22 @@ struct HostsValues {
                 "write 30, or 0 for gc to remove what clients may still run")
         }
         return days
+    }
+
+    private func allowSecrets() throws(ConfigError) -> [String] {
+        guard try text(.allowSecrets) != nil else { return [] }
+        let paths = try words(.allowSecrets)
+        for path in paths {
+            guard path.hasPrefix("/") else {
+                throw error(
+                    .allowSecrets, "'\(path)' is not an absolute path in the root",
+                    "write /\(path), with blanks between several")
+            }
+            guard path.contains(where: { $0 != "/" && $0 != "*" }) else {
+                throw error(.allowSecrets, "'\(path)' allows every file", "name the files, or their directory")
+            }
+        }
+        return paths
     }
 
     private func machineID() throws(ConfigError) -> Label.MachineID {

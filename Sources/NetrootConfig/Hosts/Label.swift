@@ -52,6 +52,8 @@ public struct Label: Sendable, Equatable {
     public let keepsPackageCaches: Bool
     /// `KERNEL`: which of several kernels clients boot; nil leaves it to the build.
     public let kernel: KernelPattern?
+    /// `ALLOW_SECRETS`: absolute paths of the root, or patterns of them, that may hold what a build refuses to publish.
+    public let allowSecrets: [String]
 
     /// What `KEEP_CLIENTS` is where no entry sets it.
     static let standardKeepClients = 30
@@ -88,6 +90,7 @@ enum HostsKey: String, CaseIterable {
     case keepClients = "KEEP_CLIENTS"
     case keepPackageCaches = "KEEP_PACKAGE_CACHES"
     case kernel = "KERNEL"
+    case allowSecrets = "ALLOW_SECRETS"
 
     init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
 
