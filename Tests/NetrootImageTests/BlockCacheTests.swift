@@ -61,6 +61,20 @@ import Testing
         }
     }
 
+    @Test(
+        "Nothing is taken from a cache that others can write, and nothing of it is changed", arguments: ["", "/blocks"])
+    func aCacheThatOthersWrite(level: String) async throws {
+        let cold = try await pack("cold")
+        let before = try files().map { try Files.read($0) }
+        #expect(chmod(scratch.path + "/cache" + level, 0o777) == 0)
+        let other = try await pack("other")
+        #expect(other.report.cachedBlocks == 0 && other.bytes == cold.bytes)
+        #expect(try files().map { try Files.read($0) } == before)
+        let note = try #require(other.report.notes.first)
+        #expect(other.report.notes.count == 1 && note.hasPrefix("the block cache is not used: the cache "))
+        #expect(note.contains("mode 777") && !note.contains("\n"))
+    }
+
     @Test func oneMoreFileChangesFewBlocks() async throws {
         _ = try await pack()
         try PackSample.put("\(tree)/n30-new", PackSample.noise(5000, seed: 99))

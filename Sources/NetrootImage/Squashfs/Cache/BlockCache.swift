@@ -8,9 +8,13 @@ public struct BlockCachePlace: Sendable, Equatable {
     /// The most bytes after a pack; 0 for none.
     public let limit: Int64
 
+    /// The directory that holds all caches.
+    let cache: String
+
     /// `blocks` in the directory that holds all caches.
     public init(cache: String, limit: Int64) {
         directory = cache + "/blocks"
+        self.cache = cache
         self.limit = limit
     }
 }
@@ -40,6 +44,8 @@ final class BlockCache {
     private var own: Int?
     /// No more is added: the directory cannot be written, or this run has filled it.
     private var isClosed = false
+    /// Others can write the directory: nothing is taken from it either.
+    private var isRefused = false
     /// Of files that are being written by others.
     private var othersBytes: Int64 = 0
     private var damaged = 0
@@ -62,12 +68,17 @@ final class BlockCache {
         self.place = place
         hasher = try SHA256Hasher()
         do {
-            try Files.makeDirectory(place.directory, mode: 0o700)
+            // Whoever can write an entry can put a block into the image: its checksum is none against him.
+            _ = try CacheDirectory.make("blocks", in: place.cache)
             for name in try Files.names(in: place.directory) {
                 let path = "\(place.directory)/\(name)"
                 if name.hasSuffix(BlockCacheFile.suffix) { try open(path) }
                 if name.hasSuffix(SeenFiles.newSuffix) { SeenFiles.removeUnfinished(path) }
             }
+        } catch let error as CacheError {
+            isClosed = true
+            isRefused = true
+            notes.append("the block cache is not used: \("\(error)".replacing("\n", with: "; "))")
         } catch {
             unusable(error)
         }
@@ -149,7 +160,8 @@ final class BlockCache {
     func seen(root: (device: UInt64, inode: UInt64), cutting: String, clock: timespec?, isTrusted: Bool)
         throws(DigestError) -> SeenFiles
     {
-        let seen = try SeenFiles(in: place.directory, root: root, cutting: cutting, clock: clock, isTrusted: isTrusted)
+        let seen = try SeenFiles(
+            in: place.directory, root: root, cutting: cutting, clock: clock, isTrusted: isTrusted && !isRefused)
         if seen.isDamaged { notes.append("\(seen.path) is damaged; every file was read anew") }
         return seen
     }
@@ -159,6 +171,7 @@ final class BlockCache {
     func finish(_ seen: SeenFiles? = nil) {
         guard !isFinished else { return }
         isFinished = true
+        if isRefused { return }
         if !isClosed {
             do { try seen?.save(limit: place.limit) } catch { unusable(error) }
         }
