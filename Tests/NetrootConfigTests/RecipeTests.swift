@@ -52,7 +52,7 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe.Stage { try par
                 == .debootstrap(
                     .init(
                         suite: "bookworm", mirror: "http://mirror.example.org/bookworm/bookworm",
-                        include: ["openssh-server", "systemd-sysv", "dracut", "netbase"])))
+                        include: ["openssh-server", "systemd-sysv", "dracut", "netbase"], options: [])))
         #expect(recipe.header[.mirrorURL]?.value == "http://mirror.example.org/%{OSVERSION}/%{osversion}")
         #expect(recipe.line == 2)
         #expect(recipe.setup?.text == "touch \"$APPTAINER_ROOTFS/x\"\n")
@@ -76,7 +76,7 @@ private func parse(_ text: String) throws(ConfigError) -> Recipe.Stage { try par
 
     @Test func leastRecipe() throws {
         let recipe = try parse(header + "Include:")
-        #expect(try recipe.agent() == .debootstrap(.init(suite: "bookworm", mirror: nil, include: [])))
+        #expect(try recipe.agent() == .debootstrap(.init(suite: "bookworm", mirror: nil, include: [], options: [])))
         #expect(recipe.post == nil)
         #expect(recipe.files.isEmpty)
     }

@@ -27,7 +27,7 @@ extension RecipeHeader {
         let schemes = ["http://", "https://", "file:///"]
         guard schemes.contains(where: { value.lowercased().hasPrefix($0) }), value.blankSeparatedWords.count == 1 else {
             throw error(
-                entry, "'\(excerpt(value))' is not a URL of a mirror",
+                entry, "'\(excerpt(MirrorAddress(value).url))' is not a URL of a mirror",
                 "such as MirrorURL: https://mirror.example.org/archlinux/$repo/os/$arch")
         }
         if value.contains("$repo") { return value }
@@ -41,7 +41,7 @@ extension RecipeHeader {
         let isURL = schemes.contains { value.lowercased().hasPrefix($0) }
         guard isURL || !value.contains("://"), value.blankSeparatedWords.count == 1, !value.hasPrefix("-") else {
             throw error(
-                entry, "'\(excerpt(value))' is not a URL of a pacman.conf",
+                entry, "'\(excerpt(MirrorAddress(value).url))' is not a URL of a pacman.conf",
                 "such as ConfURL: file:///etc/netroot/pacman.conf")
         }
         return value

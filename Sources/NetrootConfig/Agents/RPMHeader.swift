@@ -75,22 +75,29 @@ extension RecipeHeader {
             fingerprints: fingerprints)
     }
 
-    /// `Setopt:`: `NAME=VALUE`, and more of them; a word that begins no option belongs to the value before it.
+    /// `Setopt:`.
     func toolOptions() throws(ConfigError) -> [AgentHeader.ToolOption] {
         guard let entry = self[.setOpt] else { return [] }
+        return try toolOptions(entry, example: "install_weak_deps=False")
+    }
+
+    /// `NAME=VALUE`, and more of them; a word that begins no option belongs to the value before it.
+    /// - Parameter more: what a name may hold beside letters, digits and `._-*`.
+    func toolOptions(_ entry: Entry, more: String = "", example: String) throws(ConfigError) -> [AgentHeader.ToolOption]
+    {
         var options: [AgentHeader.ToolOption] = []
         for word in try expanded(entry).blankSeparatedWords {
             let name = word.prefix { $0 != "=" }
             if name.count < word.count, name.first != ".", name.last != ".", !name.isEmpty,
-                name.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || "._-*".utf8.contains($0) })
+                name.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || ("._-*" + more).utf8.contains($0) })
             {
                 options.append(.init(name: String(name), value: String(word.dropFirst(name.count + 1))))
             } else if let last = options.popLast() {
                 options.append(.init(name: last.name, value: last.value + " " + word))
             } else {
                 throw error(
-                    entry, "Setopt: '\(excerpt(word))' is not of the form NAME=VALUE",
-                    "such as Setopt: install_weak_deps=False")
+                    entry, "\(entry.keyword.rawValue): '\(excerpt(word))' is not of the form NAME=VALUE",
+                    "such as \(entry.keyword.rawValue): \(example)")
             }
         }
         return options
@@ -116,7 +123,7 @@ extension RecipeHeader {
             !value.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: ",") })
         else {
             throw error(
-                entry, "\(entry.spelling): '\(excerpt(value))' is not a URL of a repository",
+                entry, "\(entry.spelling): '\(excerpt(MirrorAddress(value).url))' is not a URL of a repository",
                 "begin with https://, http://, ftp:// or file:///")
         }
         if self[.osVersion]?.value.isEmpty ?? true, value.contains("releasever") {
@@ -160,10 +167,13 @@ extension RecipeHeader {
             let lower = url.lowercased()
             if lower.hasPrefix("http://"), !pinned {
                 throw optionError(
-                    "the key \(excerpt(url)) would come by plain HTTP", "take https://, or add its Fingerprints:")
+                    "the key \(excerpt(MirrorAddress(url).url)) would come by plain HTTP",
+                    "take https://, or add its Fingerprints:")
             }
             guard ["https://", "http://", "file:///"].contains(where: lower.hasPrefix) else {
-                throw optionError("gpgkey=\(excerpt(url)) is not a URL of a key", "begin with https:// or file:///")
+                throw optionError(
+                    "gpgkey=\(excerpt(MirrorAddress(url).url)) is not a URL of a key", "begin with https:// or file:///"
+                )
             }
         }
         return urls

@@ -1,4 +1,4 @@
-/// The header keywords of Apptainer 1.4, in its documentation's spelling; a recipe may write them in any case.
+/// The header keywords of Apptainer 1.4, in its documentation's spelling, and one more; a recipe may write them in any case.
 public enum RecipeKeyword: String, CaseIterable, Sendable {
     case bootstrap = "Bootstrap"
     case from = "From"
@@ -22,6 +22,8 @@ public enum RecipeKeyword: String, CaseIterable, Sendable {
     case fingerprints = "Fingerprints"
     case confURL = "ConfURL"
     case setOpt = "Setopt"
+    /// Netroot's own, beside Apptainer's.
+    case aptOpt = "AptOpt"
 
     init?(spelling: String) {
         var name = spelling.lowercased()
