@@ -78,7 +78,7 @@ public struct Build: Sendable {
                         bootstrap: bootstrap, shipped: laid))
             } catch {
                 // After Ctrl-C too, and whatever the look at the log says: the error stays the one that is told.
-                throw try await uncancelled { try await explained(error, draft: draft, after: progress) }
+                throw try await uncancelled { try await explained(error, of: recipe, draft: draft, after: progress) }
             }
         }
     }
@@ -176,6 +176,7 @@ public struct Build: Sendable {
         }
         try outputs.preflight()
         let place = Files.nearestDirectory(label.netroot)
+        try MountPoint.requireFit(place)
         let free = try Files.freeBytes(at: place) >> 20
         guard free >= Self.neededMiB else {
             throw BuildError.tooLittleSpace(path: place, freeMiB: free, neededMiB: Self.neededMiB)
@@ -246,13 +247,15 @@ public struct Build: Sendable {
 
     /// The error with recipe, step and log, in words that hold after the draft is gone.
     private func explained(
-        _ error: any Error, draft: Draft, after progress: Progress
+        _ error: any Error, of recipe: Recipe, draft: Draft, after progress: Progress
     ) async throws -> any Error {
         let log = Files.exists(draft.log) ? failedLog : nil
         let isFull = try await isDiskFull(error, draft)
         if let log, isFull || error is CancellationError { progress.note("log: \(log)") }
         if isFull { return BuildError.diskFull(path: label.netroot, step: progress.failed ?? "the build") }
-        return BuildFailure.of(error, recipePath: label.recipe, step: progress.failed, log: log)
+        return BuildFailure.of(
+            error, recipePath: label.recipe, step: progress.failed, log: log,
+            installing: try recipe.built.agent().packageSource)
     }
 
     /// A full disk shows itself in many ways: in a tool's words, somewhere in the log, or in the space that is left.

@@ -13,16 +13,26 @@ public enum BuildError: ReportableError, Equatable {
     case unknownPackage(name: String)
     /// The mirror could not be reached.
     case noNetwork(detail: String)
+    /// Something is wrong with the mirror; `reason` in the tool's own words.
+    case mirror(MirrorFault, reason: String)
+    /// The mirror has not what every root of the agent begins with.
+    case wrongMirror(name: String)
+    /// Programs cannot run where the root is to be, or nothing can be written there.
+    case unfitMount(path: String, mountPoint: String, option: String)
     /// A section of the recipe failed; `lines` is the end of what it printed.
     case sectionFailed(section: String, line: Int, termination: Termination, lines: [String])
     /// A keyword of the recipe's header names what cannot be taken.
     case wrongHeader(problem: String, hint: String)
     /// A file named in `%files` is not there.
     case fileMissing(source: String, line: Int, stage: String?)
+    /// A symlink of `%files` leads to nothing; `target` is what it holds.
+    case danglingLink(source: String, line: Int, link: String, target: String, stage: String?)
+    /// A file named in `%files` cannot be read; `reason` in cp's own words.
+    case unreadable(source: String, line: Int, reason: String)
     /// A file named in `%files` cannot be copied; `reason` in cp's own words, with paths of the root.
     case copyFailed(source: String, line: Int, reason: String)
     /// A repository or package that nobody signed, or whose signature is not trusted; `reason` in the tool's own words.
-    case unsigned(reason: String)
+    case unsigned(reason: String, remedy: String = "correct the repository or its key")
     /// No key is named to check a repository's packages with.
     case noKey(repository: String)
     /// A key cannot be fetched, or is none; `reason` in the tool's own words.
@@ -54,14 +64,20 @@ public enum BuildError: ReportableError, Equatable {
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .recipeMissing, .wrongHeader, .fileMissing, .needsRoot, .liveImage, .noKey, .kernelUnmatched: .usage
+        case .recipeMissing, .wrongHeader, .fileMissing, .danglingLink, .unreadable, .needsRoot, .liveImage, .noKey,
+            .unfitMount, .kernelUnmatched:
+            .usage
+        case .mirror(let fault, _): fault.exitStatus
         case .noNetwork, .keyUnreachable: .unavailable
         default: .failed
         }
     }
 
     /// What, where and what to do next; of a failed section also the end of what it printed.
-    public var description: String {
+    public var description: String { description(installing: .include) }
+
+    /// The same, with what the agent of the root can do for a package that it lacks.
+    func description(installing way: PackageSource) -> String {
         switch self {
         case .recipeMissing(let path, let label):
             return "recipe \(path) does not exist; set RECIPE of [\(label)] in the hosts file"
@@ -73,6 +89,16 @@ public enum BuildError: ReportableError, Equatable {
             return "the mirror has no package '\(name)'; correct Include, or MirrorURL"
         case .noNetwork(let detail):
             return "the mirror cannot be reached: \(detail)\ncheck the network, or MirrorURL"
+        case .mirror(let fault, let reason):
+            return "\(fault.problem): \(reason)\n\(fault.remedy)"
+        case .wrongMirror(let name):
+            return "the mirror has no package '\(name)', which every root of this agent begins with; correct MirrorURL"
+        case .unfitMount(let path, let mountPoint, let option):
+            let (fault, cure) =
+                option == "noexec"
+                ? ("programs of the root cannot run there", "exec") : ("nothing can be written", "rw")
+            return "\(path) is on \(mountPoint), which is mounted \(option): \(fault)\n"
+                + "mount -o remount,\(cure) \(mountPoint), or set NETROOT elsewhere"
         case .bootstrapFailed(let reason):
             return "packages cannot be installed: \(reason)"
         case .sectionFailed(let section, _, let termination, let lines):
@@ -84,12 +110,18 @@ public enum BuildError: ReportableError, Equatable {
             return "%files: \(source) does not exist; paths are relative to the recipe"
         case .fileMissing(let source, _, let stage?):
             return "%files from \(stage): \(source) does not exist in that stage"
+        case .danglingLink(let source, _, let link, let target, let stage):
+            let at = stage.map { "%files from \($0)" } ?? "%files"
+            let which = link == source ? "\(source) is" : "\(source) holds \(link),"
+            return
+                "\(at): \(which) a symlink to \(target), which does not exist\nmake the target, or remove the symlink"
+        case .unreadable(let source, _, let reason):
+            return "%files: \(source) cannot be read: \(reason)\nlet the user who builds read it"
         case .copyFailed(let source, _, let reason):
             return "%files: \(source) cannot be copied into the root: \(reason)\n"
                 + "change the destination, or what is in its place"
-        case .unsigned(let reason):
-            return "not signed by a key that is trusted: \(reason)\n"
-                + "correct the repository or its key, or build with --allow-unsigned"
+        case .unsigned(let reason, let remedy):
+            return "not signed by a key that is trusted: \(reason)\n\(remedy), or build with --allow-unsigned"
         case .noKey(let repository):
             return "no key to check the packages of \(repository) with; name it in the header, "
                 + "Setopt: gpgkey=URL, or build with --allow-unsigned"
@@ -102,18 +134,18 @@ public enum BuildError: ReportableError, Equatable {
             return "\(scriptlet) of the package \(package) failed: \(reason)"
         case .noKernel(let package):
             return "the root has no kernel (/boot/vmlinuz-* or /lib/modules/*/vmlinuz, with /lib/modules/*); "
-                + "add \(package) to Include"
+                + way.advice(package)
         case .kernelUnmatched(let pattern, let found):
             return "KERNEL = \(pattern) in the hosts file fits none of the root's kernels: "
-                + "\(KernelChoice.list(found))\ncorrect KERNEL, or add such a kernel to Include"
+                + "\(KernelChoice.list(found))\ncorrect KERNEL, or " + way.advice("such a kernel")
         case .onlyDebugKernels(let found):
             return "the root has only debug or rescue kernels: \(KernelChoice.list(found))\n"
-                + "add another kernel to Include, or name one of these with KERNEL = PATTERN in the hosts file"
+                + "\(way.advice("another kernel")), or name one of these with KERNEL = PATTERN in the hosts file"
         case .noDracut:
-            return "the root has no dracut; add dracut and dracut-network to Include"
+            return "the root has no dracut; " + way.advice("dracut and dracut-network")
         case .transportLacks(let transport, let what, let package):
             return "the transport \(transport) needs \(what), and the root has none; "
-                + "add \(package) to Include, or take \(transport) out of TRANSPORTS"
+                + "\(way.advice(package)), or take \(transport) out of TRANSPORTS"
         case .dracutFailed(let lines):
             return "dracut failed: \(lines.last ?? "it printed nothing")"
         case .badInitramfs(let reason):
@@ -131,7 +163,9 @@ extension BuildError {
     /// The line of the recipe that the reason is about; nil where it is about none.
     var line: Int? {
         switch self {
-        case .sectionFailed(_, let line, _, _), .fileMissing(_, let line, _), .copyFailed(_, let line, _): line
+        case .sectionFailed(_, let line, _, _), .fileMissing(_, let line, _), .copyFailed(_, let line, _),
+            .danglingLink(_, let line, _, _, _), .unreadable(_, let line, _):
+            line
         default: nil
         }
     }

@@ -11,14 +11,17 @@ public struct BuildFailure: ReportableError {
     private(set) var step: String?
     /// Where the log is kept; nil where there is none.
     private(set) var log: String?
+    /// What can be done for a package that the root lacks.
+    private var installing: PackageSource
 
     /// That of the reason.
     public var exitStatus: ExitStatus { reason.exitStatus }
 
     /// `RECIPE:LINE: STEP: REASON`, and the log. The step is named where the reason may be any program's or file's.
     public var description: String {
-        let saysWhat = reason is BuildError || reason is ContainerError
-        let text = [place, saysWhat ? nil : step, "\(reason)"].compactMap { $0 }.joined(separator: ": ")
+        let saysWhat = reason is BuildError || reason is ContainerError || reason is CacheError
+        let words = (reason as? BuildError)?.description(installing: installing) ?? "\(reason)"
+        let text = [place, saysWhat ? nil : step, words].compactMap { $0 }.joined(separator: ": ")
         guard let log else { return text }
         // Behind the next step, unless the last line is a program's.
         let last = text.split(separator: "\n").last ?? ""
@@ -29,11 +32,13 @@ public struct BuildFailure: ReportableError {
     ///
     /// Cancellation is no failure, and a `ConfigError` names its own place.
     static func of(
-        _ error: any Error, recipePath: String?, line: Int? = nil, step: String? = nil, log: String? = nil
+        _ error: any Error, recipePath: String?, line: Int? = nil, step: String? = nil, log: String? = nil,
+        installing: PackageSource = .include
     ) -> any Error {
         if var failure = error as? BuildFailure {
             failure.step = failure.step ?? step
             failure.log = failure.log ?? log
+            if failure.installing == .include { failure.installing = installing }
             return failure
         }
         guard var reason = error as? any ReportableError, !(error is ConfigError) else { return error }
@@ -42,6 +47,6 @@ public struct BuildFailure: ReportableError {
         let line = (reason as? BuildError)?.line ?? line
         return BuildFailure(
             place: recipePath.map { path in path + (line.map { ":\($0)" } ?? "") }, reason: reason, step: step,
-            log: log)
+            log: log, installing: installing)
     }
 }

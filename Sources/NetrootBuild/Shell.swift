@@ -73,6 +73,7 @@ public struct Shell: Sendable {
             throw BuildError.liveImage(label: label.name, generation: current.number)
         }
         try outputs(of: current).preflight()
+        try MountPoint.requireFit(Files.nearestDirectory(label.netroot))
         _ = try await store.removeLeftovers(CommandRunner())
         return live
             ? try await edit(current, store: store, progress: progress)
@@ -111,7 +112,8 @@ public struct Shell: Sendable {
         _ error: any Error, of base: Generation, log: String?, _ progress: Progress
     ) -> any Error {
         BuildFailure.of(
-            error, recipePath: error is BuildError ? base.manifest.recipe.path : nil, step: progress.failed, log: log)
+            error, recipePath: error is BuildError ? base.manifest.recipe.path : nil, step: progress.failed, log: log,
+            installing: .shell)
     }
 
     /// A root that was edited is still its base's, but for what made it.

@@ -1,5 +1,6 @@
 import NetrootStore
 import NetrootSystem
+import TestSupport
 import Testing
 
 @testable import NetrootBuild
@@ -51,5 +52,44 @@ import Testing
     @Test func aReasonThatIsNone() {
         let error = CommandError.failed(argv: ["skopeo"], termination: .signaled(9), lastLines: ["x"], log: nil)
         #expect(ContainerError.explained(error, image: "a") as? CommandError == error)
+    }
+
+    @Test("A manifest or a configuration that is not what its name says is not read")
+    func replacedBlobs() throws {
+        let scratch = try ScratchDirectory()
+        func put(_ text: String, as name: String? = nil) throws -> String {
+            let bytes = Array(text.utf8)
+            let digest = try name ?? Digest.of(bytes).text
+            try scratch.write("blobs/sha256/\(digest.dropFirst(7))", bytes)
+            return digest
+        }
+        func image(_ digest: String) throws -> ImageLayout {
+            try ImageLayout(directory: scratch.path, digest: digest, from: "x")
+        }
+        let text = #"{"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": []}}"#
+        let config = try put(text)
+        let manifest = #"{"config": {"digest": "\#(config)"}, "layers": []}"#
+        let digest = try put(manifest)
+        #expect(try image(digest).layers.isEmpty)
+        _ = try put(text.replacing("linux", with: "LINUX"), as: config)
+        #expect(throws: ImageLayout.WrongBlob.self) { try image(digest) }
+        _ = try put(text)
+        _ = try put(manifest + " ", as: digest)
+        #expect(throws: ImageLayout.WrongBlob.self) { try image(digest) }
+    }
+
+    @Test(
+        "What is no fault of the network is not called one",
+        arguments: [
+            ("Get \\\"https://r/v2/\\\": x509: certificate signed by unknown authority", "certificate"),
+            ("toomanyrequests: You have reached your pull rate limit", "gives no more for now"),
+            ("Get \\\"https://r/v2/\\\": proxyconnect tcp: dial tcp 127.0.0.1:1: connection refused", "http_proxy"),
+        ])
+    func notTheNetwork(message: String, words: String) throws {
+        let error = CommandError.failed(
+            argv: ["skopeo"], termination: .exited(1), lastLines: ["level=fatal msg=\"\(message)\""], log: nil)
+        let explained = try #require(ContainerError.explained(error, image: "r/a") as? ContainerError)
+        #expect(explained.description.contains(words) && explained.exitStatus == .unavailable)
+        #expect(!explained.description.contains("check the network"))
     }
 }

@@ -92,26 +92,6 @@ import Testing
     }
 }
 
-@Suite struct DebootstrapTests {
-    func explained(_ line: String) -> BuildError? {
-        let error = CommandError.failed(
-            argv: ["mmdebstrap"], termination: .exited(1), lastLines: [line, "E: run_chroot failed"], log: nil)
-        return Debootstrap.explained(error)
-    }
-
-    @Test func aptsWordsBecomeReasons() {
-        #expect(explained("E: Unable to locate package nosuch") == .unknownPackage(name: "nosuch"))
-        #expect(
-            explained("E: Package 'gone' has no installation candidate")
-                == .unknownPackage(name: "gone"))
-        #expect(explained("Temporary failure resolving 'mirror.example.org'")?.exitStatus == .unavailable)
-        #expect(explained("something else") == nil)
-        let release = "The repository 'http://mirror bookwurm Release' does not have a Release file."
-        #expect(
-            explained("E: \(release)") == .bootstrapFailed(reason: release))
-    }
-}
-
 @Suite struct PackageListTests {
     @Test func onlyInstalledPackagesCount() {
         let text =

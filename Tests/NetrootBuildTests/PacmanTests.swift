@@ -144,8 +144,10 @@ import Testing
             ])
     }
 
-    @Test func aCacheForEachSource() {
-        #expect(Arch.cacheName("https://m/$repo") == "https___m__repo")
-        #expect(Arch.cacheName(String(repeating: "../", count: 200)).utf8.count == 200)
+    @Test func aCacheForEachSource() throws {
+        #expect(try Arch.cacheName("https://m/$repo").hasPrefix("https___m__repo-"))
+        #expect(try Arch.cacheName("https://m/a/b") != Arch.cacheName("https://m/a_b"))
+        #expect(try Arch.cacheName("https://u:word@m/$repo") == Arch.cacheName("https://m/$repo"))
+        #expect(try Arch.cacheName(String(repeating: "../", count: 200)).utf8.count == 117)
     }
 }

@@ -45,6 +45,21 @@ struct AgentPlace: Sendable {
     /// What lays netroot's part into the root; nil in a stage that only lends files.
     let customise: Customise?
     let progress: Progress
+
+    /// A folder of the cache, which only its owner can write.
+    /// - Throws: `CacheError`, `SystemError`.
+    func cacheDirectory(_ name: String) throws -> String { try CacheDirectory.make(name, in: cache) }
+}
+
+extension AgentHeader {
+    /// How a recipe of the agent brings one more package.
+    var packageSource: PackageSource {
+        switch self {
+        case .debootstrap, .dnf, .zypper, .arch: .include
+        case .container, .localImage: .post
+        case .scratch: .sections
+        }
+    }
 }
 
 /// What is refused unless the build was told to take it.

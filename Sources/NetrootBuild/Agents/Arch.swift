@@ -30,14 +30,15 @@ struct Arch: Agent {
         let config = PacmanConfig(
             try await configuration(in: place, folder: folder), mirror: header.mirror,
             takesUnsigned: place.allows.unsigned)
+        let name = MirrorAddress(header.configuration ?? "pacman.conf").url
         if let line = config.weakened, !place.allows.unsigned {
             throw BuildError.unsigned(
-                reason: "\(header.configuration ?? "pacman.conf"):\(line)")
+                reason: "\(name):\(line)")
         }
         if let line = config.included {
             throw BuildError.bootstrapFailed(
                 reason:
-                    "\(header.configuration ?? "pacman.conf"):\(line) names another file, whose lines would not be looked at; "
+                    "\(name):\(line) names another file, whose lines would not be looked at; "
                     + "put them here, the servers of a mirror list as Server = URL")
         }
         // A recipe is trusted, and what it names on this machine; not what a server sends.
@@ -46,23 +47,23 @@ struct Arch: Agent {
         {
             throw BuildError.bootstrapFailed(
                 reason:
-                    "\(url):\(line) would run a program on this machine; save the file, read it, and give ConfURL its path"
+                    "\(name):\(line) would run a program on this machine; save the file, read it, and give ConfURL its path"
             )
         }
         guard !config.repositories.isEmpty else {
             throw BuildError.bootstrapFailed(
-                reason: "\(header.configuration ?? "pacman.conf") names no repository")
+                reason: "\(name) names no repository")
         }
-        try Files.replace(folder + "/pacman.conf", with: Array(config.text.utf8))
+        // A server's URL may hold a password.
+        try Files.replace(folder + "/pacman.conf", with: Array(config.text.utf8), mode: 0o600)
         try await keyring(config, in: place, folder: folder)
-        let cache = "\(place.cache)/arch/\(Self.cacheName(source(in: place)))"
-        try Files.makeDirectory(cache)
+        let cache = try place.cacheDirectory("arch/" + Self.cacheName(source(in: place)))
         try prepareRoot(place)
         let pacman = Pacman(place: place, folder: folder, cache: cache)
         try await pacman.download(header.include)
         try await pacman.install(header.include)
         return Manifest.Bootstrap(
-            agent: "arch", from: header.configuration ?? header.mirror,
+            agent: "arch", from: MirrorAddress(header.configuration ?? header.mirror).url,
             unsigned: place.allows.unsigned ? config.repositories : nil)
     }
 
@@ -73,9 +74,10 @@ struct Arch: Agent {
     }
 
     /// A folder for each source: two repositories may have different packages in files of one name.
-    static func cacheName(_ source: String) -> String {
-        let name = source.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") ? $0 : "_" }
-        return String(String(name).suffix(200))
+    static func cacheName(_ source: String) throws -> String {
+        let url = MirrorAddress(source).url
+        let name = url.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") ? $0 : "_" }
+        return String(String(name).suffix(100)) + "-" + (try Digest.of(Array(url.utf8)).hexadecimal.prefix(16))
     }
 
     /// The text of `ConfURL`, or netroot's own.
@@ -85,13 +87,13 @@ struct Arch: Agent {
         guard given.contains("://") else { return try Files.text(given) }
         let file = folder + "/given.conf"
         do {
-            try await place.runner.run(
-                Command([
-                    "curl", "--fail", "--silent", "--show-error", "--location", "--max-filesize", "1000000",
-                    "--output", file, "--", given,
-                ]))
+            // By standard input: a URL may hold a password.
+            _ = try await CommandRunner().capture(
+                Command(["curl", "--config", "-"]),
+                input: Array(RPMKeys.curlConfiguration(given, to: file, redirections: "=http,https").utf8))
         } catch let error as CommandError {
-            throw BuildError.noNetwork(detail: error.lastLines.last ?? "curl: \(given)")
+            let words = error.lastLines.last ?? "curl: \(MirrorAddress(given).url)"
+            throw MirrorFault.ofCurl(words).map { BuildError.mirror($0, reason: words) } ?? .noNetwork(detail: words)
         }
         return try Files.text(file)
     }
@@ -214,20 +216,35 @@ struct Pacman: Sendable {
         }
         let untrusted = [
             "signature from", "missing required signature", "(PGP signature)", "required key missing from keyring",
-            "could not be looked up remotely", "could not be imported", ".sig'",
+            "could not be looked up remotely", "could not be imported",
         ]
-        let unreachable = ["failed retrieving file", "failed to synchronize all databases"]
-        for index in errors {
-            let line = words(index)
+        // pacman goes from one server of a mirror list to the next: a failure counts where it gave up.
+        let hasGivenUp = errors.contains { index in
+            ["failed to synchronize", "failed to retrieve", "failed to commit"].contains(where: words(index).contains)
+        }
+        let failed = errors.map(words).filter { $0.contains("failed retrieving file") }
+        // In the order in which one follows from the other.
+        if let line = errors.map(words).first(where: { line in untrusted.contains(where: line.contains) }) {
+            return .unsigned(reason: String(line.prefix(200)))
+        }
+        if let line = failed.last, hasGivenUp || failed.count == errors.count {
+            let reason = String(line.prefix(300))
+            let fault = MirrorFault.ofCurl(line)
+            // A mirror that has packages and no signatures.
+            if line.contains(".sig'"), fault == .missing || line.contains("Couldn't open file") {
+                return .unsigned(reason: String(line.prefix(200)))
+            }
+            return fault.map { .mirror($0, reason: reason) } ?? .noNetwork(detail: reason)
+        }
+        for line in errors.map(words) {
             if let range = line.firstRange(of: "target not found: ") {
                 return .unknownPackage(name: String(line[range.upperBound...]))
             }
-            if untrusted.contains(where: line.contains) {
-                return .unsigned(reason: String(line.prefix(200)))
-            }
-            if unreachable.contains(where: line.contains) {
-                return .noNetwork(detail: String(line.prefix(300)))
-            }
+        }
+        if let index = errors.first(where: {
+            words($0).contains("is corrupted") || words($0).contains("(invalid or corrupted")
+        }) {
+            return .mirror(.changed, reason: String(words(index).prefix(300)))
         }
         guard let last = errors.last else { return nil }
         // What could not be satisfied, or which file is there already, is said in the next line.

@@ -129,10 +129,25 @@ struct Container: Agent {
         }
     }
 
+    /// Copies the image into the cache. What is there already and not what its name says is removed and fetched again.
     private func fetch(_ reference: Reference, in place: AgentPlace) async throws -> ImageLayout {
-        let cache = place.cache + "/container"
+        do {
+            return try await copy(reference, in: place)
+        } catch let wrong as ImageLayout.WrongBlob {
+            _ = try await CommandRunner().capture(Command(["rm", "-f", "--", wrong.path]))
+            place.progress.note(
+                "\(wrong.digest.prefix(19)) in the cache was not what its name says: removed, and fetched again")
+        }
+        do {
+            return try await copy(reference, in: place)
+        } catch let wrong as ImageLayout.WrongBlob {
+            throw ContainerError.damaged(image: header.from, problem: "\(wrong.digest) is another file's digest")
+        }
+    }
+
+    private func copy(_ reference: Reference, in place: AgentPlace) async throws -> ImageLayout {
         // What a login was needed for is not for everybody.
-        try Files.makeDirectory(cache, mode: 0o700)
+        let cache = try place.cacheDirectory("container")
         let digestFile = place.scratch + "/image-digest"
         let argv =
             [place.shipped.libexec + "/fetch-image", cache, reference.source, digestFile, place.scratch]

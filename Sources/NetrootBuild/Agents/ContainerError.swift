@@ -11,6 +11,12 @@ public enum ContainerError: ReportableError, Equatable {
     case several(image: String)
     /// The registry cannot be reached.
     case unreachable(image: String, detail: String)
+    /// The registry's certificate is not accepted.
+    case untrusted(image: String, detail: String)
+    /// The registry wants to be asked less often.
+    case busy(image: String, detail: String)
+    /// The proxy on the way to the registry cannot be reached, or refuses.
+    case proxy(image: String, detail: String)
     /// The registry speaks plain HTTP, which nobody has allowed.
     case plainHTTP(image: String, registry: String)
     /// The registry wants a login.
@@ -30,7 +36,7 @@ public enum ContainerError: ReportableError, Equatable {
     public var exitStatus: ExitStatus {
         switch self {
         case .several, .devices: .usage
-        case .unreachable, .plainHTTP: .unavailable
+        case .unreachable, .plainHTTP, .untrusted, .busy, .proxy: .unavailable
         default: .failed
         }
     }
@@ -48,6 +54,15 @@ public enum ContainerError: ReportableError, Equatable {
                 + "name one: From: FILE:NAME, or FILE:@0, the first of a docker-archive"
         case .unreachable(let image, let detail):
             return "the registry of \(image) cannot be reached: \(detail)\ncheck the network, or From:"
+        case .untrusted(let image, let detail):
+            return "the certificate of the registry of \(image) is not accepted: \(detail)\n"
+                + "put the authority that signed it into /etc/containers/certs.d/HOST/ca.crt, or set this machine's clock"
+        case .busy(let image, let detail):
+            return
+                "the registry of \(image) gives no more for now: \(detail)\nbuild again later, or log in: skopeo login"
+        case .proxy(let image, let detail):
+            return "the proxy gives no way to the registry of \(image): \(detail)\n"
+                + "correct http_proxy and https_proxy in the environment"
         case .plainHTTP(let image, let registry):
             return "the registry of \(image) speaks plain HTTP\n"
                 + "to allow it: [[registry]] location = \"\(registry)\" insecure = true, in registries.conf(5)"
@@ -81,6 +96,9 @@ public enum ContainerError: ReportableError, Equatable {
             let registry = String(image.prefix { $0 != "/" })
             return plainHTTP(image: image, registry: registry)
         }
+        if has("proxyconnect ", "Proxy Authentication Required") { return proxy(image: image, detail: short) }
+        if has("x509:") { return untrusted(image: image, detail: short) }
+        if has("toomanyrequests", "Too Many Requests") { return busy(image: image, detail: short) }
         if has("unauthorized", "authentication required", "denied", "invalid username/password") {
             return denied(image: image, detail: short)
         }
@@ -108,7 +126,7 @@ public enum ContainerError: ReportableError, Equatable {
         }
         let signs = [
             "connection refused", "no such host", "i/o timeout", "network is unreachable", "no route to host",
-            "toomanyrequests", "TLS handshake timeout", "server misbehaving", "context deadline exceeded", "x509:",
+            "TLS handshake timeout", "server misbehaving", "context deadline exceeded",
             "Service Unavailable", "Bad Gateway", "connection reset",
         ]
         if signs.contains(where: detail.contains) { return unreachable(image: image, detail: short) }

@@ -10,14 +10,32 @@ struct Debootstrap: Agent {
 
     var tools: [Tool] { [Tool("mmdebstrap", package: "mmdebstrap")] }
 
-    /// The .debs of one suite and architecture. Of what is in it apt checks the size alone, so what nobody signed is kept apart.
-    static func cacheDirectory(_ cache: String, suite: String, unsigned: Bool = false) -> String {
-        "\(cache)/debootstrap\(unsigned ? "-unsigned" : "")/\(suite)"
+    /// The folder of the .debs of one mirror and suite, below the cache. What nobody signed is kept apart: of its indexes
+    /// nothing says that they are the repository's.
+    /// - Throws: `DigestError`.
+    static func cacheName(mirror: String?, suite: String, unsigned: Bool = false) throws -> String {
+        let key = try Digest.of(Array("\(mirror.map { MirrorAddress($0).url } ?? "")\n\(suite)".utf8)).hexadecimal
+        let name = suite.replacing("/", with: "_")
+        return "debootstrap\(unsigned ? "-unsigned" : "")/\(name)-\(key.prefix(16))"
+    }
+
+    /// Files that the hooks are told of.
+    struct HookFiles: Sendable {
+        /// A directory that only this user can read.
+        let directory: String
+        /// The folder of the cache.
+        let cache: String
+
+        /// More configuration of apt, apt.conf(5).
+        var configuration: String { directory + "/apt.conf" }
+        /// The mirror's user and password, apt_auth.conf(5).
+        var authentication: String { directory + "/auth.conf" }
+        /// What was wrong with the cache, a line each.
+        var notes: String { directory + "/notes" }
     }
 
     /// The mmdebstrap command that fills an empty directory.
-    /// - Parameter takesUnsigned: whether repositories that nobody signed are taken.
-    func command(in place: AgentPlace, takesUnsigned: Bool = false) -> Command {
+    func command(in place: AgentPlace, files: HookFiles) -> Command {
         var argv = [
             "mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase",
             // Both would throw away the packages that the cache brings.
@@ -26,86 +44,75 @@ struct Debootstrap: Agent {
             "--customize-hook=\(place.shipped.libexec)/deb-cache-out",
         ]
         if !header.include.isEmpty { argv.append("--include=" + header.include.joined(separator: ",")) }
-        if takesUnsigned {
-            argv += [
-                "--aptopt=Acquire::AllowInsecureRepositories \"true\"",
-                "--aptopt=APT::Get::AllowUnauthenticated \"true\"",
-            ]
-        }
         argv += [header.suite, place.root]
-        if let mirror = header.mirror { argv.append(mirror) }
+        if let mirror = header.mirror { argv.append(MirrorAddress(mirror).url) }
         return Command(
             [place.shipped.libexec + "/neutral-name", "--"] + argv,
             environment: [
                 // The kernel package's hooks would build the initramfs once more for each of their runs.
                 "INITRD": "No",
-                "NETROOT_DEB_CACHE": Self.cacheDirectory(
-                    place.cache, suite: header.suite, unsigned: takesUnsigned),
+                "NETROOT_DEB_CACHE": files.cache, "NETROOT_APT_CONFIG": files.configuration,
+                "NETROOT_DEB_NOTES": files.notes,
             ]
         ).contained
     }
 
+    /// What apt is told beside mmdebstrap's own words, as long as the build runs: the root keeps none of it.
+    /// - Parameter takesUnsigned: whether repositories that nobody signed are taken.
+    func configuration(_ files: HookFiles, takesUnsigned: Bool) -> String {
+        var options = header.options.map { ($0.name, $0.value) }
+        if header.mirror.flatMap({ MirrorAddress($0).login }) != nil {
+            options.append(("Dir::Etc::netrc", files.authentication))
+        }
+        if takesUnsigned {
+            options += [("Acquire::AllowInsecureRepositories", "true"), ("APT::Get::AllowUnauthenticated", "true")]
+        }
+        return options.map { "\($0) \"\($1)\";\n" }.joined()
+    }
+
+    /// The line of apt_auth.conf(5); nil where the mirror's URL gives no user.
+    var authentication: String? {
+        guard let mirror = header.mirror, let login = MirrorAddress(mirror).login else { return nil }
+        return "machine \(MirrorAddress(mirror).url) login \(login.user) password \(login.password)\n"
+    }
+
     /// Fills the root. With `--allow-unsigned` too it is tried signed first: what is not can be named then.
-    /// - Throws: `BuildError` where the reason is known, else `CommandError`, `SystemError`.
+    /// - Throws: `BuildError` where the reason is known, else `CacheError`, `CommandError`, `SystemError`.
     func run(in place: AgentPlace) async throws -> Manifest.Bootstrap {
-        try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite))
-        let start = try place.runner.logSize()
         var unsigned: [String] = []
+        let start = try place.runner.logSize()
         do {
-            try await place.runner.run(command(in: place))
-        } catch let error as CommandError {
-            unsigned = Self.unsignedRepositories(in: try place.runner.logText(from: start))
-            guard place.allows.unsigned, !unsigned.isEmpty else {
-                throw Self.explained(error) ?? error
-            }
+            try await fill(place, takesUnsigned: false)
+        } catch let error as BuildError {
+            guard case .unsigned = error, place.allows.unsigned else { throw error }
+            unsigned = AptLog(try place.runner.logText(from: start)).unsignedRepositories
+            guard !unsigned.isEmpty else { throw error }
             try Files.removeTree(place.root)
             try Files.makeDirectory(place.root)
-            try Files.makeDirectory(Self.cacheDirectory(place.cache, suite: header.suite, unsigned: true))
-            do {
-                try await place.runner.run(command(in: place, takesUnsigned: true))
-            } catch let error as CommandError {
-                throw Self.explained(error) ?? error
-            }
+            try await fill(place, takesUnsigned: true)
         }
         return Manifest.Bootstrap(
             agent: "debootstrap", from: header.suite, unsigned: unsigned.isEmpty ? nil : unsigned)
     }
 
-    /// The repositories that apt refuses since nobody signed them whom it trusts, in its own words: URL, suite, file.
-    static func unsignedRepositories(in output: String) -> [String] {
-        output.split(whereSeparator: \.isNewline).compactMap { line in
-            guard line.hasPrefix("E: The repository '"), let end = line.firstRange(of: "' is not signed.") else {
-                return nil
-            }
-            return RPM.withoutCredentials(String(line[..<end.lowerBound].dropFirst("E: The repository '".count)))
-        }.removingDuplicates()
-    }
-
-    /// The reason in apt's own words, where it is one that a user can act on.
-    static func explained(_ error: CommandError) -> BuildError? {
-        for line in error.lastLines {
-            if let range = line.firstRange(of: "E: Unable to locate package ") {
-                return .unknownPackage(name: String(line[range.upperBound...]))
-            }
-            if line.contains("has no installation candidate"), let name = line.split(separator: "'").dropFirst().first {
-                return .unknownPackage(name: String(name))
-            }
-        }
-        // In this order: the first says it in fewest words.
-        for sign in [" is not signed.", "couldn't be verified", "NO_PUBKEY", "invalid signature", "EXPKEYSIG"] {
-            guard let line = error.lastLines.first(where: { $0.contains(sign) }) else { continue }
-            return .unsigned(reason: String(line.prefix(200)))
-        }
-        let signs = [
-            "Temporary failure resolving", "Could not resolve", "Unable to connect", "Could not connect",
-            "Network is unreachable", "Connection timed out", "Connection refused", "Cannot initiate the connection",
+    private func fill(_ place: AgentPlace, takesUnsigned: Bool) async throws {
+        let files = HookFiles(
+            directory: place.scratch + "/apt",
+            cache: try place.cacheDirectory(
+                Self.cacheName(mirror: header.mirror, suite: header.suite, unsigned: takesUnsigned)))
+        try Files.makeDirectory(files.directory, mode: 0o700)
+        let texts = [
+            (files.configuration, configuration(files, takesUnsigned: takesUnsigned)), (files.notes, ""),
+            (files.authentication, authentication ?? ""),
         ]
-        for line in error.lastLines where signs.contains(where: line.contains) {
-            return .noNetwork(detail: String(line.drop(while: \.isWhitespace)))
+        for (path, text) in texts { try Files.replace(path, with: Array(text.utf8), mode: 0o600) }
+        let start = try place.runner.logSize()
+        do {
+            try await place.runner.run(command(in: place, files: files))
+        } catch let error as CommandError {
+            guard case .failed = error else { throw error }
+            throw AptLog(try place.runner.logText(from: start), proxies: AptLog.proxies()).reason ?? error
         }
-        // mmdebstrap's and apt-get's own last words only say that something failed.
-        let empty = ["mmdebstrap failed", "setup failed", "run_chroot failed", "apt-get "]
-        let reason = error.lastLines.first { line in line.hasPrefix("E: ") && !empty.contains(where: line.contains) }
-        return reason.map { .bootstrapFailed(reason: String($0.dropFirst(3).prefix(200))) }
+        for note in try Files.text(files.notes).split(separator: "\n") { place.progress.note(String(note)) }
     }
 }

@@ -47,18 +47,26 @@ struct ImageLayout: Sendable {
         let layers: [Descriptor]
     }
 
+    /// A file of the layout is not what its name says.
+    struct WrongBlob: Error {
+        let digest: String
+        let path: String
+    }
+
     /// More than any builder makes, and any filesystem of Docker's stacks.
     private static let mostLayers = 512
 
-    /// Reads the manifest and the configuration.
-    /// - Throws: `ContainerError.damaged`, `ContainerError.wrongPlatform`, `SystemError`.
+    /// Reads the manifest and the configuration, which says what the layers hold: so both are compared with their digests.
+    /// - Throws: `WrongBlob`, `ContainerError.damaged`, `ContainerError.wrongPlatform`, `SystemError`.
     init(directory: String, digest: String, from: String) throws {
         func decoded<T: Decodable>(_ type: T.Type, _ digest: String) throws -> T {
             guard let path = Self.blob(digest, in: directory) else {
                 throw ContainerError.damaged(image: from, problem: "'\(digest.prefix(80))' is not a digest")
             }
+            let bytes = try Files.read(path, limit: 8 << 20)
+            guard try Self.isRight(bytes, digest) else { throw WrongBlob(digest: digest, path: path) }
             do {
-                return try JSON.value(type, from: try Files.read(path, limit: 8 << 20))
+                return try JSON.value(type, from: bytes)
             } catch let error as DecodingError {
                 throw ContainerError.damaged(
                     image: from, problem: "\(digest) is not a description of an image: \(error)")
@@ -89,6 +97,13 @@ struct ImageLayout: Sendable {
     func path(of digest: String) throws -> String {
         guard let path = Self.blob(digest, in: directory) else { throw SystemError("read", digest, code: 22) }
         return path
+    }
+
+    /// Whether the digest is that of the bytes.
+    private static func isRight(_ bytes: [UInt8], _ digest: String) throws -> Bool {
+        let parts = digest.split(separator: ":")
+        guard parts.count == 2, let algorithm = DigestAlgorithm(rawValue: String(parts[0])) else { return false }
+        return try algorithm.hexadecimal(of: bytes) == parts[1]
     }
 
     /// Nil where the digest is none: it is a file's name, and an image says it.

@@ -87,7 +87,12 @@ struct RPM: Sendable {
             {
                 return
             }
-            throw Self.explained(withoutCredentials(output)) ?? error
+            switch Self.explained(withoutCredentials(output)) {
+            case .unknownPackage(let name)? where !source.include.contains(name):
+                throw BuildError.wrongMirror(name: name)
+            case let reason?: throw reason
+            case nil: throw error
+            }
         }
         try judgeScriptlets(try place.runner.logText(from: start))
     }
@@ -139,13 +144,7 @@ struct RPM: Sendable {
     }
 
     /// A URL without the user and the password in it.
-    static func withoutCredentials(_ url: String) -> String {
-        guard let scheme = url.firstRange(of: "://") else { return url }
-        let rest = url[scheme.upperBound...]
-        let authority = rest.prefix { $0 != "/" }
-        guard let at = authority.lastIndex(of: "@") else { return url }
-        return String(url[..<scheme.upperBound] + rest[rest.index(after: at)...])
-    }
+    static func withoutCredentials(_ url: String) -> String { MirrorAddress(url).url }
 
     /// The machine's architecture as rpm has it (uname(2)).
     static func architecture() -> String {
@@ -290,6 +289,8 @@ extension RPM {
     /// The reason in the words of dnf or zypper, where it is one that a user can act on.
     static func explained(_ output: String) -> BuildError? {
         let lines = output.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
+            // zypper goes on: that was not the reason.
+            .filter { !$0.contains(", continuing") }
         // The signs in order: the first says most.
         func first(_ signs: [String]) -> String? {
             for sign in signs {
@@ -297,6 +298,13 @@ extension RPM {
             }
             return nil
         }
+        // What did not come says more than what is therefore missing.
+        let fault = lines.lazy.compactMap { line in
+            MirrorFault.ofCurl(String(line)).map { BuildError.mirror($0, reason: String(line.prefix(300))) }
+        }.first
+        let isIncomplete =
+            first(["Skipping repository", "Failed to download metadata", "Error downloading packages"]) != nil
+        if isIncomplete, let fault { return fault }
         if let reason = first(untrusted) { return .unsigned(reason: reason) }
         // zypper goes on without a repository, and then misses its packages.
         if first(["Skipping repository", "Failed to download metadata"]) != nil, let reason = first(unreachable) {
@@ -310,6 +318,8 @@ extension RPM {
                 return .unknownPackage(name: String(rest[..<end]))
             }
         }
+        if let fault { return fault }
+        if let reason = first(changed) { return .mirror(.changed, reason: reason) }
         if let reason = first(failures) { return .bootstrapFailed(reason: reason) }
         if let reason = first(unreachable) { return .noNetwork(detail: reason) }
         return first(["Error: ", "Problem: "]).map { .bootstrapFailed(reason: $0) }
@@ -325,7 +335,7 @@ extension RPM {
         "Valid metadata not found at specified URL", "Cannot download repomd.xml", "Failed to download metadata",
     ]
     private static let failures = [
-        "nothing provides ", "checksum doesn't match", "Digest verification failed", " conflicts with ",
-        "conflicting requests", "more space needed on",
+        "nothing provides ", " conflicts with ", "conflicting requests", "more space needed on",
     ]
+    private static let changed = ["checksum doesn't match", "Digest verification failed", "wrong checksum"]
 }

@@ -39,12 +39,14 @@ struct RPMKeys: Sendable {
     }
 
     /// curl(1) as it is told over `--config -`: a redirection never leads to a weaker protocol.
-    static func curlConfiguration(_ url: String, to file: String) -> String {
+    /// - Parameter redirections: the protocols that a redirection may lead to.
+    static func curlConfiguration(_ url: String, to file: String, redirections: String = "=https") -> String {
         func quoted(_ text: String) -> String {
             "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
         }
         let lines = [
-            "silent", "show-error", "fail", "location", "proto = \"=http,https,file\"", "proto-redir = \"=https\"",
+            "silent", "show-error", "fail", "location", "proto = \"=http,https,file\"",
+            "proto-redir = \"\(redirections)\"",
             "connect-timeout = 20", "max-time = 60", "max-filesize = 1048576", "url = \(quoted(url))",
             "output = \(quoted(file))",
         ]

@@ -38,8 +38,7 @@ struct Zypper: Agent {
         try Files.replace(rpm.home + "/zypp.conf", with: Array("[main]\n".utf8))
         // In it zypper keeps each repository by its name, which is the same in all recipes.
         let urls = header.source.repositories.map(\.url) + [header.source.release ?? ""]
-        let cache = "\(place.cache)/zypper/" + (try rpm.cacheName(keys: keys, urls))
-        try Files.makeDirectory(cache)
+        let cache = try place.cacheDirectory("zypper/" + rpm.cacheName(keys: keys, urls))
         try await rpm.install(command(rpm, cache: cache), mayFail: [Self.scriptletFailed])
         try await rpm.finish([cache])
         return rpm.account(agent: "zypper")

@@ -95,8 +95,13 @@ struct RecipeSteps: Sendable {
             var source = try lender.resolve(name)
             // A symlink to what is not there: kept where a pattern found it, a mistake where the recipe names it.
             if !Files.exists(source) {
-                if matches == [RootTree.absolute(copy.source)] { throw missing(copy, stage: stage) }
+                let named = matches == [RootTree.absolute(copy.source)]
                 source = try lender.resolve(name, followLast: false)
+                if named, let target = try Files.linkTarget(source) {
+                    throw BuildError.danglingLink(
+                        source: copy.source, line: copy.line, link: copy.source, target: target, stage: stage)
+                }
+                if named { throw missing(copy, stage: stage) }
             }
             try await run(
                 ["cp", "-a", "--reflink=auto", "--remove-destination", "-T", "--", source, target], for: copy)
@@ -191,9 +196,30 @@ struct RecipeSteps: Sendable {
             try await runner.run(Command(argv))
         } catch CommandError.failed(_, .exited, let lines, _) where !lines.isEmpty {
             let root = tree.directory + "/"
+            if let reason = try Self.unreadable(lines, copy, folder: folder) { throw reason }
             throw BuildError.copyFailed(
                 source: copy.source, line: copy.line, reason: lines[lines.count - 1].replacing(root, with: "/"))
         }
+    }
+
+    /// The reason where it is the source's: a symlink to nothing, or a file that this user may not read.
+    static func unreadable(_ lines: [String], _ copy: Recipe.FileCopy, folder: String) throws -> BuildError? {
+        for line in lines {
+            for sign in ["cannot stat '", "cannot open '", "cannot access '"] {
+                guard let start = line.firstRange(of: sign)?.upperBound, let end = line.lastIndex(of: "'"), start <= end
+                else { continue }
+                let path = String(line[start..<end])
+                let link = path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
+                if access(path, F_OK) != 0, let target = try Files.linkTarget(path) {
+                    let own = copy.source.hasPrefix("/") ? path : link
+                    return .danglingLink(source: copy.source, line: copy.line, link: own, target: target, stage: nil)
+                }
+                if line.hasSuffix(": Permission denied") {
+                    return .unreadable(source: copy.source, line: copy.line, reason: line)
+                }
+            }
+        }
+        return nil
     }
 
     private func missing(_ copy: Recipe.FileCopy, stage: String?) -> BuildError {
