@@ -70,6 +70,25 @@ extension Builds {
             #expect(try scratch.store("a").generation(2).manifest.packages == manifest.packages)
         }
 
+        @Test("A package that was replaced in the cache is not installed, and fetched again", arguments: agents)
+        func aReplacedPackage(agent: String) async throws {
+            let mirror = try RecordingMirror(serving: small.folder)
+            let header = try small.header(agent, "busybox", url: mirror.folderURL)
+            try scratch.write("a.def", header + "\n%setup\n    find \"$APPTAINER_ROOTFS\" >found\n    exit 42\n")
+            expectError(try await build(), .failed, ["exit status 42"], outputLines: 5)
+            let files = try Files.text(scratch.path + "/found")
+            let found = try await run(["find", scratch.path + "/cache", "-name", "busybox-*.rpm"]).output
+            let package = try #require(found.split(separator: "\n").first.map(String.init))
+            let good = try Files.read(package)
+            try Files.replace(package, with: try Files.read(small.folder + "/packages/unsigned-1.0-1.x86_64.rpm"))
+            _ = mirror.takeRequests()
+            expectError(try await build(), .failed, ["exit status 42"], outputLines: 5)
+            #expect(try Files.text(scratch.path + "/found") == files)
+            #expect(try Files.read(package) == good)
+            #expect(
+                mirror.takeRequests().filter { $0.hasSuffix(".rpm") } == ["/packages/busybox-1.0-1.x86_64.rpm"])
+        }
+
         /// What is included, the exit status, words of the message.
         static let failing: [(include: String, status: NetrootSystem.ExitStatus, words: [String])] = [
             ("busybox no-such-thing", .failed, ["no package 'no-such-thing'", "Include"]),

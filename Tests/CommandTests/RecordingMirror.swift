@@ -42,18 +42,27 @@ final class RecordingMirror: Sendable {
         return String(site)
     }
 
-    /// What a path is answered with, with a head.
-    private typealias Answer = @Sendable (String) -> [UInt8]?
+    /// What a path is answered with, with a head; it sees the request's head too.
+    private typealias Answer = @Sendable (_ path: String, _ head: String) -> [UInt8]?
+
+    /// The cache knows a mirror by its URL: the next run of the tests finds what this one has fetched.
+    private static let usualPort: UInt16 = 18657
 
     /// Fetches from Debian's mirror.
     convenience init() throws {
         let upstream = try Self.upstream()
-        try self.init { path in Self.fetch(path, from: upstream) }
+        try self.init(port: Self.usualPort) { path, _ in Self.fetch(path, from: upstream) }
     }
 
     /// Serves the files of a folder.
-    convenience init(serving folder: String) throws {
-        try self.init { path in
+    /// - Parameter login: `USER:PASSWORD`, which every request has to bring (RFC 7617).
+    convenience init(serving folder: String, login: String? = nil) throws {
+        let wanted = login.map { "Authorization: Basic " + Data($0.utf8).base64EncodedString() + "\r\n" }
+        try self.init { path, head in
+            if let wanted, !head.contains(wanted) {
+                return Array(
+                    "HTTP/1.1 401 who is it\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n".utf8)
+            }
             guard let bytes = try? Files.read(folder + path) else {
                 return Array("HTTP/1.1 404 not there\r\nContent-Length: 0\r\n\r\n".utf8)
             }
@@ -61,8 +70,8 @@ final class RecordingMirror: Sendable {
         }
     }
 
-    private init(_ answer: @escaping Answer) throws {
-        listener = try Listener()
+    private init(port: UInt16 = 0, _ answer: @escaping Answer) throws {
+        listener = try Listener(port: port)
         signal(SIGPIPE, SIG_IGN)
         let socket = listener.descriptor
         let record: @Sendable (String) -> Void = { [self] path in seen.withLock { $0.append(path) } }
@@ -86,7 +95,7 @@ final class RecordingMirror: Sendable {
             guard words.count > 1, words[0] == "GET" || words[0] == "HEAD" else { return }
             let path = String(words[1])
             if words[0] == "GET" { record(path) }
-            guard var bytes = answer(path) else { return }
+            guard var bytes = answer(path, request + "\r\n") else { return }
             if words[0] == "HEAD", let head = bytes.firstRange(of: Array("\r\n\r\n".utf8)) {
                 bytes = Array(bytes[..<head.upperBound])
             }

@@ -57,9 +57,11 @@ actor Workshop {
         try RealRecipe.writeFiles(scratch)
         try scratch.write("hosts.conf", "[debian12]\nRECIPE = recipe/debian12.def\n[other]\nRECIPE = other.def\n")
         // One package is certainly not in the cache, so a download can be told from none.
-        let cached = "\(Place.cache)/debootstrap/bookworm"
-        for name in try Files.names(in: cached) where name.hasPrefix("netbase_") {
-            try FileManager.default.removeItem(atPath: "\(cached)/\(name)")
+        let all = Place.cache + "/debootstrap"
+        for folder in try Files.names(in: all) where folder.hasPrefix("bookworm-") {
+            for name in try Files.names(in: "\(all)/\(folder)") where name.hasPrefix("netbase_") {
+                try FileManager.default.removeItem(atPath: "\(all)/\(folder)/\(name)")
+            }
         }
         let outcome = try await scratch.run("build", "debian12", limit: 400)
         guard outcome.status == 0 else {
