@@ -77,7 +77,7 @@ struct StageRow: Encodable {
     private enum CodingKeys: CodingKey { case header, imageData, buildData, customData, appOrder }
 
     init(_ stage: Recipe.Stage) {
-        let entries = stage.header.entries.map { ($0.key, $0.value) }
+        let entries = stage.header.entries.map { ($0.key, $0.shownValue) }
         header = entries.isEmpty ? nil : Dictionary(entries) { $1 }
         func script(_ section: RecipeSection) -> Script { Script(stage.scripts[section]) }
         imageData = ImageData(

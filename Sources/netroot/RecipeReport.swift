@@ -14,7 +14,7 @@ enum RecipeReport {
     }
 
     private static func rows(_ stage: Recipe.Stage) -> String {
-        var rows: [[String]] = stage.header.entries.map { ["  \($0.spelling)", oneLine($0.value)] }
+        var rows: [[String]] = stage.header.entries.map { ["  \($0.spelling)", oneLine($0.shownValue)] }
         for section in RecipeSection.allCases {
             if section == .files {
                 rows += stage.allFiles.map { files in

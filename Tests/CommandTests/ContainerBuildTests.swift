@@ -209,7 +209,7 @@ extension Builds {
             let cache = scratch.path + "/cache"
             try Files.makeDirectory(cache)
             let outcome = try await scratch.run(
-                "build", "a", wrapper: Namespace.mounting("mount -t tmpfs -o size=1m tmpfs '\(cache)'"),
+                "build", "a", wrapper: Namespace.mounting("mount -t tmpfs -o size=1m,mode=755 tmpfs '\(cache)'"),
                 environment: environment)
             expectError(outcome, .failed, ["a.def:2: disk full while", "no space left on device", "--cache DIRECTORY"])
         }

@@ -56,6 +56,15 @@ import Testing
         }
     }
 
+    @Test("A report of the header shows no password of a mirror, and every digest of an image")
+    func shownValues() throws {
+        let recipe = try parseRecipe("Bootstrap: dnf\nMirrorURL: https://u:w@a/$basearch\nOtherURL1: https://u:w@b/\n")
+        #expect(recipe.built.header.entries.map(\.shownValue) == ["dnf", "https://a/$basearch", "https://b/"])
+        let image = "docker://busybox@sha256:" + String(repeating: "a", count: 64)
+        let from = try parseRecipe("Bootstrap: docker\nFrom: \(image)\n")
+        #expect(from.built.header[.from]?.shownValue == image)
+    }
+
     @Test("A mirror's user and password are taken apart from its URL")
     func addresses() {
         let given = MirrorAddress("https://n%40me:p%3aw@rd@a.b:8/c@d")

@@ -85,8 +85,8 @@ struct AptLog: Sendable {
     private var unsigned: BuildError? {
         // It says which key is missing, or that one has expired.
         guard
-            let line = first("W: GPG error: ") ?? first("E: GPG error: ")
-                ?? first("E: The repository '", " is not signed.")
+            let line = first("W: GPG error: ") ?? first("W: OpenPGP signature verification failed: ")
+                ?? first("E: GPG error: ") ?? first("E: The repository '", " is not signed.")
         else { return nil }
         return .unsigned(
             reason: line,

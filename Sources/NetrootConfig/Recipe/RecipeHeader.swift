@@ -56,6 +56,12 @@ public struct RecipeHeader: Sendable, Equatable {
         public internal(set) var value: String
         /// The line of the recipe.
         public let line: Int
+
+        /// The value without the user and the password of a mirror's URL, for reports.
+        public var shownValue: String {
+            let isURL = [.mirrorURL, .updateURL, .otherURL, .confURL].contains(keyword)
+            return isURL ? MirrorAddress(value).url : value
+        }
     }
 
     /// The recipe's path, for errors.
