@@ -96,7 +96,7 @@ let package = Package(
         tests(
             "NetrootImageTests",
             [
-                "NetrootImage", "NetrootConfig", "NetrootSystem", "CSquashFS", "TestSupport", subprocess,
+                "NetrootImage", "NetrootConfig", "NetrootSystem", "CLinux", "CSquashFS", "TestSupport", subprocess,
                 systemPackage,
             ]),
         tests(

@@ -1,4 +1,5 @@
 import NIOCore
+import NetrootImage
 
 extension ByteBuffer {
     /// Writes a node's `fattr3`.
@@ -39,7 +40,9 @@ extension XDRCursor {
         put(isDevice ? Self.deviceMinor(node.size) : 0)
         put(fileSystem)
         put(node.inode)
-        let modified = Self.time(node.modified)
+        // Whole seconds, as the image has them: a root is the same by each transport. When it was changed keeps its
+        // nanoseconds, by which a client notices a change.
+        let modified = Self.time(node.modified) & ~0xFFFF_FFFF
         put(modified)
         put(modified)
         put(Self.time(node.changed))
@@ -53,7 +56,8 @@ extension XDRCursor {
             seconds -= 1
             rest += 1_000_000_000
         }
-        return UInt64(UInt32(truncatingIfNeeded: seconds)) << 32 | UInt64(rest)
+        let kept = SquashfsTime.seconds(seconds)
+        return UInt64(kept) << 32 | (Int64(kept) == seconds ? UInt64(rest) : 0)
     }
 
     /// As glibc's `gnu_dev_major`, which is a macro.

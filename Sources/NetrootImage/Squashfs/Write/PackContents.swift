@@ -67,6 +67,7 @@ struct PackContents {
         plan = makePlan()
         var order: [Int] = []
         tree.forEachInPathOrder { if tree.nodes[$0].isRegular { order.append($0) } }
+        try PackLimits.checkBlocks(of: order, in: tree, blockSize: blockSize)
         for index in order {
             let first = tree.nodes[index].first
             guard fileOf[first] < 0 else { continue }
@@ -101,9 +102,6 @@ struct PackContents {
     private mutating func pack(_ index: Int) throws -> Int {
         let node = tree.nodes[index]
         let shape = shape(node.size)
-        guard shape.blocks <= 1 << 26 else {
-            throw PackError.unfit(path: tree.display(index), problem: "it has more than \(1 << 26) blocks")
-        }
         let group = shape.tail > 0 ? plan.blocks[pieces] : 0
         if shape.tail > 0 { pieces += 1 }
         if let digests = seen?.digests(of: node, count: shape.blocks + (shape.tail > 0 ? 1 : 0)) {
@@ -111,7 +109,7 @@ struct PackContents {
         }
         return try opener.with(index) { file in
             let (number, digests) = try pack(.open(file), shape, group)
-            if try file.checkUnchanged() { seen?.keep(digests, of: node) }
+            if try file.checkUnchanged(), !digests.isEmpty { seen?.keep(digests, of: node) }
             return number
         }
     }
@@ -135,14 +133,16 @@ struct PackContents {
         return (number, [part.digest])
     }
 
+    /// - Returns: no digests of a file with very many blocks: it shares none with an equal one, and is read anew each time.
     private mutating func packLarge(
         _ input: Input, blocks: Int, tail: Int, group: Int
     ) throws -> (Int, [Digest]) {
+        let isKept = blocks <= PackLimits.keptDigests
         let slot = try stream.take()
         let head = try digest(input, block: 0, into: slot)
         let start = Content(size: input.node.size, digest: head)
         // Read twice, but only where an equal one is likely.
-        if !begun.insert(start).inserted {
+        if isKept, !begun.insert(start).inserted {
             let all = try digests(of: input, blocks: blocks, tail: tail, slot)
             if let known = same[Content(size: input.node.size, digest: digest(of: all))] {
                 stream.giveBack(slot)
@@ -158,7 +158,7 @@ struct PackContents {
             try cancelled.check()
             let slot = try stream.take()
             let digest = try digest(input, block: block, into: slot)
-            digests.append(digest)
+            if isKept { digests.append(digest) }
             if digest == .zeros {
                 stream.files[number].zeros += Int64(slot.count)
                 stream.giveBack(slot)
@@ -173,12 +173,12 @@ struct PackContents {
         }
         if tail > 0 {
             let part = try nextPart(input, at: Int64(blocks) * Int64(blockSize), count: tail, group: group)
-            digests.append(part.digest)
+            if isKept { digests.append(part.digest) }
             let place = keep(part)
             stream.files[number].fragment = place.fragment
             stream.files[number].offset = place.offset
         }
-        same[Content(size: input.node.size, digest: digest(of: digests))] = number
+        if isKept { same[Content(size: input.node.size, digest: digest(of: digests))] = number }
         return (number, digests)
     }
 

@@ -14,6 +14,9 @@ final class PackMetadata {
     private let listings: OpaquePointer
     private let directories: OpaquePointer
     private let ids: OpaquePointer
+    /// Where an owner is in `ids`, which libsquashfs searches from the first to the last: with 65535 of them too slow for
+    /// each file.
+    private var owners: [UInt32: UInt16] = [:]
     /// By node, of the first name of a file: its inode number, and where its inode is.
     private var numbers: [UInt32]
     private var references: [UInt64]
@@ -80,10 +83,9 @@ final class PackMetadata {
         }
     }
 
-    /// The time of a file as an inode has it: squashfs counts seconds in 32 bits, without sign. What was before 1970 becomes
-    /// 1970, what is later than 2106 becomes the last second.
+    /// The time of a file as an inode has it.
     static func time(_ node: PackNode, latest: UInt32?) -> UInt32 {
-        min(UInt32(clamping: node.mtime.tv_sec), latest ?? .max)
+        min(SquashfsTime.seconds(node.mtime.tv_sec), latest ?? .max)
     }
 
     private func directoriesChildrenFirst() -> [Int] {
@@ -112,6 +114,7 @@ final class PackMetadata {
 
     private func writeListing(_ directory: Int, parent: UInt32) throws {
         let node = tree.nodes[directory]
+        try checkPlace(in: listings, directory, "entries")
         try output.check("write", sqfs_dir_writer_begin(directories, 0))
         var subdirectories: UInt32 = 0
         for child in node.content {
@@ -125,7 +128,13 @@ final class PackMetadata {
             try output.check("write", code)
         }
         try output.check("write", sqfs_dir_writer_end(directories))
+        // `squashfs_ldir_inode` has 32 bits for it, and counts three for `.` and `..`.
+        guard sqfs_dir_writer_get_size(directories) <= Int(UInt32.max) - 3 else {
+            throw PackError.unfit(
+                path: tree.display(directory), problem: "the names of its entries take more than 4 GiB")
+        }
         let made = try output.check(sqfs_dir_writer_create_inode(directories, 0, node.xattrs, parent))
+        PackLimits.thinIndex(of: made)
         // libsquashfs counts every entry; a kernel shows what is here, and tools take links - 2 for the subdirectories.
         if made.pointee.base.type == UInt16(SQFS_INODE_EXT_DIR.rawValue) {
             made.pointee.data.dir_ext.nlink = subdirectories + 2
@@ -141,22 +150,56 @@ final class PackMetadata {
         base.mode = UInt16(node.mode & 0o7777)
         base.mod_time = Self.time(node, latest: latest)
         base.inode_number = numbers[index]
-        try output.check("write the owners of", sqfs_id_table_id_to_index(ids, node.uid, &base.uid_idx))
-        try output.check("write the owners of", sqfs_id_table_id_to_index(ids, node.gid, &base.gid_idx))
-        var block: UInt64 = 0
-        var offset: UInt32 = 0
-        sqfs_meta_writer_get_position(inodes, &block, &offset)
+        base.uid_idx = try owner(node.uid)
+        base.gid_idx = try owner(node.gid)
         // One more than it is: 0 stands for an inode that is not written yet.
-        references[index] = (block << 16 | UInt64(offset)) + 1
+        references[index] = try checkPlace(in: inodes, index, "inodes") + 1
         if let made = pending.removeValue(forKey: index) {
             defer { sqfs_free(made) }
             base.type = made.pointee.base.type
             made.pointee.base = base
             try output.check("write", sqfs_meta_writer_write_inode(inodes, made))
         } else {
-            try inode.fill(node, base: base, tree: tree, file: file(index), sizes: stream.sizes)
+            let file = file(index)
+            inode.fill(node, base: base, tree: tree, file: file)
             try output.check("write", sqfs_meta_writer_write_inode(inodes, inode.pointer))
+            try writeSizes(file.blocks)
         }
+    }
+
+    /// Writes the sizes of a file's blocks, which follow its inode. libsquashfs 1.2.0 does it with a copy on the stack, which
+    /// a file of 292 GB overruns (`write_block_sizes`, alloca).
+    private func writeSizes(_ blocks: Range<Int>) throws {
+        var rest = stream.sizes[blocks]
+        while !rest.isEmpty {
+            try rest.prefix(2048).map(\.littleEndian).withUnsafeBytes { bytes in
+                _ = try output.check("write", sqfs_meta_writer_append(inodes, bytes.baseAddress, bytes.count))
+            }
+            rest = rest.dropFirst(2048)
+        }
+    }
+
+    /// Where an owner is in the table of owners.
+    private func owner(_ number: UInt32) throws -> UInt16 {
+        if let known = owners[number] { return known }
+        var index: UInt16 = 0
+        try output.check("write the owners of", sqfs_id_table_id_to_index(ids, number, &index))
+        owners[number] = index
+        return index
+    }
+
+    /// Where a table's next bytes are, as an inode reference has it (`sqfs/inode.h`): 48 bits, of which 32 are for the block.
+    /// - Throws: `PackError.unfit` where they do not suffice.
+    @discardableResult
+    private func checkPlace(in table: OpaquePointer, _ index: Int, _ what: String) throws -> UInt64 {
+        var block: UInt64 = 0
+        var offset: UInt32 = 0
+        sqfs_meta_writer_get_position(table, &block, &offset)
+        guard block <= UInt64(UInt32.max) else {
+            throw PackError.unfit(
+                path: tree.display(index), problem: "the \(what) of what comes before it take more than 4 GiB")
+        }
+        return block << 16 | UInt64(offset)
     }
 
     private func file(_ index: Int) -> PackedFile {
@@ -179,8 +222,8 @@ final class PackInode {
         return memory.initializeMemory(as: sqfs_inode_generic_t.self, repeating: sqfs_inode_generic_t(), count: 1)
     }
 
-    /// Fills in anything but a directory.
-    func fill(_ node: PackNode, base: sqfs_inode_t, tree: PackTree, file: PackedFile, sizes: [UInt32]) throws {
+    /// Fills in anything but a directory, and of a file not the sizes of its blocks.
+    func fill(_ node: PackNode, base: sqfs_inode_t, tree: PackTree, file: PackedFile) {
         let isExtended = node.xattrs != .max
         var filled = sqfs_inode_generic_t()
         filled.base = base
@@ -188,7 +231,7 @@ final class PackInode {
         switch mode_t(node.type) {
         case S_IFREG:
             pointer.pointee = filled
-            return fillFile(node, file, sizes)
+            return fillFile(node, file)
         case S_IFLNK:
             type = isExtended ? SQFS_INODE_EXT_SLINK : SQFS_INODE_SLINK
             filled.data.slink_ext.nlink = node.links
@@ -218,7 +261,7 @@ final class PackInode {
         pointer.pointee = filled
     }
 
-    private func fillFile(_ node: PackNode, _ file: PackedFile, _ sizes: [UInt32]) {
+    private func fillFile(_ node: PackNode, _ file: PackedFile) {
         var filled = pointer.pointee
         let isPlain =
             node.xattrs == .max && node.links == 1 && file.zeros == 0 && file.start <= UInt32.max
@@ -240,7 +283,6 @@ final class PackInode {
             filled.data.file_ext.fragment_offset = file.offset
             filled.data.file_ext.xattr_idx = node.xattrs
         }
-        sizes[file.blocks].withUnsafeBytes { put($0, &filled) }
         pointer.pointee = filled
     }
 

@@ -2,11 +2,21 @@ import Glibc
 import NetrootSystem
 
 /// An open file that is read as it was listed, or not at all.
-struct PackSource {
-    let descriptor: Int32
+final class PackSource {
     let node: PackNode
     let index: Int
-    let tree: PackTree
+    private let descriptor: Int32
+    private let tree: PackTree
+    /// The hole that was found last: a file of 292 GB may be one, and has millions of blocks.
+    private var hole: Range<Int64> = 0..<0
+
+    /// - Parameter descriptor: open as long as this is used; it stays the caller's.
+    init(descriptor: Int32, node: PackNode, index: Int, tree: PackTree) {
+        self.descriptor = descriptor
+        self.node = node
+        self.index = index
+        self.tree = tree
+    }
 
     /// Fills a buffer.
     /// - Throws: `PackError.changed` where the file is too short, `SystemError`.
@@ -25,11 +35,17 @@ struct PackSource {
     /// Whether nothing is stored of a range: a disk image's holes are not worth reading.
     func isHole(from offset: Int64, count: Int) throws -> Bool {
         guard node.hasHoles else { return false }
+        let end = offset + Int64(count)
+        if hole.lowerBound <= offset, end <= hole.upperBound { return true }
         let data = lseek(descriptor, off_t(offset), seekData)
-        if data >= 0 { return Int64(data) >= offset + Int64(count) }
+        if data >= 0 {
+            hole = offset..<max(offset, Int64(data))
+            return end <= hole.upperBound
+        }
         // ENXIO: no data up to the end, or the file has become shorter.
         guard errno == ENXIO else { return false }
         try checkUnchanged()
+        hole = offset..<max(offset, node.size)
         return true
     }
 
