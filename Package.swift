@@ -38,6 +38,12 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CNFS", pkgConfig: "libnfs", providers: [.apt(["libnfs-dev"])]),
         .systemLibrary(name: "CSquashFS", pkgConfig: "libsquashfs1", providers: [.apt(["libsquashfs-dev"])]),
+        // Four of them come with libsquashfs.
+        .systemLibrary(
+            name: "CCodecs",
+            providers: [
+                .apt(["zlib1g-dev", "libzstd-dev", "liblzma-dev", "libbz2-dev", "liblz4-dev", "liblzo2-dev"])
+            ]),
         // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // The rooms, from the bottom up (docs/house.md). A room imports only those below it.
@@ -46,7 +52,7 @@ let package = Package(
         room("NetrootConfig", ["NetrootSystem"]),
         room(
             "NetrootImage",
-            ["NetrootConfig", "NetrootSystem", "CLinux", "CSquashFS", subprocess, systemPackage]),
+            ["NetrootConfig", "NetrootSystem", "CCodecs", "CLinux", "CSquashFS", subprocess, systemPackage]),
         room("NetrootEntry", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootStore", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootTree", ["NetrootImage", "NetrootSystem", "CLinux", systemPackage]),

@@ -4,7 +4,8 @@ import NetrootSystem
 public enum FileGuess {
     private static let magics: [(bytes: [UInt8], words: String)] = [
         (Array("hsqs".utf8), "a squashfs image"), (Array("sqsh".utf8), "a big-endian squashfs image"),
-        (Array("070701".utf8), "a newc archive"), (Array("070707".utf8), "an old cpio archive"),
+        (Array("070701".utf8), "a newc archive"),
+        (Array("070702".utf8), "a newc archive"), (Array("070707".utf8), "an old cpio archive"),
         ([0x1F, 0x8B], "gzip data"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd data"),
         ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz data"), ([0x02, 0x21, 0x4C, 0x18], "lz4 data"),
         ([0x7F, 0x45, 0x4C, 0x46], "an ELF program"), (Array("#!".utf8), "a script"),

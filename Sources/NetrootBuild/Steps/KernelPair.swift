@@ -130,9 +130,6 @@ struct KernelPair: Sendable {
                 return "for the transport \(transport.name) it lacks \(missing)"
             }
         }
-        if !contents.hasFile(matching: "*/kernel/drivers/net/*.ko*") {
-            return "it lacks every network driver"
-        }
-        return nil
+        return contents.hasNetworkDriver ? nil : "it lacks every network driver"
     }
 }

@@ -4,8 +4,9 @@ import SystemPackage
 
 /// An initramfs file, opened and read once: what its segments are and what they hold.
 ///
-/// A segment is a run of newc archives, or one compressed stream of them. A compressed segment goes on to the end of
-/// the file, as dracut writes it: early microcode uncompressed, then everything else.
+/// A segment is a run of newc archives, or one compressed stream of them. Segments follow each other, with zero bytes between
+/// them or without, as the kernel takes them (`unpack_to_rootfs` in `init/initramfs.c`): early microcode uncompressed, then
+/// everything else, then what a boot loader or a site appended.
 public struct Initramfs: Sendable {
     /// One segment.
     public struct Segment: Sendable, Equatable {
@@ -32,10 +33,9 @@ public struct Initramfs: Sendable {
     ///
     /// - Parameters:
     ///   - path: the file.
-    ///   - limits: bounds for each segment.
+    ///   - limits: bounds for the file.
     ///   - keeping: paths whose content is kept, beside those that the queries of `InitramfsContents` need.
-    /// - Throws: `SystemError`; `NewcError`; `MissingError` where the decompressor is not installed; `InitramfsError`;
-    ///   `CancellationError`.
+    /// - Throws: `SystemError`; `NewcError`; `InitramfsError`; `CancellationError`.
     public static func open(
         _ path: String, limits: NewcReader.Limits = NewcReader.Limits(),
         keeping: @escaping @Sendable (_ path: [UInt8]) -> Bool = { _ in false }
@@ -45,7 +45,7 @@ public struct Initramfs: Sendable {
         }
         defer { Glibc.close(file.rawValue) }
         var reading = SegmentReading(path: path, file: file, limits: limits, keeping: keeping)
-        while try reading.skipZeros() { try await reading.readSegment() }
+        while try reading.skipZeros() { try reading.readSegment() }
         // An empty file, or one of zeros only.
         guard !reading.segments.isEmpty else { throw InitramfsError.unknownSegment(path: path, offset: 0) }
         return Initramfs(path: path, segments: reading.segments, contents: reading.contents)
@@ -56,10 +56,8 @@ public struct Initramfs: Sendable {
 public enum InitramfsError: ReportableError, Equatable {
     /// Neither a newc archive nor a known compression; offset in bytes.
     case unknownSegment(path: String, offset: UInt64)
-    /// A compression that is known but not read.
-    case unsupported(path: String, compression: Compression)
-    /// The decompressor failed; `message` is what it said.
-    case damaged(path: String, tool: String, message: String)
+    /// A compressed segment that cannot be decompressed; `offset` is where it begins, in bytes.
+    case damaged(path: String, compression: Compression, offset: UInt64, problem: String)
 
     /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .failed }
@@ -69,9 +67,8 @@ public enum InitramfsError: ReportableError, Equatable {
         switch self {
         case .unknownSegment(let path, let offset):
             "\(path): neither a newc archive nor a known compression at byte \(offset)"
-        case .unsupported(let path, let compression):
-            "\(path): compression \(compression.rawValue) is unsupported; use zstd, gzip or xz"
-        case .damaged(let path, let tool, let message): "\(path): \(tool) cannot decompress it: \(message)"
+        case .damaged(let path, let compression, let offset, let problem):
+            "\(path): cannot decompress the \(compression.rawValue) data at byte \(offset): \(problem)"
         }
     }
 }
@@ -85,6 +82,7 @@ private struct SegmentReading {
     var segments: [Initramfs.Segment] = []
     var contents = InitramfsContents()
     private var offset: Int64 = 0
+    private var use = NewcReader.Use()
 
     init(
         path: String, file: FileDescriptor, limits: NewcReader.Limits, keeping: @escaping @Sendable ([UInt8]) -> Bool
@@ -96,6 +94,12 @@ private struct SegmentReading {
     }
 
     private func bytes(at offset: Int64, count: Int) throws -> [UInt8] {
+        try Self.bytes(of: file, path, at: offset, count: count)
+    }
+
+    private static func bytes(
+        of file: FileDescriptor, _ path: String, at offset: Int64, count: Int
+    ) throws -> [UInt8] {
         try SystemError.wrap("read", path) {
             try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 filled = try file.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
@@ -107,6 +111,7 @@ private struct SegmentReading {
     mutating func skipZeros() throws -> Bool {
         while true {
             let chunk = try bytes(at: offset, count: 64 << 10)
+            try Task.checkCancellation()
             if chunk.isEmpty { return false }
             if let index = chunk.firstIndex(where: { $0 != 0 }) {
                 offset += Int64(index)
@@ -116,20 +121,25 @@ private struct SegmentReading {
         }
     }
 
-    mutating func readSegment() async throws {
+    mutating func readSegment() throws {
         let start = offset
         guard let compression = Compression(magic: try bytes(at: start, count: 6)) else {
             throw InitramfsError.unknownSegment(path: path, offset: UInt64(start))
         }
         let keeping = self.keeping
-        var reader = NewcReader(name: path, limits: limits) { InitramfsContents.isNeeded($0) || keeping($0) }
+        var reader = NewcReader(name: path, limits: limits, use: use) { InitramfsContents.isNeeded($0) || keeping($0) }
         var count = 0
         if compression == .uncompressed {
+            guard start % 4 == 0 else {
+                throw NewcError.badArchive(
+                    name: path, offset: UInt64(start), problem: "an archive does not start at a multiple of four")
+            }
             count = try readPlain(&reader)
         } else {
-            count = try await readCompressed(compression, &reader)
+            count = try readCompressed(compression, &reader)
         }
         try reader.finish()
+        use = reader.use
         segments.append(
             Initramfs.Segment(
                 compression: compression, offset: UInt64(start), archives: reader.archives, entries: count,
@@ -140,6 +150,7 @@ private struct SegmentReading {
         var count = 0
         while true {
             let chunk = try bytes(at: offset, count: 256 << 10)
+            try Task.checkCancellation()
             let taken = try reader.read(chunk[...]) { entry in
                 contents.append(entry)
                 count += 1
@@ -149,43 +160,30 @@ private struct SegmentReading {
         }
     }
 
-    private mutating func readCompressed(_ compression: Compression, _ reader: inout NewcReader) async throws -> Int {
-        guard let (tool, arguments) = compression.decompressor else {
-            throw InitramfsError.unsupported(path: path, compression: compression)
-        }
-        // The child shares the descriptor, so it starts to read where this is set.
-        try SystemError.wrap("read", path) { _ = try file.seek(offset: offset, from: .start) }
-        let parsing = Parsing(reader: reader, contents: contents)
-        let parsed: Parsing
+    private mutating func readCompressed(_ compression: Compression, _ reader: inout NewcReader) throws -> Int {
+        let start = offset
+        var count = 0
+        var hasForeignData = false
         do {
-            parsed = try await Decompressor(tool: tool, arguments: arguments).run(from: file) { parsing }
-        } catch let error as DecompressionError {
-            throw InitramfsError.damaged(path: path, tool: tool.name, message: error.message)
+            let (file, path) = (file, path)
+            offset = try SegmentDecompression.run(
+                compression, from: start, read: { try Self.bytes(of: file, path, at: $0, count: $1) },
+                receive: { piece in
+                    try Task.checkCancellation()
+                    let taken = try reader.read(piece[...]) { entry in
+                        contents.append(entry)
+                        count += 1
+                    }
+                    if taken < piece.count { hasForeignData = true }
+                    return !hasForeignData
+                })
+        } catch let error as CodecError {
+            throw InitramfsError.damaged(
+                path: path, compression: compression, offset: UInt64(start), problem: error.problem)
         }
-        reader = parsed.reader
-        contents = parsed.contents
-        offset = Int64(lseek(file.rawValue, 0, SEEK_END))
-        guard !parsed.hasForeignData else {
+        guard !hasForeignData else {
             throw InitramfsError.unknownSegment(path: "\(path) (decompressed)", offset: reader.offset)
         }
-        return parsed.count
+        return count
     }
-}
-
-/// A reader and what it has read, on its way through a child process's output.
-private struct Parsing: StreamReader, Sendable {
-    var reader: NewcReader
-    var contents: InitramfsContents
-    var count = 0
-    var hasForeignData = false
-
-    mutating func take(_ bytes: [UInt8]) throws {
-        let taken = try reader.read(bytes[...]) { entry in
-            contents.append(entry)
-            count += 1
-        }
-        if taken < bytes.count { hasForeignData = true }
-    }
-
-    func finish() -> Parsing { self }
 }

@@ -28,7 +28,7 @@ public struct InitramfsContents: Sendable {
     /// The paths whose content the queries below need; an archive is read with at least these kept.
     public static func isNeeded(_ path: [UInt8]) -> Bool {
         let text = String(decoding: path, as: UTF8.self)
-        return moduleLists.contains(text) || text.hasSuffix("/modules.builtin")
+        return moduleLists.contains(text) || builtinLists.contains { text.hasSuffix("/\($0)") }
     }
 
     /// The kernels that there are modules for, sorted: the names below `lib/modules` and `usr/lib/modules` that hold
@@ -77,15 +77,41 @@ public struct InitramfsContents: Sendable {
     /// Whether this kernel module is there: as a file, or built into the kernel as `modules.builtin` lists it.
     public func hasKernelModule(_ name: String) -> Bool {
         let name = String(name.map { $0 == "-" ? "_" : $0 })
-        if kernelModules.contains(name) { return true }
-        return entries.contains { entry in
-            guard Self.modulePath(entry)?.rest == "modules.builtin", let content = entry.content else { return false }
-            return content.split(separator: UInt8(ascii: "\n")).contains {
-                Self.moduleName(String(decoding: $0, as: UTF8.self)) == name
+        return kernelModules.contains(name) || builtinModules.contains { Self.moduleName($0) == name }
+    }
+
+    /// Whether there is a driver of a network card: as a file, or built into the kernel.
+    public var hasNetworkDriver: Bool {
+        hasFile(matching: "*/kernel/drivers/net/*.ko*") || builtinModules.contains(where: Self.isNetworkDriver)
+    }
+
+    /// The modules that are built into the kernel, as their paths would be below the modules' directory:
+    /// `kernel/drivers/net/virtio_net.ko`. Of kernels that tell in `modules.builtin`, or in `modules.builtin.modinfo` (kbuild,
+    /// `Documentation/kbuild/kbuild.rst`).
+    var builtinModules: [String] {
+        entries.flatMap { entry -> [String] in
+            guard let list = Self.modulePath(entry)?.rest, Self.builtinLists.contains(list), let content = entry.content
+            else { return [] }
+            if list == Self.builtinLists[0] {
+                return content.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+            }
+            // `MODULE.file=PATH` among other things that are known of a module, each with a NUL behind it.
+            return content.split(separator: 0).compactMap { record in
+                let text = String(decoding: record, as: UTF8.self)
+                return text.firstRange(of: ".file=").map { "kernel/\(text[$0.upperBound...]).ko" }
             }
         }
     }
 
+    /// Nearly every kernel has something of `drivers/net` built in that is no card's driver: PHYs, tun, dummy, bonding.
+    private static func isNetworkDriver(_ path: String) -> Bool {
+        guard path.hasPrefix("kernel/drivers/net/") else { return false }
+        let rest = path.dropFirst("kernel/drivers/net/".count)
+        return ["ethernet/", "usb/", "vmxnet3/", "hyperv/", "fjes/", "wireless/"].contains(where: rest.hasPrefix)
+            || ["virtio_net.ko", "xen-netfront.ko"].contains(String(rest))
+    }
+
+    private static let builtinLists = ["modules.builtin", "modules.builtin.modinfo"]
     private static let moduleLists = ["usr/lib/dracut/modules.txt", "lib/dracut/modules.txt"]
 
     /// The kernel version and the path below it, of an entry under a directory of kernel modules.

@@ -119,10 +119,14 @@ struct NewcFields: Equatable {
     var deviceMajor: UInt32 = 0
     var deviceMinor: UInt32 = 0
     var nameSize: UInt32 = 0
+    /// The sum of a file's bytes, of an archive that has it.
+    var checksum: UInt32?
 
     /// The bytes of a header.
     static let length = 110
     static let magic = Array("070701".utf8)
+    /// Of a header with a checksum (`crc` of cpio(1)), which Linux reads since 5.19.
+    static let magicWithChecksum = Array("070702".utf8)
 
     /// The header; the device that holds the file, and the checksum, are 0.
     var bytes: [UInt8] {

@@ -3,7 +3,7 @@ public import NetrootSystem
 /// Reads newc archives, one or several after the other, from bytes that come in pieces of any size.
 ///
 /// What it keeps is bounded: one header, one name of at most 4096 bytes, and the content of the files that are asked
-/// for. It follows the kernel (`init/initramfs.c`): header `070701`, zero bytes between archives, the next archive on
+/// for. It follows the kernel (`init/initramfs.c`): header `070701` or `070702`, zero bytes between archives, the next archive on
 /// a multiple of four.
 public struct NewcReader: Sendable {
     /// One member of an archive.
@@ -34,9 +34,18 @@ public struct NewcReader: Sendable {
         public var bytes: UInt64 = 16 << 30
         /// The most bytes of one file whose content is asked for.
         public var content: UInt64 = 4 << 20
+        /// The most bytes of names and of contents that are asked for, over all archives.
+        public var kept: UInt64 = 256 << 20
 
         /// The defaults.
         public init() {}
+    }
+
+    /// What of the limits is used up; archives in other segments of a file count too.
+    struct Use: Sendable {
+        var entries = 0
+        var bytes: UInt64 = 0
+        var kept: UInt64 = 0
     }
 
     private enum State: Sendable {
@@ -46,6 +55,8 @@ public struct NewcReader: Sendable {
         case name(NewcFields)
         /// The rest of the content, and whether it is kept.
         case content(NewcFields, path: [UInt8], left: UInt64, kept: Bool)
+        /// The rest of an entry that the kernel drops without a word.
+        case dropped(left: UInt64)
         /// Up to a multiple of four behind the content; the trailer's ends the archive.
         case padding(endsArchive: Bool)
         /// Something else follows the archives.
@@ -62,7 +73,9 @@ public struct NewcReader: Sendable {
     private var state = State.boundary
     /// The part of a header, a name or a kept content that has come so far.
     private var pending: [UInt8] = []
-    private var entryCount = 0
+    private(set) var use: Use
+    /// Of the content that has come so far.
+    private var sum: UInt32 = 0
 
     /// - Parameters:
     ///   - name: what errors call the archive.
@@ -70,8 +83,14 @@ public struct NewcReader: Sendable {
     public init(
         name: String, limits: Limits = Limits(), keeping: @escaping @Sendable (_ path: [UInt8]) -> Bool = { _ in false }
     ) {
+        self.init(name: name, limits: limits, use: Use(), keeping: keeping)
+    }
+
+    /// - Parameter use: what archives before these have used up.
+    init(name: String, limits: Limits, use: Use, keeping: @escaping @Sendable (_ path: [UInt8]) -> Bool) {
         self.name = name
         self.limits = limits
+        self.use = use
         self.keeping = keeping
     }
 
@@ -90,14 +109,20 @@ public struct NewcReader: Sendable {
             case .name(let fields): try takeName(fields, &rest, receive)
             case .content(let fields, let path, let left, let kept):
                 let count = min(left, UInt64(rest.count))
+                if fields.checksum != nil { for byte in rest.prefix(Int(count)) { sum &+= UInt32(byte) } }
                 advance(&rest, by: Int(count), keep: kept)
                 state = .content(fields, path: path, left: left - count, kept: kept)
                 if left == count { try complete(fields, path: path, kept: kept, receive) }
+            case .dropped(let left):
+                let count = min(left, UInt64(rest.count))
+                advance(&rest, by: Int(count), keep: false)
+                state = .dropped(left: left - count)
+                if left == count { endContent(false) }
             case .padding(let endsArchive):
                 advance(&rest, by: min(paddingLeft, rest.count), keep: false)
                 endPadding(endsArchive)
             }
-            guard offset <= limits.bytes else {
+            guard use.bytes <= limits.bytes else {
                 throw NewcError.tooLarge(name: name, problem: "the archive has more than \(limits.bytes) bytes")
             }
         }
@@ -111,7 +136,7 @@ public struct NewcReader: Sendable {
         switch state {
         case .boundary, .foreign, .padding(endsArchive: true):
             guard archives > 0 else { throw bad("no newc archive") }
-        case .header, .name, .content, .padding: throw bad("the archive is cut off")
+        case .header, .name, .content, .dropped, .padding: throw bad("the archive is cut off")
         }
     }
 
@@ -124,6 +149,7 @@ public struct NewcReader: Sendable {
         if keep { pending.append(contentsOf: rest.prefix(count)) }
         rest = rest.dropFirst(count)
         offset += UInt64(count)
+        use.bytes += UInt64(count)
     }
 
     /// Collects bytes up to `count`; nil as long as there are fewer.
@@ -152,17 +178,16 @@ public struct NewcReader: Sendable {
         guard let fields = NewcFields(bytes) else {
             let problem =
                 switch String(decoding: bytes.prefix(6), as: UTF8.self) {
-                case "070702": "a cpio archive with checksums, which the kernel does not read,"
                 case "070707": "an old cpio archive, which the kernel does not read,"
-                case "070701": "a newc header with other than hexadecimal digits"
+                case "070701", "070702": "a newc header with other than hexadecimal digits"
                 default: "no newc header"
                 }
             throw NewcError.badArchive(name: name, offset: start, problem: problem)
         }
-        // The kernel drops an entry with a longer name; here it is the surest sign of garbage.
         guard (1...UInt32(NewcArchive.longestPath + 1)).contains(fields.nameSize) else {
-            throw NewcError.badArchive(
-                name: name, offset: start, problem: "a name of \(fields.nameSize) bytes in the header")
+            try countEntry()
+            state = .dropped(left: UInt64(Self.padded(fields.nameSize)) + UInt64(fields.size))
+            return
         }
         state = .name(fields)
     }
@@ -171,30 +196,35 @@ public struct NewcReader: Sendable {
         _ fields: NewcFields, _ rest: inout ArraySlice<UInt8>, _ receive: (Entry) throws -> Void
     ) throws {
         let nameSize = Int(fields.nameSize)
-        // Headers start at a multiple of four, so the name's padding follows from its length alone.
-        let padded = (NewcFields.length + nameSize + 3) / 4 * 4 - NewcFields.length
-        guard let bytes = take(padded, &rest) else { return }
+        guard let bytes = take(Self.padded(fields.nameSize), &rest) else { return }
         guard bytes[nameSize - 1] == 0 else { throw bad("a name without a NUL at its end") }
-        let path = Array(bytes[..<(nameSize - 1)])
-        guard !path.contains(0) else { throw bad("a name with a NUL inside") }
+        // Some programs fill a name up with more of them.
+        let path = Array(bytes.prefix { $0 != 0 })
         if path == NewcArchive.trailer {
             archives += 1
-            state = .padding(endsArchive: true)
             guard fields.size == 0 else { throw bad("a trailer with content") }
-            endPadding(true)
+            endContent(true)
             return
         }
-        guard let type = FileType(rawValue: fields.mode & FileType.mask) else { throw bad("an unknown file type") }
-        entryCount += 1
-        guard entryCount <= limits.entries else {
-            throw NewcError.tooLarge(name: name, problem: "the archive has more than \(limits.entries) entries")
+        try countEntry()
+        guard let type = FileType(rawValue: fields.mode & FileType.mask),
+            type != .symlink || fields.size <= NewcArchive.longestPath + 1
+        else {
+            state = .dropped(left: UInt64(fields.size))
+            if fields.size == 0 { endContent(false) }
+            return
         }
-        if type == .symlink, fields.size > NewcArchive.longestPath + 1 { throw bad("a link target of over 4096 bytes") }
         let kept = type == .symlink || type == .regular && keeping(Self.canonical(path))
         if kept, UInt64(fields.size) > limits.content {
             throw NewcError.tooLarge(
                 name: name, problem: "\(TerminalText.line(path)) has \(fields.size) bytes")
         }
+        use.kept += UInt64(path.count) + (kept ? UInt64(fields.size) : 0)
+        guard use.kept <= limits.kept else {
+            throw NewcError.tooLarge(
+                name: name, problem: "the names of the archive take more than \(limits.kept) bytes")
+        }
+        sum = 0
         state = .content(fields, path: path, left: UInt64(fields.size), kept: kept)
         if fields.size == 0 { try complete(fields, path: path, kept: kept, receive) }
     }
@@ -204,13 +234,32 @@ public struct NewcReader: Sendable {
     ) throws {
         let content = kept ? pending : nil
         pending.removeAll(keepingCapacity: true)
-        state = .padding(endsArchive: false)
-        endPadding(false)
+        if let checksum = fields.checksum, fields.size > 0, fields.mode & FileType.mask == FileType.regular.rawValue {
+            guard checksum == sum else { throw bad("\(TerminalText.line(path)) has another checksum than its header") }
+        }
+        endContent(false)
         guard let type = FileType(rawValue: fields.mode & FileType.mask) else { return }
         try receive(
             Entry(
                 path: Self.canonical(path), type: type, mode: fields.mode & 0o7777, uid: fields.uid, gid: fields.gid,
                 mtime: fields.mtime, size: UInt64(fields.size), content: content))
+    }
+
+    private mutating func countEntry() throws(NewcError) {
+        use.entries += 1
+        guard use.entries <= limits.entries else {
+            throw NewcError.tooLarge(name: name, problem: "the archive has more than \(limits.entries) entries")
+        }
+    }
+
+    /// Headers start at a multiple of four, so what a name takes follows from its length alone.
+    private static func padded(_ nameSize: UInt32) -> Int {
+        (NewcFields.length + Int(nameSize) + 3) / 4 * 4 - NewcFields.length
+    }
+
+    private mutating func endContent(_ endsArchive: Bool) {
+        state = .padding(endsArchive: endsArchive)
+        endPadding(endsArchive)
     }
 
     /// Goes on to what follows once the padding is complete, which it may be with no byte at all.
@@ -236,7 +285,8 @@ public struct NewcReader: Sendable {
 extension NewcFields {
     /// Reads a header of 110 bytes; nil where it has another magic or other than hexadecimal digits.
     init?(_ bytes: [UInt8]) {
-        guard bytes.count == Self.length, bytes.starts(with: Self.magic) else { return nil }
+        let hasChecksum = bytes.starts(with: Self.magicWithChecksum)
+        guard bytes.count == Self.length, hasChecksum || bytes.starts(with: Self.magic) else { return nil }
         var numbers: [UInt32] = []
         for start in stride(from: 6, to: Self.length, by: 8) {
             var number: UInt32 = 0
@@ -248,6 +298,7 @@ extension NewcFields {
         }
         self.init(
             inode: numbers[0], mode: numbers[1], uid: numbers[2], gid: numbers[3], links: numbers[4], mtime: numbers[5],
-            size: numbers[6], deviceMajor: numbers[9], deviceMinor: numbers[10], nameSize: numbers[11])
+            size: numbers[6], deviceMajor: numbers[9], deviceMinor: numbers[10], nameSize: numbers[11],
+            checksum: hasChecksum ? numbers[12] : nil)
     }
 }
