@@ -22,7 +22,7 @@ struct CommonOptions: ParsableArguments {
         }
         let absolute = try Self.absolute(path)
         return try HostsFile(
-            bytes: try Files.read(absolute, limit: 4 << 20), path: absolute, transports: Transports.shipped.names)
+            bytes: try Files.read(absolute, limit: 4 << 20), path: absolute, transports: Transports.shipped)
     }
 
     static func absolute(_ path: String) throws -> String {

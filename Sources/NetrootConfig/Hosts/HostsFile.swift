@@ -41,12 +41,13 @@ public struct HostsFile: Sendable, Equatable {
             file: path, base: base, label: "label", knownTransports: transports, entries: defaults
         ).checkAll()
         var labels: [Label] = []
+        var places: [String: Int] = [:]
         for section in sections where !section.isDefault {
             let entries = defaults.merging(section.entries) { _, own in own }
             let values = HostsValues(
                 file: path, base: base, label: section.name, knownTransports: transports, entries: entries)
             let label = try values.label(line: section.line)
-            if let other = labels.first(where: { $0.netroot == label.netroot }) {
+            if let other = places.updateValue(labels.count, forKey: label.netroot).map({ labels[$0] }) {
                 throw ConfigError(
                     file: path, line: section.line,
                     problem: "labels '\(other.name)' and '\(label.name)' have the same NETROOT \(label.netroot)",
@@ -54,8 +55,28 @@ public struct HostsFile: Sendable, Equatable {
             }
             labels.append(label)
         }
+        try Self.checkNesting(labels, places, path: path)
         self.path = path
         self.labels = labels
+    }
+
+    /// Throws where a label has its NETROOT within another's, whose generations lie there.
+    private static func checkNesting(
+        _ labels: [Label], _ places: [String: Int], path: String
+    ) throws(ConfigError) {
+        for label in labels {
+            var above = label.netroot
+            while above != "/" {
+                above = above.lastIndex(of: "/").map { String(above[..<$0]) } ?? ""
+                if above.isEmpty { above = "/" }
+                guard let outer = places[above].map({ labels[$0] }), outer.netroot != label.netroot else { continue }
+                throw ConfigError(
+                    file: path, line: label.netrootLine,
+                    problem: "the NETROOT \(label.netroot) of label '\(label.name)' is inside that of "
+                        + "'\(outer.name)', \(outer.netroot)",
+                    hint: "give each label a directory that is in no other's")
+            }
+        }
     }
 
     /// The label of a name.

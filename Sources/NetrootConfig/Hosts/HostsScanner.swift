@@ -20,6 +20,8 @@ struct HostsSection {
 struct HostsScanner {
     let path: String
     private var sections: [HostsSection] = []
+    /// The line of each section, by its name.
+    private var lines: [String: Int] = [:]
     /// The key that an indented line continues.
     private var current: HostsKey?
 
@@ -80,8 +82,8 @@ struct HostsScanner {
                 "a label starts with a letter or digit, goes on with letters, digits, '.', '_' or '-', "
                     + "and has at most 63 characters")
         }
-        if let earlier = sections.first(where: { $0.name == name }) {
-            throw error(line, "[\(name)] is already in line \(earlier.line)", "remove or rename one of them")
+        if let earlier = lines.updateValue(line, forKey: name) {
+            throw error(line, "[\(name)] is already in line \(earlier)", "remove or rename one of them")
         }
         sections.append(HostsSection(name: name, line: line))
         current = nil

@@ -22,8 +22,10 @@ struct HostsValues {
         return Label(
             name: label, line: line,
             netroot: try path(.netroot, default: "${base}/netroots/${label}"),
+            netrootLine: entries[.netroot]?.line ?? line,
             recipe: try path(.recipe, default: ""),
             tftpboot: try path(.tftpboot, default: "${base}/tftpboot"),
+            tftpbootLine: entries[.tftpboot]?.line ?? line,
             formats: try formats(), transports: try transports(), compression: try compression(),
             blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),

@@ -15,10 +15,14 @@ public struct Label: Sendable, Equatable {
     public let line: Int
     /// `NETROOT`: the directory of the generations, an absolute normalised path.
     public let netroot: String
+    /// The line that says so: its own `NETROOT`, that of `[DEFAULT]`, or, without any, the section's header.
+    public let netrootLine: Int
     /// `RECIPE`: the definition file, an absolute normalised path.
     public let recipe: String
     /// `TFTPBOOT`: the TFTP root, an absolute normalised path.
     public let tftpboot: String
+    /// The line that says so, as for `netroot`.
+    public let tftpbootLine: Int
     /// `FORMAT`: how the root is kept; none twice, at least one.
     public let formats: [Format]
     /// `TRANSPORTS`: how clients may get the root; none twice, at least one.

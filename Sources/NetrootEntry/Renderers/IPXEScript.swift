@@ -4,6 +4,8 @@ import NetrootSystem
 ///
 /// Kernel and initramfs come over HTTP; the scripts themselves may come over TFTP.
 public enum IPXEScript {
+    /// Names that no entry may have: of the index's own file, and of its own item.
+    static let reservedNames = ["index", "shell"]
     static let titleMark = "# netroot: "
     private static let indexMark = "# Written by netroot at each install, from the scripts beside it."
 

@@ -17,6 +17,15 @@ public struct HTTP: Transport {
     public let needsServerWhileRunning = false
     public let overHTTP: ArtifactKind? = .squashfs
 
+    /// nginx takes `$` for the beginning of a variable wherever it stands.
+    public func objection(to netroot: String) -> String? { Self.objection(toPath: netroot) }
+
+    /// Why nginx cannot serve a directory: what follows its name in a sentence; nil where it can.
+    static func objection(toPath path: String) -> String? {
+        path.unicodeScalars.first { $0.value < 0x20 || $0.value == 0x7F || $0 == "$" }
+            .map { PathObjection.holds($0, "nginx cannot have in a path") }
+    }
+
     public func root(of offer: RootOffer) -> any BootRoot { HTTPRoot(url: offer.imageURL, bytes: offer.imageBytes) }
 }
 

@@ -25,6 +25,14 @@ public struct ISCSI: Transport {
             + "-\(generation)"
     }
 
+    public func exportName(_ label: String, _ generation: Int) -> String? { Self.targetName(label, generation) }
+
+    /// targets.conf(5) divides by blanks and knows no quotes.
+    public func objection(to netroot: String) -> String? {
+        netroot.unicodeScalars.first { $0.value <= 0x20 || $0.value == 0x7F || "<>#\"\\".unicodeScalars.contains($0) }
+            .map { PathObjection.holds($0, "tgt's configuration cannot hold in a path") }
+    }
+
     public func root(of offer: RootOffer) -> any BootRoot {
         ISCSIRoot(
             server: offer.address, target: Self.targetName(offer.label, offer.generation),

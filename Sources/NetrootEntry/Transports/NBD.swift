@@ -24,6 +24,15 @@ public struct NBD: Transport {
     /// The name of a generation's export: as long as it is asked for, its image stays the same.
     public static func exportName(_ label: String, _ generation: Int) -> String { "\(label)-\(generation)" }
 
+    public func exportName(_ label: String, _ generation: Int) -> String? { Self.exportName(label, generation) }
+
+    /// In nbd-server's configuration a value ends with the line, and a backslash begins an escape.
+    public func objection(to netroot: String) -> String? {
+        netroot.first { $0.isNewline || $0 == "\\" || $0.unicodeScalars.contains { $0.value < 0x20 } }
+            .flatMap(\.unicodeScalars.first)
+            .map { PathObjection.holds($0, "nbd-server's configuration cannot hold in a path") }
+    }
+
     public func root(of offer: RootOffer) -> any BootRoot {
         NBDRoot(
             server: offer.address, export: Self.exportName(offer.label, offer.generation),

@@ -23,6 +23,18 @@ public struct NFS: Transport {
     /// NFSv3 has no extended attributes, and NFSv4.2 has those of `user.` only.
     public let keepsFileCapabilities = false
 
+    /// `root=nfs:` divides by colons, commas and blanks and knows no escape for them, and boot loaders hand on ASCII alone.
+    public func objection(to netroot: String) -> String? {
+        if let scalar = netroot.unicodeScalars.first(where: { !$0.isASCII || " \t,:\"'\\".unicodeScalars.contains($0) })
+        {
+            return PathObjection.holds(scalar, "the kernel command line cannot hold in an NFS root")
+        }
+        // MNTPATHLEN (RFC 1813, appendix I), less what lies below it: the generation and its root.
+        let most = 1024 - 64
+        return netroot.utf8.count <= most
+            ? nil : "has \(netroot.utf8.count) bytes, and NFS has room for \(most)"
+    }
+
     public func root(of offer: RootOffer) -> any BootRoot {
         NFSRoot(server: offer.address, path: offer.path, port: offer.server == Self.own ? offer.port : nil)
     }

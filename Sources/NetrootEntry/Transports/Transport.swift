@@ -26,6 +26,12 @@ public protocol Transport: Sendable {
     /// What a client cannot do where the server has an IPv6 address; nil where it can do all.
     var missingOverIPv6: String? { get }
 
+    /// What a server calls a generation of a label where it gives it a name: no two labels may get the same. Nil where the
+    /// root goes by its path.
+    func exportName(_ label: String, _ generation: Int) -> String?
+    /// Why the roots of a NETROOT cannot be offered: what follows "NETROOT" in a sentence; nil where they can.
+    func objection(to netroot: String) -> String?
+
     /// Where a client finds the root.
     func root(of offer: RootOffer) -> any BootRoot
 }
@@ -38,6 +44,8 @@ extension Transport {
     public var needsServerWhileRunning: Bool { true }
     public var keepsFileCapabilities: Bool { true }
     public var missingOverIPv6: String? { nil }
+    public func exportName(_ label: String, _ generation: Int) -> String? { nil }
+    public func objection(to netroot: String) -> String? { nil }
 
     /// The kinds of artifacts that any of its servers serves, the preferred one first.
     public var serves: [ArtifactKind] {
