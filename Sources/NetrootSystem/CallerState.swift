@@ -8,7 +8,7 @@ public enum CallerState {
     ///
     /// The mask of permissions is 022. Standard input, output and error are open, so that no file of ours gets the number of
     /// one. Ended children can be waited for, no signal is blocked, and a file that grows past a limit is an error and not the
-    /// end; the limit is as high as the caller may have it. A working directory that is gone becomes `/`.
+    /// end; the limit is as high as the caller may have it. Root has root's group. A working directory that is gone becomes `/`.
     /// - Returns: the caller's mask.
     @discardableResult
     public static func reset() -> UInt32 {
@@ -31,6 +31,8 @@ public enum CallerState {
             limit.rlim_cur = limit.rlim_max
             setrlimit(resource, &limit)
         }
+        // As after newgrp(1) or sudo -g: what root makes would have that group.
+        if geteuid() == 0, getegid() != 0 { setgid(0) }
         if let folder = getcwd(nil, 0) { free(folder) } else { _ = chdir("/") }
         return UInt32(umask(0o022))
     }

@@ -64,7 +64,8 @@ extension Builds {
             expectSuccess(try await run(["chgrp", "daemon", hostile.path]))
             try await HostileCaller.bequeath(hostile.path)
             let environment = path.merging(HostileCaller.variables) { $1 }
-            let built = try await hostile.run("build", "a", wrapper: HostileCaller.shell, environment: environment)
+            let caller = ["setpriv", "--regid", "daemon", "--keep-groups", "--"] + HostileCaller.shell
+            let built = try await hostile.run("build", "a", wrapper: caller, environment: environment)
             expectSuccess(built)
             let (usual, generation) = (try plain.store("a").current(), try hostile.store("a").current())
             let (wanted, found) = (try await listing(usual), try await listing(generation))
@@ -88,7 +89,7 @@ extension Builds {
             // The resolver that a shell sees, and what it makes.
             let edit = "ls -l /etc/resolv.conf && umask && echo new > /srv/new && test -z \"${TMPDIR+set}\""
             let edited = try await hostile.run(
-                "shell", "a", "--", "sh", "-c", edit, wrapper: HostileCaller.shell, environment: environment)
+                "shell", "a", "--", "sh", "-c", edit, wrapper: caller, environment: environment)
             expectSuccess(edited)
             #expect(edited.output.contains("-rw-r--r--") && edited.output.contains("0022\n"), "\(edited.output)")
             let second = try await listing(hostile.store("a").current())
