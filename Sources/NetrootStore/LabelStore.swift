@@ -32,7 +32,6 @@ public struct LabelStore: Sendable, Equatable {
     /// - Throws: `LockedError`, `SystemError`.
     public func lock(verb: String) throws -> FileLock {
         try Files.makeDirectory(generationsDirectory)
-        try Files.makeDirectory(clientsDirectory)
         return try FileLock(path: directory + "/.lock", subject: "label \(label)", verb: "\(verb) \(label)")
     }
 
@@ -214,6 +213,8 @@ public struct LabelStore: Sendable, Equatable {
         // The servers of images, of the kernel and of the initramfs are other users.
         try SystemError.check("protect", draft.directory, chmod(draft.directory, 0o755))
         let directory = "\(generationsDirectory)/\(draft.number)"
+        // For a server that may write there, and cannot make it.
+        try Files.makeDirectory(clientsDirectory)
         // First: a full disk must not show after the generation has its name.
         try Files.replace(lastNumberFile, with: Array("\(draft.number)\n".utf8))
         try SystemError.check("publish", directory, rename(draft.directory, directory))
