@@ -81,6 +81,10 @@ extension Builds {
                 #expect(try scratch.store("a").current().number == 2)
                 let after = try await run(["unsquashfs", "-lln", scratch.store("a").current().image, "srv"]).output
                 #expect(after.contains("-rw-r--r-- 12/34") && after.contains("-rwsr-xr-x 0/42"), "\(after)")
+                let secret = "echo 'machine mirror.example.org login a password b' > /root/.netrc"
+                let refused = try await user.run(
+                    installed(scratch, ["shell", "a", "--", "sh", "-c", secret]), environment: path)
+                expectError(refused, .failed, ["/root/.netrc: a password, readable by every user"], outputLines: 1)
                 expectSuccess(try await user.run(installed(scratch, ["installnfs", "a"])))
                 expectSuccess(try await user.run(installed(scratch, ["gc", "a", "--keep", "1"])))
                 #expect(try scratch.store("a").numbers() == [2])

@@ -5,14 +5,14 @@ import NetrootSystem
 struct SecretPlace: Sendable {
     /// A directory from the root, with a slash at its beginning; or the end of the path of one, `.ssh`, which may also be in
     /// a tree that is laid over the root at boot, `/etc/rootovl`; or any, for the empty text.
-    let directory: String
+    let directory: [UInt8]
     /// Of the file; a pattern (glob(7)).
     let name: String
     let kind: SecretFinding.Kind
     let content: SecretContent
 
     init(_ directory: String, _ name: String, _ kind: SecretFinding.Kind, _ content: SecretContent = .anything) {
-        self.directory = directory
+        self.directory = Array(directory.utf8)
         self.name = name
         self.kind = kind
         self.content = content
@@ -22,12 +22,11 @@ struct SecretPlace: Sendable {
     ///   - folder: of the file, from the root, without a slash at its beginning.
     ///   - file: the name.
     fileprivate func isOf(_ folder: [UInt8], _ file: [UInt8]) -> Bool {
-        let wanted = Array(directory.utf8)
-        if wanted.first == UInt8(ascii: "/") {
-            guard folder.elementsEqual(wanted.dropFirst()) else { return false }
-        } else if !wanted.isEmpty {
-            guard folder.suffix(wanted.count).elementsEqual(wanted),
-                folder.count == wanted.count || folder[folder.count - wanted.count - 1] == UInt8(ascii: "/")
+        if directory.first == UInt8(ascii: "/") {
+            guard folder.elementsEqual(directory.dropFirst()) else { return false }
+        } else if !directory.isEmpty {
+            guard folder.suffix(directory.count).elementsEqual(directory),
+                folder.count == directory.count || folder[folder.count - directory.count - 1] == UInt8(ascii: "/")
             else { return false }
         }
         return fnmatch(name, DirectoryHandle.terminated(file), 0) == 0
