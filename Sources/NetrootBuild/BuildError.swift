@@ -113,8 +113,8 @@ public enum BuildError: ReportableError, Equatable {
         case .danglingLink(let source, _, let link, let target, let stage):
             let at = stage.map { "%files from \($0)" } ?? "%files"
             let which = link == source ? "\(source) is" : "\(source) holds \(link),"
-            return
-                "\(at): \(which) a symlink to \(target), which does not exist\nmake the target, or remove the symlink"
+            return "\(at): \(which) a symlink to \(target), which does not exist"
+                + "\(stage == nil ? "" : " in that stage")\nmake the target, or remove the symlink"
         case .unreadable(let source, _, let reason):
             return "%files: \(source) cannot be read: \(reason)\nlet the user who builds read it"
         case .copyFailed(let source, _, let reason):

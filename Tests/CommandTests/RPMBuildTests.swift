@@ -195,7 +195,8 @@ extension Builds {
             bytes[500_000] ^= 1
             try Files.replace(package, with: bytes)
             try scratch.write("a.def", try small.header(agent, "busybox", url: "file://" + copy))
-            let words = agent == "dnf" ? "packages cannot be installed: " : "the mirror sends what its index does not say: "
+            let words =
+                agent == "dnf" ? "packages cannot be installed: " : "the mirror sends what its index does not say: "
             expectError(try await build(), .failed, [words])
             #expect(try scratch.store("a").currentNumber() == nil)
         }
