@@ -102,7 +102,7 @@ public struct Generation: Sendable, Equatable {
         guard let resolved = realpath(directory, nil) else { throw SystemError("read", directory, code: errno) }
         defer { free(resolved) }
         let path = String(cString: resolved)
-        guard let number = Int(Files.name(path)), number > 0,
+        guard let number = LabelStore.number(Files.name(path)),
             Files.exists(path + "/manifest.json")
         else { throw StoreError.noGeneration(directory: directory) }
         try self.init(number: number, directory: path)

@@ -24,7 +24,7 @@ public struct LabelStore: Sendable, Equatable {
     public var generationsDirectory: String { directory + "/generations" }
     /// The symlink to the current generation.
     public var currentLink: String { directory + "/current" }
-    private var lastNumberFile: String { generationsDirectory + "/.last" }
+    var lastNumberFile: String { generationsDirectory + "/.last" }
     static let draftPrefix = ".building-"
 
     /// Takes the label's lock, making the directory where it is missing.
