@@ -69,6 +69,22 @@ import Testing
         expectError(try await unchanged("list"), .usage, [scratch.hosts + expected])
     }
 
+    @Test("Names that collide and paths that do not fit stop every verb, also of another label, before a build")
+    func namesAndPaths() async throws {
+        for (text, expected) in [
+            ("[shell]\nRECIPE = a.def\n", ":3: the label 'shell' has the name of shell in iPXE's menu"),
+            (
+                "[gpu_a]\nRECIPE = a.def\nTRANSPORTS = iscsi\n[GPU-A]\nRECIPE = a.def\nTRANSPORTS = iscsi\n",
+                ":6: the labels 'gpu_a' in line 3 and 'GPU-A' have the same name by iscsi"
+            ),
+            ("[b]\nRECIPE = a.def\nNETROOT = /srv/my roots\n", ":5: NETROOT: /srv/my roots of label 'b' has a blank"),
+        ] {
+            try scratch.write("hosts.conf", "[a]\nRECIPE = a.def\n" + text)
+            expectError(try await unchanged("list"), .usage, [scratch.hosts + expected])
+            expectError(try await unchanged("build", "a"), .usage, [scratch.hosts + expected])
+        }
+    }
+
     @Test func aBinaryHostsFile() async throws {
         try scratch.write("hosts.conf", bytes: [0x7F, 0x45, 0x4C, 0x46, 2, 1, 1, 0, 0, 0xFF, 0xFE, 0])
         expectError(try await unchanged("list"), .usage, [scratch.hosts])

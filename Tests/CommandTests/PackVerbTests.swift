@@ -92,4 +92,18 @@ import Testing
         #expect(outcome.status == 130, "\(outcome.errors)")
         #expect(try Files.names(in: scratch.path) == ["tree"])
     }
+
+    @Test("A lastlog of 292 GB is packed; with blocks of 4 KiB its name and the limit are said, and nothing is left")
+    func lastlog() async throws {
+        try scratch.write("tree/lastlog", "")
+        try SystemError.check("grow", "lastlog", truncate(scratch.path + "/tree/lastlog", 292_057_776_128))
+        expectSuccess(try await pack("tree", "image"))
+        let listing = try await run(["unsquashfs", "-lln", scratch.path + "/image"])
+        #expect(listing.output.contains(" 292057776128 "))
+        unlink(scratch.path + "/image")
+        let before = try Files.names(in: scratch.path)
+        let refused = try await pack("tree", "image", "--block-size", "4k")
+        expectError(refused, .failed, ["/tree/lastlog", "more than 67108864 blocks of 4096 bytes", "--block-size"])
+        #expect(try Files.names(in: scratch.path) == before)
+    }
 }

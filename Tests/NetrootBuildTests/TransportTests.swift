@@ -43,7 +43,7 @@ import Testing
 
     /// An initramfs for these transports without the files whose paths end so, and without a module of dracut.
     func contents(
-        _ transports: [String], lacking: String? = nil, dracutLacking: String? = nil
+        _ transports: [String], lacking: String? = nil, dracutLacking: String? = nil, builtin: String? = nil
     ) async throws -> InitramfsContents {
         let names = transports.flatMap { Self.dracut[$0] ?? [] }.filter { $0 != dracutLacking } + ["netroot-rootovl"]
         let files = Set(Self.common + transports.flatMap { Self.files[$0] ?? [] })
@@ -51,6 +51,10 @@ import Testing
             .map { NewcEntry($0, .bytes([0])) }
         let list = names.joined(separator: "\n") + "\n"
         entries.append(NewcEntry("usr/lib/dracut/modules.txt", .bytes(Array(list.utf8))))
+        if let builtin {
+            entries.append(
+                NewcEntry("usr/lib/modules/\(Self.version)/modules.builtin", .bytes(Array("\(builtin)\n".utf8))))
+        }
         let scratch = try ScratchDirectory()
         let path = try scratch.write("initramfs", try NewcArchive(entries: entries).bytes())
         return try await Initramfs.open(path).contents
@@ -67,6 +71,17 @@ import Testing
     @Test func aWholeInitramfsIsTakenForEachAndForAll() async throws {
         for transports in Self.names.map({ [$0] }) + [Self.names] {
             #expect(reason(try await contents(transports), transports) == nil)
+        }
+    }
+
+    @Test("A network driver that is built into the kernel is as good as one that is a file")
+    func builtinNetworkDriver() async throws {
+        for (builtin, reason) in [
+            (nil, "it lacks every network driver"), ("kernel/drivers/net/tun.ko", "it lacks every network driver"),
+            ("kernel/drivers/net/virtio_net.ko", nil),
+        ] as [(String?, String?)] {
+            let contents = try await contents(["nfs"], lacking: "drivers/net", builtin: builtin)
+            #expect(self.reason(contents, ["nfs"]) == reason)
         }
     }
 
