@@ -40,6 +40,15 @@ extension GRUBConfig {
         #expect(try grub("# by hand\n").replacing(entry("a")).text.hasPrefix("set default='a'\n# by hand\n"))
     }
 
+    /// GRUB takes `0` and `12a` for places in its menu.
+    @Test("A label that begins with a digit is GRUB's default by its name", arguments: ["0", "12", "3d-node"])
+    func digits(name: String) throws {
+        let config = try GRUBConfig().replacing(entry("a")).replacing(entry(name))
+        #expect(config.text.contains("\nset default='@\(name)'\n") && config.text.contains("--id '@\(name)' {"))
+        #expect(config.defaultName == name && config.names == ["a", name])
+        #expect(try grub("set default=0\n").replacing(entry(name)).text.hasPrefix("set default='@\(name)'\n"))
+    }
+
     @Test(arguments: ["menuentry a {", "  menuentry 'x' --id 'a' {", "menuentry \"a\"{"])
     func anEntryOfOthers(line: String) throws {
         #expect(throws: SharedConfigError.foreignEntry(file: GRUBConfig.file, entry: "a", line: 2)) {

@@ -23,7 +23,9 @@ public struct GRUBConfig: Sendable, Equatable {
     public var names: [String] { config.names }
 
     /// The entry that boots by itself: the value of the last `set default=`.
-    public var defaultName: String? { defaultLine.flatMap { Self.defaultValue(config.text($0)) } }
+    public var defaultName: String? { defaultID.map { $0.hasPrefix("@") ? String($0.dropFirst()) : $0 } }
+
+    private var defaultID: String? { defaultLine.flatMap { Self.defaultValue(config.text($0)) } }
 
     /// The configuration with an entry put in the place of its section, or at the end.
     ///
@@ -35,12 +37,12 @@ public struct GRUBConfig: Sendable, Equatable {
             throw .foreignEntry(file: Self.file, entry: entry.name, line: line + 1)
         }
         var result = config
-        let setting = "set default='\(entry.name)'"
+        let setting = "set default='\(Self.id(entry.name))'"
         if config.isBlank {
             result = try SharedConfig(bytes: [], file: Self.file).prepending(Self.freshLines(setting: setting))
         } else if makeDefault {
             if let line = defaultLine {
-                if defaultName != entry.name { result = try result.replacing(line: line, with: setting) }
+                if defaultID != Self.id(entry.name) { result = try result.replacing(line: line, with: setting) }
             } else {
                 result = try result.prepending([setting])
             }
@@ -61,6 +63,12 @@ public struct GRUBConfig: Sendable, Equatable {
         config.lines.indices.last { Self.defaultValue(config.text($0)) != nil && !config.isOwned($0) }
     }
 
+    /// What GRUB knows an entry by. It takes a default that begins with a digit for the place in the menu (2.06,
+    /// `get_entry_number`), so that such a name gets a sign before it, which no label begins with.
+    private static func id(_ name: String) -> String { name.utf8.first.map(isDigit) == true ? "@\(name)" : name }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
     private static func defaultValue(_ text: String) -> String? {
         let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" })
         guard words.count == 2, words[0] == "set", words[1].hasPrefix("default=") else { return nil }
@@ -74,7 +82,7 @@ public struct GRUBConfig: Sendable, Equatable {
         let arguments = entry.arguments.map(quoted).joined(separator: " ")
         let initrds = entry.initrds.map { "/" + $0 }.joined(separator: " ")
         return [
-            "menuentry \(quoted(entry.title)) --id '\(entry.name)' {",
+            "menuentry \(quoted(entry.title)) --id '\(id(entry.name))' {",
             "    linux /\(entry.kernel) \(arguments)" + (entry.addsBootCard ? " BOOTIF=01:$net_default_mac" : ""),
         ] + (entry.initrds.isEmpty ? [] : ["    initrd \(initrds)"]) + ["}"]
     }
@@ -105,7 +113,7 @@ public struct GRUBConfig: Sendable, Equatable {
     /// around an argument with blanks when it hands the command line to the kernel.
     static func quoted(_ word: String) -> String {
         let plain = word.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+            isDigit(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
                 || "=:/.,_-+%@".utf8.contains(byte)
         }
         guard !plain || word.isEmpty else { return word }
