@@ -56,7 +56,7 @@ let package = Package(
         room("NetrootEntry", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootStore", ["NetrootConfig", "NetrootSystem"]),
         room("NetrootTree", ["NetrootImage", "NetrootSystem", "CLinux", systemPackage]),
-        room("NetrootServe", ["NetrootImage", "NetrootSystem", "CNFS", nioCore, nioPosix, logging]),
+        room("NetrootServe", ["NetrootImage", "NetrootSystem", "CLinux", "CNFS", nioCore, nioPosix, logging]),
         room(
             "NetrootSite",
             ["NetrootEntry", "NetrootStore", "NetrootImage", "NetrootConfig", "NetrootSystem"]),

@@ -1,29 +1,6 @@
 import NIOCore
 import NIOPosix
 
-/// What the connections of one event loop share: replies are written here, and are with the kernel, or held by a
-/// connection that does not read, before the next connection has its turn.
-final class LoopScratch {
-    var replies: ByteBuffer
-    let connections: LoopConnections
-
-    init(_ limits: NFSLimits) {
-        connections = LoopConnections(limits)
-        replies = ByteBufferAllocator().buffer(capacity: 64 << 10)
-    }
-
-    /// The buffer, empty, to be put back. Should writing to a connection lead to another connection's
-    /// turn, that one gets an empty buffer of its own.
-    func take() -> ByteBuffer {
-        defer { replies = Self.none }
-        // A connection that was closed in the middle of a batch leaves replies behind, which are nobody else's.
-        replies.clear()
-        return replies
-    }
-
-    private static let none = ByteBuffer()
-}
-
 /// One client's connection: records in, replies out, and the limits on both.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
@@ -36,14 +13,24 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     /// Replies that the kernel did not take yet stop the reading of further requests.
     private var isPaused = false
-    /// A call waits for the provider of exports, or for blocks of an image to be decompressed.
+    /// A call waits for the provider of exports, or for another thread that answers it.
     private var isAsking = false
+    /// Bytes of memory of replies that the kernel has not taken.
+    private var unsent = 0
+    /// Bytes of memory of a request that another thread answers.
+    private var asked = 0
+    /// What is counted in the loop's budget, and since when nothing of it was taken.
+    private(set) var charged = 0
+    private(set) var heldSince = NIODeadline.distantFuture
+    let client: ClientKey
+    private let clients: ClientCounts
     private var isClosed = false
     /// When the unfinished record began, and whether a check is on its way.
     private var recordStart: NIODeadline?
     private var isRecordCheckScheduled = false
     /// When the client last took all that was there for it.
     private var pauseStart: NIODeadline?
+    private var isPauseCheckScheduled = false
     private var hasRead = false
     /// When the connection was opened, and whether a whole record has come since.
     let opened = NIODeadline.now()
@@ -53,8 +40,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Where `LoopConnections` has this connection; nil when it no longer counts as open.
     var place: Int?
 
-    init(service: NFSService, scratch: LoopScratch) {
+    init(service: NFSService, scratch: LoopScratch, client: ClientKey, clients: ClientCounts) {
         self.service = service
+        self.client = client
+        self.clients = clients
         self.scratch = scratch
         limits = service.limits
         records = RecordAssembler(recordBytes: limits.recordBytes, fragments: limits.fragments)
@@ -63,6 +52,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         service.counters.countOpened()
+        clients.add(client)
         lastUse = scratch.connections.nextTurn()
         scratch.connections.add(self, on: context.eventLoop)
     }
@@ -80,6 +70,24 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard place != nil else { return }
         scratch.connections.remove(self)
         service.counters.countClosed()
+        clients.remove(client)
+        charge(0)
+    }
+
+    /// Counts what is held now in the loop's budget.
+    private func settle(_ context: ChannelHandlerContext) {
+        guard place != nil else { return }
+        charge(unsent + asked + records.held)
+        if charged > 0, scratch.budget.isTight { scratch.connections.relieve(scratch.budget, on: context.eventLoop) }
+    }
+
+    private func charge(_ bytes: Int) {
+        guard bytes != charged else { return }
+        if charged == 0 { heldSince = .now() }
+        let wasTight = scratch.budget.isTight
+        scratch.budget.change(by: bytes - charged, of: client)
+        charged = bytes
+        if wasTight, !scratch.budget.isTight { scratch.memory.request() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -98,6 +106,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard context.channel.isWritable, isPaused else { return }
         isPaused = false
         pauseStart = nil
+        unsent = 0
+        charge(records.held)
+        heldSince = .now()
         process(context)
         if !isPaused, !isAsking { setReading(true, context) }
     }
@@ -112,33 +123,51 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard !isPaused, !isAsking, !isClosed else { return }
         // Out of the shared place, so that it is written to without a look at who else holds it.
         var replies = scratch.take()
-        defer { scratch.replies = replies }
+        defer {
+            scratch.replies = replies
+            settle(context)
+        }
+        let isTight = scratch.budget.isTight
+        let batch = isTight ? min(limits.batchBytes, limits.tightPieceBytes) : limits.batchBytes
+        service.pieceBytes = isTight ? min(limits.pieceBytes, limits.tightPieceBytes) : limits.pieceBytes
         var isIncomplete = false
         loop: while !isIncomplete {
-            switch records.next() {
-            case .incomplete:
-                isIncomplete = true
-            case .tooLarge:
-                return refuse(context)
-            case .record(let buffer, let offset, let count):
-                recordStart = nil
-                lastUse = scratch.connections.nextTurn()
-                hasCalled = true
-                var reader = XDRReader(buffer, offset: offset, count: count)
-                switch service.answer(&reader, into: &replies, mayAsk: true) {
+            if service.rest != nil {
+                switch service.continueReply(into: &replies, mayBlock: false) {
                 case .answered: break
-                case .close: return refuse(context)
-                case .ask:
-                    ask(XDRReader(buffer, offset: offset, count: count), context)
-                    break loop
-                case .unpack(let work):
-                    unpack(work, XDRReader(buffer, offset: offset, count: count), context)
-                    break loop
-                }
-                if replies.readableBytes >= limits.batchBytes {
+                case .later, .ask:
                     send(&replies, context)
-                    if isPaused { break loop }
+                    work(nil, context)
+                    break loop
+                case .close: return refuse(context)
                 }
+            } else {
+                switch records.next() {
+                case .incomplete:
+                    isIncomplete = true
+                    continue
+                case .tooLarge:
+                    return refuse(context)
+                case .record(let buffer, let offset, let count):
+                    recordStart = nil
+                    lastUse = scratch.connections.nextTurn()
+                    hasCalled = true
+                    var reader = XDRReader(buffer, offset: offset, count: count)
+                    switch service.answer(&reader, into: &replies, mayAsk: true, mayBlock: false) {
+                    case .answered: break
+                    case .close: return refuse(context)
+                    case .ask:
+                        ask(XDRReader(buffer, offset: offset, count: count), context)
+                        break loop
+                    case .later:
+                        work(Call(reader: XDRReader(buffer, offset: offset, count: count), mayAsk: true), context)
+                        break loop
+                    }
+                }
+            }
+            if replies.readableBytes >= batch || service.rest != nil {
+                send(&replies, context)
+                if isPaused || isClosed { break loop }
             }
         }
         send(&replies, context)
@@ -146,20 +175,43 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func send(_ replies: inout ByteBuffer, _ context: ChannelHandlerContext) {
-        guard replies.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(.byteBuffer(replies)), promise: nil)
+        guard replies.readableBytes > 0, !isClosed else { return }
+        var sent = replies
+        if isPaused || scratch.budget.isTight {
+            // Only what is needed, for it may be held.
+            sent = context.channel.allocator.buffer(capacity: replies.readableBytes)
+            sent.writeImmutableBuffer(replies)
+        }
+        let held = sent.storageCapacity
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(sent)), promise: nil)
         // One that the connection still holds is left to it: then this makes a new one.
+        sent = Self.none
         replies.clear()
         // The water mark is one byte: not writable means that the kernel has not taken all.
-        guard !context.channel.isWritable, !isPaused, !isClosed else { return }
+        guard !context.channel.isWritable, !isClosed else { return }
+        unsent += held
+        guard !isPaused else { return }
         isPaused = true
         setReading(false, context)
         let start = NIODeadline.now()
         pauseStart = start
+        heldSince = start
+        watchPause(context)
+    }
+
+    private static let none = ByteBuffer()
+
+    /// Closes a connection whose client takes nothing. One check at a time: a client that reads slowly pauses often.
+    private func watchPause(_ context: ChannelHandlerContext) {
+        guard !isPauseCheckScheduled, let start = pauseStart else { return }
+        isPauseCheckScheduled = true
+        let limit = TimeAmount.seconds(Int64(limits.replySeconds))
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(limits.replySeconds))) {
+        context.eventLoop.assumeIsolated().scheduleTask(deadline: start + limit) {
             let handler = bound.value
-            if handler.pauseStart == start, let context = handler.context { handler.refuse(context) }
+            handler.isPauseCheckScheduled = false
+            guard let start = handler.pauseStart, let context = handler.context else { return }
+            if start + limit <= .now() { handler.refuse(context) } else { handler.watchPause(context) }
         }
     }
 
@@ -193,43 +245,82 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Answers a call when the provider of exports has been asked; until then the connection waits.
     private func ask(_ reader: XDRReader, _ context: ChannelHandlerContext) {
         isAsking = true
+        asked = reader.buffer.storageCapacity
         setReading(false, context)
         let exports = service.exports
         let loop = context.eventLoop
         let bound = NIOLoopBound((self, reader), eventLoop: loop)
         Task {
-            await exports.refresh()
+            await exports.refresh(noticesSuccessors: true)
             loop.execute {
                 let (handler, reader) = bound.value
-                handler.finishAsking(reader)
+                guard let context = handler.context, !handler.isClosed else { return }
+                handler.work(Call(reader: reader, mayAsk: false), context)
             }
         }
     }
 
-    /// Answers a READ when another thread has decompressed what it needs; until then this connection waits, so that
-    /// replies keep their order, and one client has no more than one thread at work for it.
-    private func unpack(_ work: ImageRead, _ reader: XDRReader, _ context: ChannelHandlerContext) {
+    /// A call that another thread answers.
+    private struct Call {
+        var reader: XDRReader
+        var mayAsk: Bool
+    }
+
+    /// What another thread does for a connection.
+    ///
+    /// It is sent between threads, and `NFSService` is not made for that. But each has it in its turn: the loop gives it to
+    /// the queue and leaves the service alone (`isAsking`) until the thread gives it back by `execute`.
+    private final class Job: @unchecked Sendable {
+        let service: NFSService
+        var call: Call?
+        var replies = ByteBuffer()
+        var disposition = Disposition.answered
+
+        init(service: NFSService, call: Call?) {
+            self.service = service
+            self.call = call
+        }
+
+        func run() {
+            guard var call else {
+                disposition = service.continueReply(into: &replies, mayBlock: true)
+                return
+            }
+            disposition = service.answer(
+                &call.reader, into: &replies, mayAsk: call.mayAsk, mayBlock: true, isNew: false)
+        }
+    }
+
+    /// Has a call, or the next piece of a reply, made by a thread that may wait; until then this connection waits, so that
+    /// replies keep their order, and one client has no more than one thread at work for each connection.
+    private func work(_ call: Call?, _ context: ChannelHandlerContext) {
+        guard !isClosed else { return }
         isAsking = true
+        asked = call?.reader.buffer.storageCapacity ?? 0
         setReading(false, context)
         let loop = context.eventLoop
-        let bound = NIOLoopBound((self, reader), eventLoop: loop)
-        NIOThreadPool.singleton.submit { _ in
-            work.run()
-            loop.execute {
-                let (handler, reader) = bound.value
-                handler.finishAsking(reader)
-            }
+        let job = Job(service: service, call: call)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        scratch.work.submit(client) {
+            job.run()
+            loop.execute { bound.value.finish(job) }
         }
     }
 
-    private func finishAsking(_ reader: XDRReader) {
+    private func finish(_ job: Job) {
         isAsking = false
+        asked = 0
         guard let context, !isClosed else { return }
-        var reader = reader
-        var replies = scratch.take()
-        _ = service.answer(&reader, into: &replies, mayAsk: false)
-        send(&replies, context)
-        scratch.replies = replies
+        scratch.memory.request()
+        switch job.disposition {
+        case .answered, .later: break
+        case .close: return refuse(context)
+        case .ask:
+            if let call = job.call { ask(call.reader, context) }
+            return
+        }
+        send(&job.replies, context)
+        settle(context)
         process(context)
         if !isPaused, !isAsking { setReading(true, context) }
     }

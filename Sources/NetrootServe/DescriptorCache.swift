@@ -4,9 +4,12 @@ import Synchronization
 /// An open file descriptor, closed with its last owner: a READ goes on while the cache lets go of the file.
 final class OpenFile: Sendable {
     let descriptor: Int32
+    /// Whether reading it may wait for a disk.
+    let mayWait: Bool
 
-    init(owning descriptor: Int32) {
+    init(owning descriptor: Int32, mayWait: Bool = true) {
         self.descriptor = descriptor
+        self.mayWait = mayWait
     }
 
     deinit {

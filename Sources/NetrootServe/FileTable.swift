@@ -74,8 +74,12 @@ struct FileTable: ~Copyable {
     var names = NameArena()
     /// Few in any tree, so that an index of two bytes does.
     private(set) var owners: [Owner] = []
+    private var ownerIndexes: [Owner: UInt16] = [:]
     /// Open addressing by inode number; `none` is a free slot, and nothing is ever removed.
     private var slots: [UInt32]
+    /// Another one in each table: whoever made an image chose its inode numbers, and must not know which of them meet in
+    /// one slot.
+    private let multiplier = UInt64.random(in: 0...UInt64.max) | 1
 
     init() {
         slots = Array(repeating: Self.none, count: 1 << 10)
@@ -83,7 +87,7 @@ struct FileTable: ~Copyable {
 
     /// The index of the node with that inode number.
     func find(inode: UInt64) -> UInt32? {
-        var slot = Self.slot(inode) & (slots.count - 1)
+        var slot = slot(inode) & (slots.count - 1)
         while slots[slot] != Self.none {
             if nodes[Int(slots[slot])].inode == inode { return slots[slot] }
             slot = (slot + 1) & (slots.count - 1)
@@ -123,18 +127,25 @@ struct FileTable: ~Copyable {
         node.links = UInt16(clamping: status.st_nlink)
     }
 
-    /// Looks a name up in a directory.
+    /// Looks a name up in a directory. Entries are sorted by hash and name, so that names made to have one hash cost no
+    /// more than others.
     func lookup(_ name: UnsafeRawBufferPointer, in directory: DirectoryRecord) -> DirectoryEntry? {
         let hash = fnv1a(name)
-        var position = firstPosition(hash, in: directory)
-        while position < directory.count {
-            let entry = entries[Int(directory.first + position)]
-            guard entry.hash == hash else { return nil }
-            let bytes = names.bytes(entry.name)
-            if bytes.count == name.count, bytes.elementsEqual(name) { return entry }
-            position += 1
+        var low: UInt32 = 0
+        var high = directory.count
+        while low < high {
+            let middle = (low + high) / 2
+            let entry = entries[Int(directory.first + middle)]
+            if entry.hash < hash || entry.hash == hash && names.bytes(entry.name).lexicographicallyPrecedes(name) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
-        return nil
+        guard low < directory.count else { return nil }
+        let entry = entries[Int(directory.first + low)]
+        guard entry.hash == hash, names.bytes(entry.name).elementsEqual(name) else { return nil }
+        return entry
     }
 
     /// The position of the first entry whose hash is not below `hash`; `count` if there is none.
@@ -171,10 +182,11 @@ struct FileTable: ~Copyable {
     }
 
     private mutating func owner(_ owner: Owner) -> UInt16 {
-        if let index = owners.firstIndex(of: owner) { return UInt16(index) }
+        if let index = ownerIndexes[owner] { return index }
         // 65536 different owners in one tree: the last one stands for the rest rather than that the server ends.
         guard owners.count <= Int(UInt16.max) else { return UInt16.max }
         owners.append(owner)
+        ownerIndexes[owner] = UInt16(owners.count - 1)
         return UInt16(owners.count - 1)
     }
 
@@ -184,16 +196,16 @@ struct FileTable: ~Copyable {
     }
 
     private mutating func occupy(_ index: UInt32, inode: UInt64) {
-        var slot = Self.slot(inode) & (slots.count - 1)
+        var slot = slot(inode) & (slots.count - 1)
         while slots[slot] != Self.none { slot = (slot + 1) & (slots.count - 1) }
         slots[slot] = index
     }
 
-    private static func slot(_ inode: UInt64) -> Int {
-        Int(truncatingIfNeeded: (inode &* 0x9E37_79B9_7F4A_7C15) >> 32)
+    private func slot(_ inode: UInt64) -> Int {
+        Int(truncatingIfNeeded: (inode &* multiplier) >> 32)
     }
 
-    private static func nanoseconds(_ time: timespec) -> Int64 {
+    static func nanoseconds(_ time: timespec) -> Int64 {
         let (whole, overflow) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
         // Beyond 1677 to 2262; a file from there is shown at the end of that range.
         guard !overflow else { return time.tv_sec < 0 ? .min : .max }

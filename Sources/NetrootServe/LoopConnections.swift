@@ -5,10 +5,16 @@ final class LoopConnections {
     private var handlers: [ConnectionHandler] = []
     private var turn: UInt64 = 0
     private var isSweepScheduled = false
+    private var isReliefScheduled = false
     private let firstRecord: TimeAmount
+    private let tight: TimeAmount
+    private var closed = 0
+    private let memory: MemoryReturn
 
-    init(_ limits: NFSLimits) {
+    init(_ limits: NFSLimits, memory: MemoryReturn) {
         firstRecord = .seconds(Int64(limits.firstRecordSeconds))
+        tight = .seconds(Int64(limits.tightSeconds))
+        self.memory = memory
     }
 
     /// A number that is larger at each use. It tells who was idle longest, and costs a call less than a clock.
@@ -29,14 +35,41 @@ final class LoopConnections {
         handlers.swapAt(place, handlers.count - 1)
         handlers.removeLast()
         if place < handlers.count { handlers[place].place = place }
+        closed += 1
+        if handlers.isEmpty || closed % 64 == 0 { memory.request() }
     }
 
-    /// Makes room for another connection.
+    /// Makes room for another connection, of all or of one client's.
     /// - Returns: false if this loop has none.
-    func closeLongestIdle() -> Bool {
-        guard let handler = handlers.min(by: { $0.lastUse < $1.lastUse }) else { return false }
+    func closeLongestIdle(of client: ClientKey? = nil) -> Bool {
+        let candidates = handlers.lazy.filter { client == nil || $0.client == client }
+        guard let handler = candidates.min(by: { $0.lastUse < $1.lastUse }) else { return false }
         handler.refuse()
         return true
+    }
+
+    /// Closes connections that hold what they do not take: at once where the budget is exceeded, those of the client that
+    /// holds the most, and soon while it is tight.
+    func relieve(_ budget: ReplyBudget, on loop: any EventLoop) {
+        while budget.isExceeded, let client = budget.heaviest {
+            let candidates = handlers.lazy.filter { $0.client == client && $0.charged > 0 }
+            guard let handler = candidates.min(by: { $0.heldSince < $1.heldSince }) else { break }
+            handler.refuse()
+        }
+        guard budget.isTight, !isReliefScheduled else { return }
+        isReliefScheduled = true
+        let bound = NIOLoopBound((self, budget), eventLoop: loop)
+        loop.assumeIsolated().scheduleTask(in: .seconds(1)) {
+            let (connections, budget) = bound.value
+            connections.isReliefScheduled = false
+            guard budget.isTight else { return }
+            let limit = NIODeadline.now() - connections.tight
+            for handler in connections.handlers where handler.charged > 0 && handler.heldSince <= limit {
+                handler.refuse()
+            }
+            connections.memory.request()
+            connections.relieve(budget, on: loop)
+        }
     }
 
     /// Closes the connections that should have sent something. One check for all, at most one a second: a deadline of

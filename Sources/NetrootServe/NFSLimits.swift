@@ -15,8 +15,22 @@ public struct NFSLimits: Sendable {
     /// The longest READDIR or READDIRPLUS reply, in bytes.
     public var directoryBytes = 64 << 10
     /// Replies that are gathered before they are sent, in bytes. While the kernel does not take them all, no further
-    /// request of that client is read: what one can make the server hold is this and one reply more.
-    public var batchBytes = 64 << 10
+    /// request of that connection is read: what one can make the server hold is this and one piece of a reply more.
+    public var batchBytes = 32 << 10
+    /// Bytes of a file that are read and sent at a time; a READ of more goes out in pieces. At least 4 KiB.
+    public var pieceBytes = 64 << 10
+    /// As `pieceBytes`, when half of `replyBytes` is used.
+    public var tightPieceBytes = 8 << 10
+    /// Bytes of replies that clients have not taken, and of requests that are not whole, of all connections together.
+    /// When half of it is used, connections get less; when all is used, one of the client that holds the most is closed.
+    public var replyBytes = 64 << 20
+    /// Seconds in which a connection must take something of what waits for it, when half of `replyBytes` is used.
+    public var tightSeconds = 5
+    /// Bytes that the kernel takes of a connection and has not sent yet (`TCP_NOTSENT_LOWAT`).
+    public var unsentBytes = 128 << 10
+    /// The most connections of one client at a time; for one more the longest idle one of that client is closed. A
+    /// client is an IPv4 address, or an IPv6 network of 64 bits.
+    public var connectionsPerClient = 256
     /// The most connections at a time; for one more the longest idle one is closed, and its client connects again when
     /// it has something to ask.
     public var connections = 4096
@@ -37,6 +51,9 @@ public struct NFSLimits: Sendable {
     /// Event loop threads. One serves a hundred thousand operations a second; the second one costs no memory worth
     /// naming, and goes on where the first waits for a disk.
     public var threads = min(2, System.coreCount)
+
+    /// Threads that wait for disks and decompress images.
+    public var workers = min(4, max(2, System.coreCount))
 
     /// The defaults, which suit a boot server.
     public init() {}

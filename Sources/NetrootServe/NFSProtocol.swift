@@ -48,6 +48,8 @@ enum NFSStatus: UInt32, Error, Sendable {
     case serverFault = 10006
     /// Come back later: the server asks whether there is a new generation, or has no descriptor free.
     case jukebox = 10008
+    /// No status of the protocol: what was asked may wait for a disk, and is to be answered by another thread.
+    case later = 0xFFFF_FFFF
 }
 
 /// `ftype3` (RFC 1813, 2.6).

@@ -10,6 +10,8 @@ public struct NFSServer: Sendable {
     private let counters: NFSCounters
     private let exports: ExportList
     private let uses: ClientUses?
+    private let work: WorkQueue
+    private let logs: QueuedLog
     /// The TCP port that is listened on.
     public let port: Int
     /// The address that is listened on.
@@ -22,13 +24,14 @@ public struct NFSServer: Sendable {
     ///   - address: a numeric address of this machine.
     ///   - port: the TCP port; 0 for any that is free.
     ///   - accepts: whether a client with this numeric address may connect; nil: everybody may.
-    ///   - onFirstUse: called once for each export, when MNT or a handle first names it and before that is answered. It
-    ///     runs on a thread that serves clients, and must not take long.
+    ///   - onFirstUse: called once for each export, when MNT or a handle first names it and before that is answered, on
+    ///     a thread that serves no clients.
     ///   - onUse: called with a client's address when a connection first uses a tree, when it ends, and by `renewUses`. It
     ///     runs on a thread that serves clients, and must not wait for anything.
     ///   - limits: what clients can make the server spend.
     ///   - log: where trees that cannot be read are told of.
-    /// - Throws: `.noExports`, `.unreadableExport`, `.unreadableImage`, `.portInUse`, `.cannotListen`, `.resource`.
+    /// - Throws: `.noExports`, `.unreadableExport`, `.unreadableImage`, `.portInUse`, `.cannotListen`, `.resource`,
+    ///   `.tooFewDescriptors`.
     public static func start(
         exports: [Export], provider: ExportProvider? = nil, address: String = "127.0.0.1", port: Int = 2049,
         accepts: (@Sendable (String) -> Bool)? = nil, onFirstUse: (@Sendable (Export) -> Void)? = nil,
@@ -37,20 +40,28 @@ public struct NFSServer: Sendable {
         log: Logger = Logger(label: "netroot.nfs")
     ) async throws(ServeError) -> NFSServer {
         guard !exports.isEmpty else { throw .noExports }
-        let limits = try raiseDescriptorLimit(for: limits)
-        let list = try ExportList(exports, provider: provider, onFirstUse: onFirstUse, limits: limits, log: log)
-        let counters = NFSCounters()
-        let uses = onUse.map(ClientUses.init)
-        let door = accepts.map { ClientDoor(accepts: $0, log: log) }
+        let limits = try DescriptorNeed(exports: exports.count).raiseLimit(for: limits)
+        let logs = QueuedLog()
+        let log = logs.logger(to: log)
+        let work = WorkQueue(threads: max(1, limits.workers))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
         do {
-            let channel = try await bind(group, list, counters, limits, door, uses, address: address, port: port)
+            let list = try ExportList(exports, provider: provider, onFirstUse: onFirstUse, limits: limits, log: log)
+            let counters = NFSCounters()
+            let uses = onUse.map(ClientUses.init)
+            let door = accepts.map { ClientDoor(accepts: $0, log: log) }
+            let memory = MemoryReturn(loop: group.next(), work: work, cache: list.cache, counters: counters)
+            let acceptor = Acceptor(
+                group: group, exports: list, counters: counters, limits: limits, door: door, uses: uses, work: work,
+                memory: memory)
+            let channel = try await bind(group, acceptor, address: address, port: port)
             forgetStartUpCode()
             return NFSServer(
-                group: group, channel: channel, counters: counters, exports: list, uses: uses,
+                group: group, channel: channel, counters: counters, exports: list, uses: uses, work: work, logs: logs,
                 port: channel.localAddress?.port ?? port, address: address)
         } catch {
-            await shutDown(group, log: log)
+            await shutDown(group, work, logs, log: log)
+            if let error = error as? ServeError { throw error }
             if let error = error as? IOError, error.errnoCode == EADDRINUSE {
                 throw .portInUse(address: address, port: port)
             }
@@ -80,19 +91,17 @@ public struct NFSServer: Sendable {
         }
         do {
             try await group.shutdownGracefully()
+            try await work.stop()
+            try await logs.stop()
         } catch {
             throw .cannotStop(reason: "\(error)")
         }
     }
 
     private static func bind(
-        _ group: MultiThreadedEventLoopGroup, _ list: ExportList, _ counters: NFSCounters, _ limits: NFSLimits,
-        _ door: ClientDoor?, _ uses: ClientUses?, address: String, port: Int
+        _ group: MultiThreadedEventLoopGroup, _ acceptor: Acceptor, address: String, port: Int
     ) async throws -> any Channel {
-        let scratches = group.makeIterator().map { loop in
-            (loop, NIOLoopBoundBox<LoopScratch?>.makeEmptyBox(valueType: LoopScratch.self, eventLoop: loop))
-        }
-        return try await ServerBootstrap(group: group)
+        try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
@@ -103,6 +112,10 @@ public struct NFSServer: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A client that lost its power does not say goodbye.
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            // What the kernel holds of replies that cannot be sent: it would be megabytes for each connection.
+            .childChannelOption(
+                .tcpOption(.init(rawValue: TCP_NOTSENT_LOWAT)), value: .init(acceptor.limits.unsentBytes)
+            )
             // A request has some 200 bytes. Each connection keeps its buffer, so it must be small; it grows with
             // clients that send many requests at a time.
             .childChannelOption(
@@ -111,61 +124,22 @@ public struct NFSServer: Sendable {
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1, high: 1))
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    counters.countAccepted()
-                    // Before anything is read: one that may not connect costs no more than this.
-                    if let door, !door.letsIn(channel.remoteAddress) {
-                        counters.countRefused()
-                        throw ChannelError.ioOnClosedChannel
-                    }
-                    let box = scratches.first { $0.0 === channel.eventLoop }?.1
-                    let scratch = box?.value ?? LoopScratch(limits)
-                    box?.value = scratch
-                    // Each loop gets every so-manyth connection, so each has some that can go.
-                    guard counters.open < UInt64(limits.connections) || scratch.connections.closeLongestIdle() else {
-                        counters.countRefused()
-                        throw ChannelError.ioOnClosedChannel
-                    }
-                    let service = NFSService(exports: list, limits: limits, counters: counters)
-                    if let uses, let client = channel.remoteAddress?.ipAddress {
-                        service.client = ClientUses.Connection(uses, address: client)
-                    }
-                    try channel.pipeline.syncOperations.addHandler(
-                        ConnectionHandler(service: service, scratch: scratch))
-                }
+                channel.eventLoop.makeCompletedFuture { try acceptor.accept(channel) }
             }
             .bind(host: address, port: port)
             .get()
     }
 
-    private static func shutDown(_ group: MultiThreadedEventLoopGroup, log: Logger) async {
+    private static func shutDown(
+        _ group: MultiThreadedEventLoopGroup, _ work: WorkQueue, _ logs: QueuedLog, log: Logger
+    ) async {
         do {
             try await group.shutdownGracefully()
+            try await work.stop()
+            try await logs.stop()
         } catch {
             log.error("the NFS server's threads do not end: \(error)")
         }
-    }
-
-    /// Makes room for the descriptors that the limits allow, or lowers the limits to what there is, so that accept
-    /// never runs out of them.
-    private static func raiseDescriptorLimit(for limits: NFSLimits) throws(ServeError) -> NFSLimits {
-        let own = 64
-        var limits = limits
-        let wanted = rlim_t(limits.connections + limits.openFiles + own)
-        var current = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &current) == 0 else {
-            throw .resource(what: "the limit of open files", reason: "\(Errno.current)")
-        }
-        if current.rlim_cur < wanted {
-            current.rlim_cur = min(wanted, current.rlim_max)
-            guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &current) == 0 else {
-                throw .resource(what: "enough open files", reason: "\(Errno.current)")
-            }
-        }
-        let available = Int(clamping: current.rlim_cur)
-        limits.openFiles = min(limits.openFiles, max(4, available / 4))
-        limits.connections = min(limits.connections, max(1, available - limits.openFiles - own))
-        return limits
     }
 }
 
@@ -174,6 +148,7 @@ private final class ListenHandler: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The connection is gone, or there is no descriptor for it; the next one may be better off.
+        // The connection is gone, or there is no descriptor for it; the next one may be better off. NIO's own
+        // `AcceptBackoffHandler` before this one waits a second, so that this is no loop.
     }
 }

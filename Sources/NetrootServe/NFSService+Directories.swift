@@ -13,8 +13,8 @@ extension NFSService {
         let maximum = plus ? try reader.uint32() : first
         let now = monotonicSeconds()
         let start = out.writerIndex
-        let room = Int(min(maximum, UInt32(limits.directoryBytes)))
-        try tree.withState { (state) throws(NFSStatus) in
+        let room = Int(min(maximum, UInt32(min(limits.directoryBytes, pieceBytes))))
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             let directory = try state.directory(index, now: now)
             out.writeInteger(NFSStatus.ok.rawValue)
@@ -33,7 +33,7 @@ extension NFSService {
     func fileSystemStatus(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             let space = try state.space()
             let unit = UInt64(space.f_frsize)
@@ -51,7 +51,7 @@ extension NFSService {
         let read = UInt32(limits.readBytes)
         let write = UInt32(limits.writeBytes)
         let directory = UInt32(limits.directoryBytes)
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             out.writeInteger(NFSStatus.ok.rawValue)
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
@@ -65,7 +65,7 @@ extension NFSService {
     func pathConfiguration(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             out.writeInteger(NFSStatus.ok.rawValue)
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
@@ -105,9 +105,14 @@ struct DirectoryListing {
             guard write(parent, ".." as StaticString, cookie: 2, state.table, &out) else { return false }
         }
         var position = Self.position(behind: cookie, directory, state.table)
+        guard position < directory.count else { return true }
+        var hash = state.table.entries[Int(directory.first + position)].hash
+        // Where the names of this hash begin.
+        var group = state.table.firstPosition(hash, in: directory)
         while position < directory.count {
             let entry = state.table.entries[Int(directory.first + position)]
-            let cookie = Self.cookie(position, directory, state.table)
+            if entry.hash != hash { (hash, group) = (entry.hash, position) }
+            let cookie = Self.cookie(hash, place: position - group)
             position += 1
             do throws(NFSStatus) {
                 try state.validate(entry, in: index, now: now)
@@ -154,24 +159,22 @@ struct DirectoryListing {
     }
 
     /// An entry's cookie: the hash of its name, and its place among the names of the same hash, above the two of dots.
-    private static func cookie(_ position: UInt32, _ directory: DirectoryRecord, _ table: borrowing FileTable) -> UInt64
-    {
-        let hash = table.entries[Int(directory.first + position)].hash
-        var place: UInt64 = 0
-        while place < position, table.entries[Int(directory.first + position) - Int(place) - 1].hash == hash {
-            place += 1
-        }
-        return (UInt64(hash) << 16 | min(place, 0xFFFF)) + 3
+    private static func cookie(_ hash: UInt32, place: UInt32) -> UInt64 {
+        UInt64(hash) << placeBits | UInt64(min(place, 1 << placeBits - 1)) + 3
     }
+
+    /// Room for more names of one hash than a directory has, and no more than 63 bits in all, which is what a client can
+    /// hand on.
+    private static let placeBits: UInt64 = 24
 
     /// The position of the first entry whose cookie is above `cookie`.
     private static func position(behind cookie: UInt64, _ directory: DirectoryRecord, _ table: borrowing FileTable)
         -> UInt32
     {
         guard cookie >= 3 else { return 0 }
-        guard let hash = UInt32(exactly: (cookie - 3) >> 16) else { return directory.count }
-        var position = table.firstPosition(hash, in: directory)
-        while position < directory.count, self.cookie(position, directory, table) <= cookie { position += 1 }
-        return position
+        guard let hash = UInt32(exactly: (cookie - 3) >> placeBits) else { return directory.count }
+        let place = UInt32((cookie - 3) & (1 << placeBits - 1))
+        let next = hash < .max ? table.firstPosition(hash + 1, in: directory) : directory.count
+        return min(next, table.firstPosition(hash, in: directory) + place + 1)
     }
 }

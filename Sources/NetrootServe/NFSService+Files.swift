@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import NIOCore
 import NetrootImage
@@ -7,7 +8,7 @@ extension NFSService {
     func getAttributes(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             out.writeInteger(NFSStatus.ok.rawValue)
             out.writeAttributes(index, of: state.table, fileSystem: tree.fileSystem)
@@ -21,7 +22,7 @@ extension NFSService {
         guard name.count > 0 else { throw NFSStatus.invalid }
         let now = monotonicSeconds()
         let reader = reader
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let parent = try state.node(inode: inode, now: now)
             let directory = try state.directory(parent, now: now)
             let found: UInt32
@@ -54,14 +55,14 @@ extension NFSService {
         return name.count
     }
 
-    /// What the mode bits give the caller; nothing that writes. With AUTH_SYS the client says who the caller is, so
+    /// What the mode bits give the caller; nothing that changes the tree. With AUTH_SYS the client says who the caller is, so
     /// this is a service to honest clients, which ask before they let a user in, and no protection. READ does not ask.
     func access(_ call: RPCCall, _ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let wanted = try reader.uint32()
         let caller = Caller(call, in: reader.buffer)
         let now = monotonicSeconds()
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             let node = state.table.nodes[Int(index)]
             let granted = caller.access(to: UInt32(node.mode), owner: state.table.owners[Int(node.owner)])
@@ -74,7 +75,7 @@ extension NFSService {
     func readLink(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let now = monotonicSeconds()
-        try tree.withState { (state) throws(NFSStatus) in
+        try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             out.writeInteger(NFSStatus.ok.rawValue)
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
@@ -96,13 +97,12 @@ extension NFSService {
         }
     }
 
-    /// - Throws: `ImageRead` where blocks are to be decompressed and the call may be put off until they are.
-    func read(_ reader: inout XDRReader, _ out: inout ByteBuffer, mayUnpack: Bool) throws {
+    func read(_ reader: inout XDRReader, _ out: inout ByteBuffer) throws {
         let (tree, inode) = try tree(&reader)
         let offset = try reader.uint64()
         let asked = try reader.uint32()
         let now = monotonicSeconds()
-        let (contents, size) = try tree.withState { (state) throws(NFSStatus) in
+        let (contents, size) = try tree.withState(mayBlock) { (state) throws(NFSStatus) in
             let index = try state.node(inode: inode, now: now)
             let node = state.table.nodes[Int(index)]
             switch NFSFileType(mode: UInt32(node.mode)) {
@@ -114,71 +114,126 @@ extension NFSService {
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
             return (try state.contents(ofFile: index), node.size)
         }
-        let wanted = offset >= size ? 0 : Int(min(UInt64(asked), UInt64(limits.readBytes), size - offset))
+        var wanted = offset >= size ? 0 : Int(min(UInt64(asked), UInt64(limits.readBytes), size - offset))
+        wanted = try readable(wanted, at: offset, of: contents, inode: inode, in: tree)
         let header = out.writerIndex
         out.writeMultipleIntegers(UInt32(0), UInt32(0), UInt32(0))
-        let count =
-            switch contents {
-            case .open(let file): try read(file, at: offset, count: wanted, &out)
-            case .packed(let image, let reference):
-                try read(image, reference, at: offset, count: wanted, &out, mayUnpack: mayUnpack) { error in
-                    exports.note(error, inode: inode, in: tree)
-                }
-            }
+        var piece = FilePiece(tree: tree, inode: inode, contents: contents, offset: offset, left: wanted)
+        let first = try fill(&piece, atMost: pieceBytes, into: &out)
         // A file that was cut since its attributes were read ends here.
-        let isEnd = offset + UInt64(count) >= size || count < wanted
-        out.setInteger(UInt32(count), at: header)
+        if piece.left > 0, first < pieceBytes {
+            wanted = first
+        } else if piece.left > 0 {
+            rest = piece
+        }
+        let isEnd = offset + UInt64(wanted) >= size || rest == nil && piece.left > 0
+        out.setInteger(UInt32(wanted), at: header)
         out.setInteger(UInt32(isEnd ? 1 : 0), at: header + 4)
-        out.setInteger(UInt32(count), at: header + 8)
-        out.writeXDRPadding(after: count)
-        counters.countRead(count)
+        out.setInteger(UInt32(wanted), at: header + 8)
+        if rest == nil { out.writeXDRPadding(after: wanted) }
+        rest?.padding = -wanted & 3
+        counters.countRead(wanted)
+    }
+
+    /// How many of the wanted bytes can be promised: a reply that has begun cannot be taken back, and its connection would
+    /// have to be closed.
+    /// - Throws: `.later` where blocks of an image are to be decompressed first; `.io` where one cannot be.
+    private func readable(
+        _ wanted: Int, at offset: UInt64, of contents: FileContents, inode: UInt64, in tree: ServedTree
+    ) throws(NFSStatus) -> Int {
+        var wanted = wanted
+        if let bad = tree.firstUnreadable(of: inode), bad > offset { wanted = Int(min(UInt64(wanted), bad - offset)) }
+        guard case .packed(let image, let reference) = contents, wanted > pieceBytes else { return wanted }
+        guard mayBlock else {
+            guard image.isCached(reference, at: offset, count: wanted) else { throw .later }
+            return wanted
+        }
+        do throws(SquashfsReadError) {
+            try image.check(try image.file(reference), at: offset, count: wanted)
+            return wanted
+        } catch {
+            exports.note(error, inode: inode, in: tree)
+            throw .io
+        }
+    }
+
+    /// Writes the next bytes of a file.
+    /// - Returns: how many; fewer than there should be where the file was cut.
+    /// - Throws: `.later`, then nothing is written; `.io`.
+    func fill(_ piece: inout FilePiece, atMost limit: Int, into out: inout ByteBuffer) throws(NFSStatus) -> Int {
+        let wanted = min(piece.left, limit)
+        let count =
+            switch piece.contents {
+            case .open(let file): try read(file, at: piece.offset, count: wanted, &out)
+            case .packed(let image, let reference): try read(image, reference, piece, count: wanted, &out)
+            }
+        piece.offset += UInt64(count)
+        piece.left -= count
+        return count
     }
 
     private func read(
         _ file: OpenFile, at offset: UInt64, count wanted: Int, _ out: inout ByteBuffer
     ) throws(NFSStatus) -> Int {
-        var failed = false
+        guard wanted > 0 else { return 0 }
+        var code: Int32 = 0
         let count = out.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted + 3) { space in
-            guard wanted > 0 else { return 0 }
-            let count = pread(file.descriptor, space.baseAddress, wanted, off_t(offset))
-            failed = count < 0
+            let count = Self.read(file, at: offset, into: space.baseAddress, count: wanted, mayBlock: mayBlock)
+            code = count < 0 ? errno : 0
             return max(0, count)
         }
-        guard !failed else { throw .io }
+        if !mayBlock, code == EAGAIN || code == EOPNOTSUPP || code == 0 && count < wanted {
+            out.truncate(to: out.writerIndex - count)
+            throw .later
+        }
+        guard code == 0 else { throw .io }
         return count
     }
 
+    /// As pread(2); on a loop only what needs no disk (preadv2(2), `RWF_NOWAIT`).
+    private static func read(
+        _ file: OpenFile, at offset: UInt64, into space: UnsafeMutableRawPointer?, count: Int, mayBlock: Bool
+    ) -> Int {
+        guard !mayBlock, file.mayWait else { return pread(file.descriptor, space, count, off_t(offset)) }
+        return pread_cached(file.descriptor, space, count, Int(clamping: offset))
+    }
+
     private func read(
-        _ image: SquashfsReader, _ reference: UInt64, at offset: UInt64, count wanted: Int, _ out: inout ByteBuffer,
-        mayUnpack: Bool, note: (SquashfsReadError) -> Void
-    ) throws -> Int {
+        _ image: SquashfsReader, _ reference: UInt64, _ piece: FilePiece, count wanted: Int, _ out: inout ByteBuffer
+    ) throws(NFSStatus) -> Int {
+        guard wanted > 0 else { return 0 }
+        guard mayBlock || image.isCached(reference, at: piece.offset, count: wanted) else { throw .later }
         do {
             let file = try image.file(reference)
-            if mayUnpack, !image.isCached(file, at: offset, count: wanted) {
-                throw ImageRead(image: image, file: file, offset: offset, count: wanted)
-            }
             return try out.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted + 3) { space in
-                guard wanted > 0 else { return 0 }
-                return try image.read(file, at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<wanted]))
+                try image.read(
+                    file, at: piece.offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<wanted]))
             }
-        } catch let error as SquashfsReadError {
-            note(error)
-            throw NFSStatus.io
+        } catch {
+            if let error = error as? SquashfsReadError { exports.note(error, inode: piece.inode, in: piece.tree) }
+            throw .io
         }
     }
 }
 
-/// A READ of blocks that are not decompressed yet: a megabyte takes milliseconds, in which the loop would serve nobody,
-/// so that another thread puts them into the cache, and the call is then answered from there. Should they be gone
-/// again by then, the loop decompresses them after all.
-struct ImageRead: Error {
-    let image: SquashfsReader
-    let file: SquashfsFile
-    let offset: UInt64
-    let count: Int
+/// The bytes of a READ that are still to be sent. A reply goes out in pieces, each read when the client has taken those
+/// before: who asks for much and takes nothing makes the server hold one piece.
+struct FilePiece {
+    let tree: ServedTree
+    let inode: UInt64
+    let contents: FileContents
+    var offset: UInt64
+    var left: Int
+    /// Zero bytes behind the last one.
+    var padding = 0
 
-    /// Decompresses the blocks. What fails is told when the call is answered.
-    func run() { image.unpack(file, at: offset, count: count) }
+    init(tree: ServedTree, inode: UInt64, contents: FileContents, offset: UInt64, left: Int) {
+        self.tree = tree
+        self.inode = inode
+        self.contents = contents
+        self.offset = offset
+        self.left = left
+    }
 }
 
 /// Who calls, as AUTH_SYS says (RFC 5531, appendix A); nobody where there is no such credential.
@@ -205,12 +260,14 @@ struct Caller {
         }
     }
 
-    /// The ACCESS3 bits (RFC 1813, 3.3.4) READ 1, LOOKUP 2 and EXECUTE 32.
+    /// The ACCESS3 bits (RFC 1813, 3.3.4) READ 1, LOOKUP 2 and EXECUTE 32; of a FIFO, a socket or a device node MODIFY 4
+    /// and EXTEND 8 too: who writes to one changes nothing in the tree, and the client asks for both.
     func access(to mode: UInt32, owner: Owner) -> UInt32 {
-        let isDirectory = mode & 0o170000 == 0o040000
+        let type = NFSFileType(mode: mode)
+        let isDirectory = type == .directory
         let bits: UInt32 =
             if user == 0 {
-                isDirectory || mode & 0o111 != 0 ? 0o5 : 0o4
+                isDirectory || mode & 0o111 != 0 ? 0o7 : 0o6
             } else if user == owner.user {
                 mode >> 6
             } else if groups.contains(owner.group) {
@@ -220,6 +277,10 @@ struct Caller {
             }
         var granted: UInt32 = bits & 0o4 != 0 ? 1 : 0
         if bits & 0o1 != 0 { granted |= isDirectory ? 2 : 32 }
+        switch type {
+        case .fifo, .socket, .blockDevice, .characterDevice: if bits & 0o2 != 0 { granted |= 4 | 8 }
+        case .regular, .directory, .symlink: break
+        }
         return granted
     }
 }

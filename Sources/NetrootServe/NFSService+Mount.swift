@@ -2,9 +2,6 @@ import NIOCore
 
 /// MOUNT version 3 (RFC 1813, 5.2) and NFSACL version 3.
 extension NFSService {
-    /// `mountstat3` MNT3ERR_NOENT.
-    private static var noSuchExport: UInt32 { 2 }
-
     func answerMount(
         _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool
     ) throws(XDRError) -> Disposition {
@@ -19,18 +16,7 @@ extension NFSService {
             _ = try reader.opaque(limit: NFSv3.mountPathLimit)
             out.writeAccepted(call.transaction)
         case .mount:
-            let item = try reader.opaque(limit: NFSv3.mountPathLimit)
-            let path = reader.withBytes(of: item) { String(decoding: $0, as: UTF8.self) }
-            // One that was removed has no clients that could go on with it, and the provider knows better.
-            guard let tree = exports.tree(path: path), tree.isPresent else {
-                if mayAsk, exports.mayAsk || exports.isAsking { return .ask }
-                out.writeAccepted(call.transaction)
-                out.writeInteger(Self.noSuchExport)
-                return .answered
-            }
-            exports.use(tree)
-            client?.add(tree.export)
-            writeRoot(of: tree, call, into: &out)
+            return try mount(call, &reader, into: &out, mayAsk: mayAsk)
         case .dump:
             // The server keeps no list of who mounted what: nothing would take a machine off it that was cut off.
             out.writeAccepted(call.transaction)
@@ -48,35 +34,57 @@ extension NFSService {
         return .answered
     }
 
-    private func writeRoot(of tree: ServedTree, _ call: RPCCall, into out: inout ByteBuffer) {
+    /// MNT of an export, or of a directory in one. `mountstat3` has the numbers of `nfsstat3`.
+    private func mount(
+        _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer, mayAsk: Bool
+    ) throws(XDRError) -> Disposition {
+        let item = try reader.opaque(limit: NFSv3.mountPathLimit)
+        guard mayBlock else { return .later }
+        let path = reader.withBytes(of: item) { MountPath(Array($0)) }
+        let found = exports.tree(path: path)
+        // One that was removed has no clients that could go on with it, and the provider knows better.
+        guard let (tree, names) = found, tree.isPresent else {
+            if mayAsk, exports.mayAsk || exports.isAsking || found?.tree.hasSuccessor == true { return .ask }
+            out.writeAccepted(call.transaction)
+            out.writeInteger(NFSStatus.noEntry.rawValue)
+            return .answered
+        }
         out.writeAccepted(call.transaction)
         do throws(NFSStatus) {
-            let inode = try tree.withState { (state) throws(NFSStatus) in
-                state.table.nodes[Int(FileTable.root)].inode
+            let now = monotonicSeconds()
+            let inode = try tree.withState(mayBlock) { (state) throws(NFSStatus) in
+                let index = names.isEmpty ? FileTable.root : try state.directory(at: names, now: now)
+                return state.table.nodes[Int(index)].inode
             }
+            exports.use(tree)
+            client?.add(tree.export)
             out.writeInteger(NFSStatus.ok.rawValue)
             tree.handle(inode).write(to: &out)
             // AUTH_SYS and AUTH_NONE
             out.writeMultipleIntegers(UInt32(2), UInt32(1), UInt32(0))
         } catch {
-            out.writeInteger(error.rawValue)
+            // A directory that goes at this moment is not there, and MNT has no word for stale.
+            out.writeInteger((error == .stale ? NFSStatus.noEntry : error).rawValue)
         }
+        return .answered
     }
 
     /// NFSACL's NULL and GETACL: no file has an ACL. A client needs the answer: without it only root can run anything.
-    func answerACL(_ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer) throws(XDRError) {
+    func answerACL(
+        _ call: RPCCall, _ reader: inout XDRReader, into out: inout ByteBuffer
+    ) throws(XDRError) -> Disposition {
         guard call.procedure <= 1 else {
             out.writeAccepted(call.transaction, .procedureUnavailable)
-            return
+            return .answered
         }
         out.writeAccepted(call.transaction)
-        guard call.procedure == 1 else { return }
+        guard call.procedure == 1 else { return .answered }
         let start = out.writerIndex
         do {
             let (tree, inode) = try tree(&reader)
             let mask = try reader.uint32()
             let now = monotonicSeconds()
-            try tree.withState { (state) throws(NFSStatus) in
+            try tree.withState(mayBlock) { (state) throws(NFSStatus) in
                 let index = try state.node(inode: inode, now: now)
                 out.writeInteger(NFSStatus.ok.rawValue)
                 out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
@@ -88,7 +96,9 @@ extension NFSService {
         } catch {
             out.truncate(to: start)
             let status = error as? NFSStatus ?? .serverFault
+            guard status != .later else { return .later }
             out.writeMultipleIntegers(status.rawValue, UInt32(0))
         }
+        return .answered
     }
 }

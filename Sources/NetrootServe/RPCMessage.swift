@@ -81,9 +81,9 @@ extension ByteBuffer {
         return mark
     }
 
-    /// Sets the record mark at `mark` for what was written since.
-    mutating func endRecord(_ mark: Int) {
-        setInteger(RPC.lastFragment | UInt32(writerIndex - mark - 4), at: mark)
+    /// Sets the record mark at `mark` for what was written since, and for `more` bytes that are still to come.
+    mutating func endRecord(_ mark: Int, more: Int = 0) {
+        setInteger(RPC.lastFragment | UInt32(writerIndex - mark - 4 + more), at: mark)
     }
 
     /// Takes back what was written since `index`.

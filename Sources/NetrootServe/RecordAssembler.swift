@@ -29,6 +29,9 @@ struct RecordAssembler {
     /// Whether a record has begun and not ended.
     var isInside: Bool { stream != nil || gathered != nil }
 
+    /// Bytes of memory that are held.
+    var held: Int { (stream?.storageCapacity ?? 0) + (gathered?.storageCapacity ?? 0) }
+
     /// Adds what was read. The buffer itself is taken over where nothing is left of earlier reads.
     mutating func append(_ bytes: consuming ByteBuffer) {
         if stream == nil {

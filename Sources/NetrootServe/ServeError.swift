@@ -15,6 +15,8 @@ public enum ServeError: ReportableError, Equatable {
     case unreadableImage(path: String, error: SquashfsReadError)
     /// A resource of the machine is short.
     case resource(what: String, reason: String)
+    /// The process may have too few files and connections open to serve anybody.
+    case tooFewDescriptors(limit: Int, needed: Int)
     /// The server cannot be stopped in an orderly way.
     case cannotStop(reason: String)
     /// A probe's argument is not HOST:PORT:/PATH.
@@ -43,6 +45,11 @@ public enum ServeError: ReportableError, Equatable {
             "export \(path): \(error)"
         case .resource(let what, let reason):
             "the NFS server cannot get \(what): \(reason)"
+        case .tooFewDescriptors(let limit, let needed):
+            """
+            the limit of open files is \(limit), and the NFS server needs at least \(needed); raise it: \
+            ulimit -n \(max(needed, 8192)), or LimitNOFILE=8192 in a systemd unit
+            """
         case .cannotStop(let reason):
             "the NFS server cannot be stopped: \(reason)"
         case .badTarget(let text):
@@ -62,7 +69,7 @@ public enum ServeError: ReportableError, Equatable {
     public var exitStatus: ExitStatus {
         switch self {
         case .badTarget: .usage
-        case .connectionRefused: .unavailable
+        case .connectionRefused, .tooFewDescriptors: .unavailable
         default: .failed
         }
     }

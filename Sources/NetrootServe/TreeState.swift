@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import NetrootImage
 
@@ -12,7 +13,15 @@ struct TreeState: ~Copyable {
     /// The root of a tree on disk; of an image all is in the tables, and nobody asks for it.
     private let root: OpenFile?
     private let device: dev_t
+    /// Whether the files lie in a filesystem without a disk.
+    private let isInMemory: Bool
+    /// Tells this tree from one that takes its place: of an image or of a root directory, what it lies on and is.
+    let identity: FileIdentity
+    /// As `identity`, but the same after a restart of the machine.
+    let mark: UInt64
     private let maximumAge: UInt32
+    /// Whether a call may wait for the disk. On a loop it may not: there what would wait throws `.later`.
+    var mayBlock = true
     /// Directories nested deeper are shown as unreadable; it also ends a search that a moved directory led into a ring.
     private static let depthLimit = 256
 
@@ -37,6 +46,9 @@ struct TreeState: ~Copyable {
         root = nil
         maximumAge = .max
         device = 0
+        isInMemory = false
+        identity = FileIdentity(device: image.fileDevice, inode: image.fileInode)
+        mark = image.mark
     }
 
     private init(root: OpenFile, _ status: stat, limits: NFSLimits, descriptors: DescriptorCache, now: UInt32) {
@@ -45,10 +57,19 @@ struct TreeState: ~Copyable {
         self.descriptors = TreeDescriptors(in: descriptors)
         maximumAge = UInt32(limits.attributeSeconds)
         device = status.st_dev
+        isInMemory = Self.isInMemory(root)
+        identity = FileIdentity(status)
+        // An inode number alone may be a former directory's.
+        mark = UInt64(status.st_ino) ^ birth_time(root.descriptor) &* 0x9E37_79B9_7F4A_7C15
         let dot = withUnsafeBytes(of: UInt8(ascii: ".")) { table.names.append($0) }
         var node = table.makeNode(status, parent: FileTable.root, name: dot, now: now)
         node.directory = addDirectory()
         _ = table.add(node)
+    }
+
+    /// tmpfs and ramfs, by `TMPFS_MAGIC` and `RAMFS_MAGIC` of statfs(2).
+    private static func isInMemory(_ file: OpenFile) -> Bool {
+        [0x0102_1994, 0x8584_58F6].contains(filesystem_type(file.descriptor))
     }
 
     /// Reads every directory of which the entries are not known yet.
@@ -92,7 +113,7 @@ struct TreeState: ~Copyable {
         } else {
             try validate(node.parent, now: now, depth: depth + 1)
             let parent = try descriptor(ofDirectory: node.parent, depth: depth + 1)
-            let found = fstatat(parent.descriptor, table.names.cString(node.name), &status, AT_SYMLINK_NOFOLLOW) == 0
+            let found = try find(table.names.cString(node.name), in: parent, &status)
             let isForeign = found && status.st_mode & S_IFMT == S_IFDIR && status.st_dev != device
             if isForeign, node.directory != FileTable.none {
                 showEmpty(index, now: now)
@@ -107,7 +128,37 @@ struct TreeState: ~Copyable {
                 throw .stale
             }
         }
+        if !mayBlock, isToBeRead(index, status) { throw .later }
         refresh(index, status, now: now)
+    }
+
+    /// What a directory holds under a name, a symlink not followed.
+    private func find(
+        _ name: UnsafePointer<CChar>, in parent: OpenFile, _ status: inout stat
+    ) throws(NFSStatus) -> Bool {
+        if !mayBlock {
+            // O_PATH, which Glibc's module leaves out.
+            let flags = 0o10_000_000 | O_NOFOLLOW | O_CLOEXEC
+            let file = openat2_call(parent.descriptor, name, flags, 0, UInt64(RESOLVE_CACHED))
+            if file >= 0 {
+                defer { close(file) }
+                return fstat(file, &status) == 0
+            }
+            if errno == EAGAIN { throw .later }
+            if errno == ENOENT { return false }
+            // A kernel before 5.12, or no descriptor left.
+        }
+        return fstatat(parent.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// Whether a directory's entries are to be read again, which takes as long as there are entries.
+    private func isToBeRead(_ index: UInt32, _ status: stat) -> Bool {
+        guard status.st_mode & S_IFMT == S_IFDIR else { return false }
+        let node = table.nodes[Int(index)]
+        guard node.directory != FileTable.none else { return true }
+        let state = table.directories[Int(node.directory)].state
+        let times = (FileTable.nanoseconds(status.st_mtim), FileTable.nanoseconds(status.st_ctim))
+        return times != (node.modified, node.changed) || state == .mountPoint || state == .unreadable
     }
 
     private mutating func refresh(_ index: UInt32, _ status: stat, now: UInt32) {
@@ -146,7 +197,10 @@ struct TreeState: ~Copyable {
     mutating func directory(_ index: UInt32, now: UInt32) throws(NFSStatus) -> DirectoryRecord {
         let place = table.nodes[Int(index)].directory
         guard place != FileTable.none else { throw .notDirectory }
-        if table.directories[Int(place)].state == .unread { _ = readDirectory(index, now: now) }
+        if table.directories[Int(place)].state == .unread {
+            guard mayBlock else { throw .later }
+            _ = readDirectory(index, now: now)
+        }
         let record = table.directories[Int(place)]
         guard record.state != .unreadable else { throw .access }
         return record
@@ -187,7 +241,11 @@ struct TreeState: ~Copyable {
     mutating func readLink(_ index: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(NFSStatus) -> Int {
         let node = table.nodes[Int(index)]
         guard NFSFileType(mode: UInt32(node.mode)) == .symlink else { throw .invalid }
-        if let image { return try target(index, of: image, into: buffer) }
+        if let image {
+            // Its inode is packed.
+            guard mayBlock else { throw .later }
+            return try target(index, of: image, into: buffer)
+        }
         guard let base = buffer.bindMemory(to: CChar.self).baseAddress else { throw .tooSmall }
         let parent = try descriptor(ofDirectory: node.parent, depth: 0)
         let count = readlinkat(
@@ -301,13 +359,19 @@ struct TreeState: ~Copyable {
         let node = table.nodes[Int(index)]
         let parent = try descriptor(ofDirectory: node.parent, depth: depth + 1)
         let all = flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC
-        var descriptor = openat(parent.descriptor, table.names.cString(node.name), all)
+        let name = table.names.cString(node.name)
+        var descriptor: Int32 = -1
+        if !mayBlock {
+            descriptor = openat2_call(parent.descriptor, name, all, 0, UInt64(RESOLVE_CACHED))
+            if descriptor < 0, errno == EAGAIN { throw .later }
+        }
+        if descriptor < 0 { descriptor = openat(parent.descriptor, name, all) }
         if descriptor < 0, errno == EMFILE || errno == ENFILE {
             descriptors.removeAll()
-            descriptor = openat(parent.descriptor, table.names.cString(node.name), all)
+            descriptor = openat(parent.descriptor, name, all)
         }
         guard descriptor >= 0 else { throw NFSStatus(opening: errno) }
-        let file = OpenFile(owning: descriptor)
+        let file = OpenFile(owning: descriptor, mayWait: !isInMemory)
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .io }
         let type = status.st_mode & S_IFMT

@@ -9,7 +9,8 @@ final class RawClient {
     let descriptor: Int32
     private var transaction: UInt32 = 100
 
-    init(port: Int, seconds: Int = 5) throws {
+    /// - Parameter source: the last number of the address 127.0.0.N that it comes from.
+    init(port: Int, seconds: Int = 5, source: UInt32 = 1) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var place = sockaddr_in()
         place.sin_family = sa_family_t(AF_INET)
@@ -20,6 +21,17 @@ final class RawClient {
         var time = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        if source != 1 {
+            var own = place
+            own.sin_port = 0
+            own.sin_addr.s_addr = UInt32(0x7F00_0000 | source).bigEndian
+            let isBound = withUnsafePointer(to: &own) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard isBound == 0 else { throw TestFailure("bind: errno \(errno)") }
+        }
         let result = withUnsafePointer(to: &place) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -75,9 +87,9 @@ final class RawClient {
     /// A reader behind the reply's header, which must be an accepted success.
     func call(
         _ procedure: UInt32, program: UInt32 = NFSv3.program, version: UInt32 = 3, user: UInt32 = 0,
-        _ arguments: (inout ByteBuffer) -> Void = { _ in }
+        groups: [UInt32] = [], _ arguments: (inout ByteBuffer) -> Void = { _ in }
     ) throws -> XDRReader {
-        var reader = try reply(procedure, program: program, version: version, user: user, arguments)
+        var reader = try reply(procedure, program: program, version: version, user: user, groups: groups, arguments)
         guard try reader.uint32() == 0, try reader.uint64() == 0, try reader.uint32() == 0 else {
             throw TestFailure("the call was not accepted")
         }
@@ -87,12 +99,12 @@ final class RawClient {
     /// A reader behind xid and REPLY.
     func reply(
         _ procedure: UInt32, program: UInt32 = NFSv3.program, version: UInt32 = 3, user: UInt32 = 0,
-        rpcVersion: UInt32 = 2, _ arguments: (inout ByteBuffer) -> Void = { _ in }
+        groups: [UInt32] = [], rpcVersion: UInt32 = 2, _ arguments: (inout ByteBuffer) -> Void = { _ in }
     ) throws -> XDRReader {
         transaction += 1
         send(
             Self.call(
-                procedure, program: program, version: version, user: user, rpcVersion: rpcVersion,
+                procedure, program: program, version: version, user: user, groups: groups, rpcVersion: rpcVersion,
                 transaction: transaction, arguments))
         guard let record = try record() else { throw TestFailure("the connection ended") }
         var reader = XDRReader(record)
@@ -105,11 +117,15 @@ final class RawClient {
     /// The bytes of a call, record mark included.
     static func call(
         _ procedure: UInt32, program: UInt32 = NFSv3.program, version: UInt32 = 3, user: UInt32 = 0,
-        rpcVersion: UInt32 = 2, transaction: UInt32 = 7, _ arguments: (inout ByteBuffer) -> Void = { _ in }
+        groups: [UInt32] = [], rpcVersion: UInt32 = 2, transaction: UInt32 = 7,
+        _ arguments: (inout ByteBuffer) -> Void = { _ in }
     ) -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.writeMultipleIntegers(UInt32(0), transaction, UInt32(0), rpcVersion, program, version, procedure)
-        buffer.writeMultipleIntegers(UInt32(1), UInt32(24), UInt32(0), UInt32(0), user, user, UInt32(1), user)
+        let groups = [user] + groups
+        buffer.writeMultipleIntegers(UInt32(1), UInt32(20 + 4 * groups.count), UInt32(0), UInt32(0), user, user)
+        buffer.writeInteger(UInt32(groups.count))
+        for group in groups { buffer.writeInteger(group) }
         buffer.writeMultipleIntegers(UInt32(0), UInt32(0))
         arguments(&buffer)
         buffer.setInteger(0x8000_0000 | UInt32(buffer.readableBytes - 4), at: 0)

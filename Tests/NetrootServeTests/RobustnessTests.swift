@@ -51,9 +51,11 @@ extension ServerTests {
                 for handle in [[], [0], Array(root.dropLast()), root + [0], root.map { ~$0 }] {
                     #expect(throws: NFSStatus.badHandle) { try client.attributes(handle) }
                 }
+                var reader = XDRReader(ByteBuffer(bytes: [0, 0, 0, 24] + root))
+                let known = try #require(try FileHandle.read(from: &reader))
                 for inode in [secret, 0, 1, .max] {
                     var buffer = ByteBuffer()
-                    FileHandle(export: ServedTree.hash("/x"), generation: 1, inode: inode).write(to: &buffer)
+                    FileHandle(export: known.export, generation: 1, inode: inode).write(to: &buffer)
                     let handle = Array(buffer.readableBytesView.dropFirst(4))
                     #expect(throws: NFSStatus.stale) { try client.attributes(handle) }
                     #expect(throws: NFSStatus.stale) { try client.read(handle, offset: 0, count: 10) }
@@ -202,7 +204,7 @@ extension ServerTests {
             let provider: ExportProvider = { [second] }
             try await withServer([first], provider: provider, limits: limits) { server in
                 let port = server.port
-                let (file, newer) = try await Self.onThread {
+                let (file, newer) = try await onThread {
                     let client = try RawClient(port: port)
                     let file = try client.walk("etc/hostname", from: try client.mount("/x/1"))
                     return (file, try client.walk("etc/hostname", from: try client.mount("/x/2")))
@@ -212,7 +214,7 @@ extension ServerTests {
                 // The provider no longer names it, but it is there: a running client keeps it.
                 #expect(try client.read(file, offset: 0, count: 9).bytes == Array("client\n".utf8))
                 #expect(server.paths == ["/x/2", "/x/1"])
-                let unknown = try await Self.onThread { () -> NFSStatus? in
+                let unknown = try await onThread { () -> NFSStatus? in
                     do {
                         _ = try RawClient(port: port).mount("/x/3")
                         return nil
@@ -246,21 +248,6 @@ extension ServerTests {
                 }
                 #expect(type == 1)
             }
-        }
-
-        /// Runs `body` on a thread of its own, for what it waits for needs the threads of Swift's concurrency.
-        private static func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-            let pool = NIOThreadPool(numberOfThreads: 1)
-            pool.start()
-            let result: R
-            do {
-                result = try await pool.runIfActive { try body() }
-            } catch {
-                try await pool.shutdownGracefully()
-                throw error
-            }
-            try await pool.shutdownGracefully()
-            return result
         }
     }
 }

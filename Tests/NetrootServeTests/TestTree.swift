@@ -1,5 +1,7 @@
 import Glibc
 import Logging
+import NIOCore
+import NIOPosix
 import TestSupport
 
 @testable import NetrootServe
@@ -102,4 +104,28 @@ func withServer(
         throw error
     }
     try await server.stop()
+}
+
+/// Runs `body` on a thread of its own, for what it waits for needs the threads of Swift's concurrency.
+func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    let pool = NIOThreadPool(numberOfThreads: 1)
+    pool.start()
+    let result: R
+    do {
+        result = try await pool.runIfActive { try body() }
+    } catch {
+        try await pool.shutdownGracefully()
+        throw error
+    }
+    try await pool.shutdownGracefully()
+    return result
+}
+
+extension FileHandle {
+    /// As a client has it.
+    var bytes: [UInt8] {
+        var buffer = ByteBuffer()
+        write(to: &buffer)
+        return Array(buffer.readableBytesView.dropFirst(4))
+    }
 }

@@ -49,6 +49,10 @@ final class BoundedCache<Value: Sendable>: Sendable {
             // At least 1, which tells a value from one that is being made.
             links[place].bytes = max(1, size)
             bytes += links[place].bytes
+            return shrink(to: limit, keeping: key)
+        }
+
+        mutating func shrink(to limit: Int, keeping key: Key? = nil) -> [Slot] {
             var gone: [Slot] = []
             while bytes > limit, oldest >= 0, links[oldest].key != key {
                 if let slot = remove(links[oldest].key) { gone.append(slot) }
@@ -138,6 +142,12 @@ final class BoundedCache<Value: Sendable>: Sendable {
             state.withLock { $0.remove(key, ifIs: slot) }
             throw error
         }
+    }
+
+    /// Lets go of the longest unused until no more than `bytes` are kept.
+    func shrink(to bytes: Int) {
+        let gone = state.withLock { $0.shrink(to: bytes) }
+        withExtendedLifetime(gone) {}
     }
 
     /// Lets go of everything of an image.

@@ -23,6 +23,9 @@ public final class SquashfsCache: Sendable {
     /// Bytes of decompressed data that are kept now.
     public var blockBytes: Int { blocks.bytes }
 
+    /// Lets go of decompressed data, that which was not used for longest, until no more than `bytes` are kept.
+    public func shrink(to bytes: Int) { blocks.shrink(to: bytes) }
+
     /// A number that no other image of this cache has.
     func addImage() -> UInt32 {
         lastImage.withLock { last in

@@ -9,6 +9,9 @@ final class SquashfsImageFile: Sendable {
     /// Where the image begins in the file.
     private let start: UInt64
     private let descriptor: Int32
+    /// `st_dev` and `st_ino`.
+    let device: UInt64
+    let inode: UInt64
 
     /// - Parameter part: the bytes of the file that are the image; nil for all of them.
     init(_ path: String, part: Range<UInt64>? = nil) throws(SquashfsReadError) {
@@ -33,6 +36,8 @@ final class SquashfsImageFile: Sendable {
             close(descriptor)
             throw .truncated(path: path, bytes: all, expected: part?.upperBound ?? all)
         }
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
         // Last: until then deinit does not run where this throws, and the descriptor is closed once.
         self.descriptor = descriptor
     }

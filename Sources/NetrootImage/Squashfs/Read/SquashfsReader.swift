@@ -122,16 +122,10 @@ public final class SquashfsReader: Sendable {
             if piece.packed == 0 {
                 target.initializeMemory(as: UInt8.self, repeating: 0)
             } else if piece.isRaw {
-                guard piece.packed >= piece.length else {
-                    throw corrupt("block at byte \(piece.start)", "\(piece.packed) bytes of \(piece.length)")
-                }
+                try check(piece)
                 try file.read(at: piece.start + UInt64(piece.offset), into: target)
             } else {
-                let block = try block(piece)
-                guard piece.isShared ? block.count >= piece.length : block.count == piece.length else {
-                    throw corrupt("block at byte \(piece.start)", "\(block.count) bytes unpacked, not \(piece.length)")
-                }
-                block.withUnsafeBytes {
+                try check(piece).withUnsafeBytes {
                     target.copyMemory(from: .init(rebasing: $0[piece.offset..<(piece.offset + piece.count)]))
                 }
             }
@@ -140,33 +134,52 @@ public final class SquashfsReader: Sendable {
         return wanted
     }
 
-    /// Whether `read` needs nothing decompressed.
-    public func isCached(_ contents: SquashfsFile, at offset: UInt64, count: Int) -> Bool {
+    /// `st_dev` of the open file: with the inode number it tells whether another file has its place.
+    public var fileDevice: UInt64 { file.device }
+    /// `st_ino` of the open file.
+    public var fileInode: UInt64 { file.inode }
+
+    /// A number that a copy of the image has too, and another image hardly.
+    public var mark: UInt64 {
+        [
+            superblock.bytesUsed, UInt64(superblock.inodeCount), superblock.rootReference, superblock.directoryTable,
+            UInt64(superblock.modified),
+        ].reduce(0) { ($0 ^ $1) &* 0x9E37_79B9_7F4A_7C15 }
+    }
+
+    /// Whether `file` and then `read` need nothing from the disk, and nothing decompressed.
+    /// - Parameter reference: the reference of a regular file's inode.
+    public func isCached(_ reference: UInt64, at offset: UInt64, count: Int) -> Bool {
+        guard cache.files.contains(key(reference)) else { return false }
+        do throws(SquashfsReadError) {
+            return isCached(try file(reference), at: offset, count: count)
+        } catch {
+            return false
+        }
+    }
+
+    /// Whether `read` needs nothing from the disk, and nothing decompressed.
+    func isCached(_ contents: SquashfsFile, at offset: UInt64, count: Int) -> Bool {
         guard offset < contents.size else { return true }
         let wanted = Int(min(UInt64(max(0, count)), contents.size - offset))
         var done = 0
         while done < wanted {
             let piece = piece(contents, at: offset + UInt64(done), limit: wanted - done)
-            if piece.packed > 0, !piece.isRaw, !cache.blocks.contains(key(piece.start)) { return false }
+            if piece.packed > 0, piece.isRaw || !cache.blocks.contains(key(piece.start)) { return false }
             done += piece.count
         }
         return true
     }
 
-    /// Decompresses what `read` needs into the cache; what fails is told by `read`.
-    public func unpack(_ contents: SquashfsFile, at offset: UInt64, count: Int) {
+    /// Makes sure that `read` can read the bytes, which are in the cache then if it has the room.
+    /// - Throws: `SquashfsReadError`.
+    public func check(_ contents: SquashfsFile, at offset: UInt64, count: Int) throws(SquashfsReadError) {
         guard offset < contents.size else { return }
         let wanted = Int(min(UInt64(max(0, count)), contents.size - offset))
         var done = 0
         while done < wanted {
             let piece = piece(contents, at: offset + UInt64(done), limit: wanted - done)
-            if piece.packed > 0, !piece.isRaw {
-                do throws(SquashfsReadError) {
-                    _ = try block(piece)
-                } catch {
-                    return
-                }
-            }
+            if piece.packed > 0 { try check(piece) }
             done += piece.count
         }
     }
@@ -203,6 +216,22 @@ public final class SquashfsReader: Sendable {
         return Piece(
             start: fragment.start, packed: Int(fragment.packed), isRaw: fragment.isRaw,
             length: fragment.offset + length, isShared: true, offset: fragment.offset + inside, count: count)
+    }
+
+    /// A block that has as many bytes as the file's inode says; of one that is not compressed nothing is read.
+    @discardableResult
+    private func check(_ piece: Piece) throws(SquashfsReadError) -> [UInt8] {
+        if piece.isRaw {
+            guard piece.packed >= piece.length else {
+                throw corrupt("block at byte \(piece.start)", "\(piece.packed) bytes of \(piece.length)")
+            }
+            return []
+        }
+        let block = try block(piece)
+        guard piece.isShared ? block.count >= piece.length : block.count == piece.length else {
+            throw corrupt("block at byte \(piece.start)", "\(block.count) bytes unpacked, not \(piece.length)")
+        }
+        return block
     }
 
     // MARK: - Blocks

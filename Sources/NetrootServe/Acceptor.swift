@@ -1,0 +1,61 @@
+import NIOCore
+import NIOPosix
+
+/// What all connections share, and who becomes one.
+final class Acceptor: Sendable {
+    let limits: NFSLimits
+    private let exports: ExportList
+    private let counters: NFSCounters
+    private let door: ClientDoor?
+    private let uses: ClientUses?
+    private let work: WorkQueue
+    private let memory: MemoryReturn
+    private let clients = ClientCounts()
+    private let scratches: [(loop: any EventLoop, box: NIOLoopBoundBox<LoopScratch?>)]
+
+    init(
+        group: MultiThreadedEventLoopGroup, exports: ExportList, counters: NFSCounters, limits: NFSLimits,
+        door: ClientDoor?, uses: ClientUses?, work: WorkQueue, memory: MemoryReturn
+    ) {
+        self.limits = limits
+        self.exports = exports
+        self.counters = counters
+        self.door = door
+        self.uses = uses
+        self.work = work
+        self.memory = memory
+        scratches = group.makeIterator().map { loop in
+            (loop, NIOLoopBoundBox<LoopScratch?>.makeEmptyBox(valueType: LoopScratch.self, eventLoop: loop))
+        }
+    }
+
+    /// Makes a new connection one that is served; on its loop.
+    /// - Throws: where it may not connect, or there is no room. Then it is closed.
+    func accept(_ channel: any Channel) throws {
+        counters.countAccepted()
+        // Before anything is read: one that may not connect costs no more than this.
+        if let door, !door.letsIn(channel.remoteAddress) { throw refusal() }
+        let box = scratches.first { $0.loop === channel.eventLoop }?.box
+        let scratch = box?.value ?? LoopScratch(limits, work: work, memory: memory)
+        box?.value = scratch
+        let client = ClientKey(channel.remoteAddress)
+        // Each loop gets every so-manyth connection, so each has some that can go.
+        if clients.count(of: client) >= limits.connectionsPerClient {
+            guard scratch.connections.closeLongestIdle(of: client) else { throw refusal() }
+        }
+        if counters.open >= UInt64(limits.connections) {
+            guard scratch.connections.closeLongestIdle() else { throw refusal() }
+        }
+        let service = NFSService(exports: exports, limits: limits, counters: counters)
+        if let uses, let address = channel.remoteAddress?.ipAddress {
+            service.client = ClientUses.Connection(uses, address: address)
+        }
+        try channel.pipeline.syncOperations.addHandler(
+            ConnectionHandler(service: service, scratch: scratch, client: client, clients: clients))
+    }
+
+    private func refusal() -> ChannelError {
+        counters.countRefused()
+        return .ioOnClosedChannel
+    }
+}
