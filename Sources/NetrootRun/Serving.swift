@@ -1,6 +1,6 @@
 public import NetrootConfig
 import NetrootEntry
-import NetrootServe
+public import NetrootServe
 import NetrootSite
 import NetrootStore
 import NetrootSystem
@@ -15,10 +15,13 @@ public struct Serving: Sendable {
     public let port: Int
     /// Who may connect: addresses and networks, `*` for everybody; none: whom the label was installed for.
     public let clients: [String]
+    /// What clients can make the server spend.
+    public let limits: NFSLimits
 
     /// Nothing is opened yet; `run` serves.
-    public init(label: Label, address: String, port: Int, clients: [String] = []) {
+    public init(label: Label, address: String, port: Int, clients: [String] = [], limits: NFSLimits = NFSLimits()) {
         self.clients = clients
+        self.limits = limits
         self.label = label
         self.address = address
         self.port = port
@@ -41,7 +44,7 @@ public struct Serving: Sendable {
         let server = try await NFSServer.start(
             exports: try Self.exports(of: store), provider: { try Self.exports(of: store) }, address: address,
             port: port, accepts: accepts, onFirstUse: { held.hold($0, of: store, say: say) },
-            onUse: { recorder.note($0, Int($1.generation)) })
+            onUse: { recorder.note($0, Int($1.generation)) }, limits: limits)
         let recording = Task { await recorder.run { server.renewUses() } }
         say("serving \(label.name) on \(server.address), port \(server.port), read-only")
         say(
@@ -86,13 +89,38 @@ public struct Serving: Sendable {
 private final class HeldGenerations: Sendable {
     private let holds = Mutex<[GenerationHold]>([])
 
-    /// Holds the generation of an export until the server ends.
-    func hold(_ export: Export, of store: LabelStore, say: (String) -> Void) {
+    /// Holds the generation of an export until the server ends. Where another process has locked it, clients are served all
+    /// the same, and it is tried again.
+    func hold(_ export: Export, of store: LabelStore, say: @escaping @Sendable (String) -> Void) {
         do {
-            let hold = try store.generation(Int(export.generation)).hold()
-            holds.withLock { $0.append(hold) }
+            try take(export, of: store)
+        } catch let error as StoreError where error.exitStatus == .locked {
+            say("generation \(export.generation) is used and cannot be held yet, so that gc may remove it: \(error)")
+            Task { await keepTrying(export, of: store, say: say) }
         } catch {
             say("generation \(export.generation) is used and cannot be held: \(error)")
+        }
+    }
+
+    private func take(_ export: Export, of store: LabelStore) throws {
+        let hold = try store.generation(Int(export.generation)).hold()
+        holds.withLock { $0.append(hold) }
+    }
+
+    /// Ends with the hold, with the generation, or with the process.
+    private func keepTrying(_ export: Export, of store: LabelStore, say: @Sendable (String) -> Void) async {
+        while true {
+            do {
+                try await Task.sleep(for: .seconds(1))
+                try take(export, of: store)
+                say("generation \(export.generation) is held now")
+                return
+            } catch let error as StoreError where error.exitStatus == .locked {
+                continue
+            } catch {
+                say("generation \(export.generation) is used and cannot be held: \(error)")
+                return
+            }
         }
     }
 }

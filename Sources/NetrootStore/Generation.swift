@@ -109,7 +109,7 @@ public struct Generation: Sendable, Equatable {
     }
 
     /// Marks the generation as in use for as long as the result lives: `gc` leaves it alone.
-    /// - Throws: `SystemError`.
+    /// - Throws: `StoreError.locked`, `StoreError.damaged`, `SystemError`.
     public func hold() throws -> GenerationHold { try GenerationHold(directory) }
 }
 
@@ -119,7 +119,11 @@ public final class GenerationHold: Sendable {
 
     init(_ directory: String) throws {
         descriptor = try SystemError.check("read", directory, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        guard flock(descriptor, LOCK_SH) == 0 else { throw SystemError("lock", directory, code: errno) }
+        // Never waited for: whoever can open the directory can lock it, for as long as he likes.
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
+            guard errno == EWOULDBLOCK else { throw SystemError("lock", directory, code: errno) }
+            throw StoreError.locked(directory: directory)
+        }
         var held = stat()
         var named = stat()
         guard fstat(descriptor, &held) == 0, stat(directory, &named) == 0, held.st_ino == named.st_ino else {
@@ -144,6 +148,8 @@ public enum StoreError: ReportableError, Equatable {
     case nothingBefore(label: String, number: Int)
     /// A generation's directory does not hold a whole generation.
     case damaged(directory: String, reason: String)
+    /// A generation's directory is locked by another process, so that it cannot be held.
+    case locked(directory: String)
     /// A directory is not a generation at all.
     case noGeneration(directory: String)
     /// A manifest of another netroot; nil: it does not say which.
@@ -159,13 +165,14 @@ public enum StoreError: ReportableError, Equatable {
     /// A record of the clients that could not be read was laid aside.
     case setAsideClients(path: String)
 
-    /// `.usage` for a number that no generation has, else `.failed`.
+    /// `.usage` for a number that no generation has, `.locked` for one that is locked, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
         case .empty, .nothingBefore, .damaged, .noGeneration, .otherSchema, .lacks, .badCurrent, .badLastNumber,
             .damagedClients, .setAsideClients:
             .failed
         case .unknown: .usage
+        case .locked: .locked
         }
     }
 
@@ -180,6 +187,8 @@ public enum StoreError: ReportableError, Equatable {
             return "\(label) has no generation older than \(number); netroot generations \(label) lists them"
         case .noGeneration(let directory):
             return "\(directory) is not a generation: those are NETROOT/generations/NUMBER, with a manifest.json"
+        case .locked(let directory):
+            return "\(directory) is locked by another process, perhaps netroot gc; see which: fuser \(directory)"
         case .damaged(let directory, let reason):
             return "\(directory) is not a whole generation: \(reason); remove it, or build the label again"
         case .otherSchema(let path, let schema?) where schema > Manifest.currentSchema:

@@ -28,15 +28,36 @@ struct ServeCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Who may connect: an address, a network, or any (default: those of install); may be repeated."))
     var client: [String] = []
+    @Option(
+        name: .long,
+        help: ArgumentHelp("MiB of replies that wait for clients, of all together.", valueName: "mib"))
+    var replyMemory = NFSLimits().replyBytes >> 20
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Connections from one address, or from one IPv6 /64.", valueName: "number"))
+    var connectionsPerClient = NFSLimits().connectionsPerClient
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port \(port) is not between 0 and 65535") }
+        guard (4...65536).contains(replyMemory) else {
+            throw ValidationError("--reply-memory \(replyMemory) is not between 4 and 65536 (MiB)")
+        }
+        guard (1...65536).contains(connectionsPerClient) else {
+            throw ValidationError("--connections-per-client \(connectionsPerClient) is not between 1 and 65536")
+        }
+    }
+
+    private var limits: NFSLimits {
+        var limits = NFSLimits()
+        limits.replyBytes = replyMemory << 20
+        limits.connectionsPerClient = connectionsPerClient
+        return limits
     }
 
     func run() async throws {
         let label = try options.load()
         let listen = address.hasPrefix("[") && address.hasSuffix("]") ? String(address.dropFirst().dropLast()) : address
-        let serving = Serving(label: label, address: listen, port: port, clients: client)
+        let serving = Serving(label: label, address: listen, port: port, clients: client, limits: limits)
         try await Interruption.cancelling { try await serving.run { FileWriter.standardOutput.write($0 + "\n") } }
     }
 }

@@ -149,6 +149,19 @@ import Testing
         #expect(try store.current().exportPath == generation.directory + "/root")
     }
 
+    @Test("a generation that another process has locked is not waited for") func aLockedGenerationIsNotWaitedFor()
+        async throws
+    {
+        let generation = try await publish()
+        let descriptor = open(generation.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        #expect(descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        let error = #expect(throws: StoreError.self) { _ = try generation.hold() }
+        #expect(error == .locked(directory: generation.directory) && error?.exitStatus == .locked)
+        #expect(flock(descriptor, LOCK_UN) == 0)
+        close(descriptor)
+        withExtendedLifetime(try generation.hold()) {}
+    }
+
     @Test func rollbackGoesToTheOneBeforeOrTheOneNamed() async throws {
         for _ in 1...3 { try await publish() }
         #expect(try store.rollbackTarget(nil).number == 2)
