@@ -38,9 +38,25 @@ struct Netroot: AsyncParsableCommand {
     /// The version, as `--version` prints it and the manifest records it.
     static let version = "0.1.0"
 
-    /// Parses and runs; every error ends with its own exit status.
-    static func main() async {
+    /// Runs everything in a task, and not in an `async` main: before that one begins, libdispatch has begun.
+    static func main() {
+        // Before there are other threads, which inherit the signal mask.
         let mask = CallerState.reset()
+        // libdispatch's manager thread asks for a raised priority (setpriority(2)), which a service may not have, and
+        // each refusal goes to the system's log. There is no other way to be without them. Only for what runs for
+        // months, and starts no programs, which would inherit the variable.
+        if CommandLine.arguments.contains("serve") { setenv("LIBDISPATCH_LOG", "NO", 0) }
+        Task.detached(priority: .medium) {
+            await run(mask)
+            Glibc.exit(0)
+        }
+        // A signal that is handled ends it.
+        while true { pause() }
+    }
+
+    /// Parses and runs; every error ends with its own exit status.
+    /// - Parameter mask: the caller's umask.
+    private static func run(_ mask: UInt32) async {
         // A reader that went away, as in `netroot … | head`, must not end netroot before it has undone things.
         signal(SIGPIPE, SIG_IGN)
         do {
