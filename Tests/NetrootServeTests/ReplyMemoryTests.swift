@@ -126,8 +126,9 @@ extension ServerTests {
             var limits = NFSLimits()
             limits.pieceBytes = 20_000
             limits.tightPieceBytes = 4096
-            // Tight with the first reply that waits.
-            limits.replyBytes = 1 << 16
+            // Tight with the first reply that waits, and not used up.
+            limits.threads = 1
+            limits.replyBytes = 120_000
             limits.unsentBytes = 4096
             try await withServer([try await tree.export(kind)], limits: limits) { server in
                 let client = try RawClient(port: server.port)
