@@ -5,6 +5,8 @@ import NetrootServe
 func serve(_ options: LoadOptions) async throws(LoadError) {
     var limits = NFSLimits()
     limits.threads = options.threads
+    // All of the load comes from one address.
+    limits.connectionsPerClient = limits.connections
     do {
         let root = options.serveDirectory ?? "/"
         var status = stat()
