@@ -97,8 +97,9 @@ public struct Shell: Sendable {
                 let isUnchanged = try await isUnchanged(since: before, in: draft.root, of: base, pair)
                 let completion = Completion(
                     store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
-                    pair: pair, outputs: outputs(of: base), caches: try shipped.packageCaches(in: draft.root, of: label),
-                    lint: lint, version: version, started: started, progress: progress)
+                    pair: pair, outputs: outputs(of: base),
+                    caches: try shipped.packageCaches(in: draft.root, of: label), lint: lint, version: version,
+                    started: started, progress: progress)
                 return .published(
                     try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
             } catch {

@@ -177,7 +177,7 @@ public struct LabelStore: Sendable, Equatable {
         for path in [directory, draft.treeDirectory] {
             try SystemError.check("make", path, mkdir(path, 0o700))
             // What the root's files would inherit from above is not theirs.
-            try Files.disinherit(path)
+            try Files.disinherit(path, mode: 0o700)
         }
         return draft
     }

@@ -13,7 +13,7 @@ struct PackCommand: AsyncParsableCommand {
             the cache of blocks.
 
             Examples:
-              netroot pack netroots/debian12/current/root /srv/root.squashfs
+              netroot pack netroots/debian12/current/tree/root /srv/root.squashfs
               netroot pack tree tree.squashfs --compression xz --block-size 128k --no-cache
             """)
 

@@ -71,9 +71,11 @@ extension Builds {
             let (wanted, found) = (try await listing(usual), try await listing(generation))
             #expect(wanted == found, "\(Set(wanted).symmetricDifference(found).sorted())")
             for line in [
-                "/ d 755 0 0", "/root d 755 0 0", "/root/etc/public f 644 0 0", "/root/etc/private f 600 0 0",
-                "/root/srv/folder d 755 0 0", "/root/srv/folder/file f 644 0 0", "/root/srv/made/deep d 755 0 0",
-                "/root/srv/made/deep/file f 644 0 0", "/manifest.json f 644 0 0", "/build.log f 600 0 0",
+                "/ d 755 0 0", "/tree/root d 755 0 0", "/tree/root/etc/public f 644 0 0",
+                "/tree/root/etc/private f 600 0 0",
+                "/tree/root/srv/folder d 755 0 0", "/tree/root/srv/folder/file f 644 0 0",
+                "/tree/root/srv/made/deep d 755 0 0",
+                "/tree/root/srv/made/deep/file f 644 0 0", "/manifest.json f 644 0 0", "/build.log f 600 0 0",
             ] { #expect(found.contains(line), "\(line)") }
             #expect(try await run(["getfacl", "-R", "-s", "-p", generation.directory]).output == "")
             let root = generation.root
@@ -93,7 +95,7 @@ extension Builds {
             expectSuccess(edited)
             #expect(edited.output.contains("-rw-r--r--") && edited.output.contains("0022\n"), "\(edited.output)")
             let second = try await listing(hostile.store("a").current())
-            #expect(Set(second).subtracting(found) == ["/root/srv/new f 644 0 0"])
+            #expect(Set(second).subtracting(found) == ["/tree/root/srv/new f 644 0 0"])
             #expect(try await run(["getfacl", "-R", "-s", "-p", hostile.store("a").current().directory]).output == "")
         }
 

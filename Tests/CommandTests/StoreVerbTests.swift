@@ -158,7 +158,7 @@ import Testing
     @Test("gc removes a generation whose files are immutable")
     func gcRemovesImmutableFiles() async throws {
         for _ in 1...2 { try await Fabricated.generation(of: scratch.label("a")) }
-        for path in ["root/sbin/init", "root/sbin", "root", "manifest.json", ""] {
+        for path in ["tree/root/sbin/init", "tree/root/sbin", "tree/root", "tree", "manifest.json", ""] {
             try await scratch.chattr("+i", "netroots/a/generations/1/\(path)")
         }
         expectSuccess(try await scratch.run("gc", "a", "--keep", "1"))
@@ -172,7 +172,7 @@ import Testing
         try scratch.write("theirs/file", "text")
         // Of the same filesystem: its number does not tell that something is mounted.
         let mounted = Namespace.mounting(
-            "mount --bind '\(scratch.path)/theirs' '\(scratch.path)/netroots/a/generations/1/root/sbin'")
+            "mount --bind '\(scratch.path)/theirs' '\(scratch.path)/netroots/a/generations/1/tree/root/sbin'")
         let outcome = try await scratch.run("gc", "a", "--keep", "1", wrapper: mounted)
         expectError(outcome, .failed, ["cannot remove ", "/root/sbin: something is mounted there; umount "])
         #expect(try Files.text(scratch.path + "/theirs/file") == "text")

@@ -11,26 +11,32 @@ import Testing
     @Test("The reader of container images takes or refuses what was changed in a description")
     func imageLayouts() throws {
         let scratch = try ScratchDirectory()
-        let names = ["a", "b", "c"].map { String(repeating: $0, count: 64) }
-        let manifest =
-            #"{"schemaVersion":2,"config":{"digest":"sha256:\#(names[1])"},"layers":[{"digest":"sha256:\#(names[2])"}]}"#
+        let layer = String(repeating: "c", count: 64)
         let config =
-            #"{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:\#(names[2])"]}}"#
-        try scratch.write("blobs/sha256/\(names[0])", manifest)
-        try scratch.write("blobs/sha256/\(names[1])", config)
+            #"{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:\#(layer)"]}}"#
+        /// Under the name that its content asks for: whoever makes an image says what its digests are.
+        func blob(_ bytes: [UInt8]) throws -> String {
+            let digest = try Digest.of(bytes).hexadecimal
+            try overwrite("\(scratch.path)/blobs/sha256/\(digest)", bytes)
+            return digest
+        }
+        func manifest(_ config: String) -> String {
+            #"{"schemaVersion":2,"config":{"digest":"sha256:\#(config)"},"layers":[{"digest":"sha256:\#(layer)"}]}"#
+        }
+        try Files.makeDirectory(scratch.path + "/blobs/sha256")
+        let usual = manifest(try blob(Array(config.utf8)))
         let tokens = [
             "null", "[]", "sha256:", "sha512:", "../", "\"", String(repeating: "[", count: 1000), "\\uD800", "arm64",
         ]
-        for (number, text) in [(0, manifest), (1, config)] {
-            let path = "\(scratch.path)/blobs/sha256/\(names[number])"
-            let reader = number == 0 ? "manifest of a container" : "configuration of a container"
+        func run(_ reader: String, _ text: String, manifest: ([UInt8]) throws -> [UInt8]) throws {
             try MutatedInput(reader, seeds: [Array(text.utf8)], tokens: tokens).run { bytes in
-                try overwrite(path, bytes)
-                _ = try ImageLayout(directory: scratch.path, digest: "sha256:\(names[0])", from: "image")
+                let digest = try blob(try manifest(bytes))
+                _ = try ImageLayout(directory: scratch.path, digest: "sha256:\(digest)", from: "image")
                 return true
             }
-            try scratch.write("blobs/sha256/\(names[number])", text)
         }
+        try run("manifest of a container", usual) { $0 }
+        try run("configuration of a container", config) { Array(manifest(try blob($0)).utf8) }
     }
 
     @Test("The readers of lists of packages take what was changed in one")

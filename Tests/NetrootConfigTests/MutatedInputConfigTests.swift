@@ -28,6 +28,18 @@ import Testing
         }
     }
 
+    @Test("The reader of files of build arguments takes or refuses what was changed in one")
+    func buildArguments() throws {
+        let seed = "# comment\nVERSION=12\n\nNAME = a b\nQUOTED=\"x=y\"\nVERSION=13\n"
+        try MutatedInput(
+            "file of build arguments", seeds: [Array(seed.utf8)], tokens: ["=", "\n", "\r\n", "#", "\0", "A=1\n"]
+        )
+        .run { bytes in
+            let (values, _) = try BuildArgument.values(in: bytes, path: "arguments")
+            return values.keys.allSatisfy { !$0.isEmpty }
+        }
+    }
+
     @Test("The reader of recipes takes or refuses what was changed in one")
     func recipes() throws {
         let seeds = [
@@ -41,7 +53,8 @@ import Testing
         let tokens = [
             "%post\n", "\n%files\n", "%files from one\n", "%arguments\n", "{{ ", " }}", "{{ V }}", "Stage: ", "%{",
             "\\\n", "\"",
-            "Bootstrap: ", "arch\n", "zypper\n", "oci-archive\n", "From: ", "Include: ", "UpdateURL: ", " -c ", "\r\n",
+            "Bootstrap: ", "arch\n", "zypper\n", "oci-archive\n", "From: ", "Include: ", "UpdateURL: ",
+            "AptOpt: A::B=c\n", " -c ", "\r\n",
         ]
         try MutatedInput("recipe", seeds: seeds.map { Array($0.utf8) }, tokens: tokens).run { bytes in
             try Recipe(bytes: bytes, path: "r.def", arguments: [:]).checkBuildable()

@@ -41,8 +41,27 @@ import Testing
             try overwrite(file, bytes)
             let draft = try store.begin()
             #expect(draft.number > 0)
-            _ = draft.directory.withCString { rmdir($0) }
+            try Files.removeTree(draft.directory)
             return draft.number > 1
+        }
+    }
+
+    @Test("The reader of the record of clients takes or refuses what was changed in one")
+    func clients() throws {
+        let scratch = try ScratchDirectory()
+        let store = LabelStore(label: "a", directory: scratch.path)
+        var record = ClientRecord()
+        for number in 1...3 {
+            record.add(.init(address: "192.0.2.\(number)", generation: number, seen: Date(timeIntervalSince1970: 1e9)))
+        }
+        _ = try store.addClients(record) { Issue.record("\($0)") }
+        let text = try Files.read(store.clientsFile, limit: 1 << 20)
+        let tokens = [
+            "null", "[]", "{}", "\"", ",", "1e400", "-1", String(repeating: "[", count: 2000), "\\uD800", "clients",
+        ]
+        try MutatedInput("record of clients", seeds: [text], tokens: tokens).run { bytes in
+            try overwrite(store.clientsFile, bytes)
+            return try store.clients().entries.allSatisfy { $0.generation > 0 }
         }
     }
 }
