@@ -215,6 +215,57 @@ extension Builds {
             #expect(!Files.exists(second.root + "/root/.bash_history") && Files.exists(second.root + "/etc/token"))
         }
 
+        @Test("What %files brought stays in a shell's copy and in a root made from it; what they add themselves does not")
+        func whatARecipeBrought() async throws {
+            let rules = "etc/udev/rules.d/70-persistent-net.rules"
+            try scratch.write("70-persistent-net.rules", "ours\n")
+            try scratch.writeHosts("a", "b")
+            // The recipe's takes the place of one that the bootstrap left.
+            try bootstrapLeaves("mkdir -p \"$root/etc/udev/rules.d\"; echo theirs > \"$root/\(rules)\"")
+            try FakeRecipe(files: "70-persistent-net.rules /etc/udev/rules.d/", post: "echo a > /etc/hostname")
+                .write(scratch)
+            expectSuccess(try await build())
+            #expect(try Files.text(current().root + "/" + rules) == "ours\n")
+
+            let shell = try await shell("mkdir -p /etc/ssh; echo key > /etc/ssh/ssh_host_rsa_key")
+            expectSuccess(shell)
+            #expect(!shell.errors.contains(rules))
+            let second = try current()
+            #expect(second.number == 2 && !Files.exists(second.root + "/etc/ssh/ssh_host_rsa_key"))
+            #expect(try Files.text(second.root + "/" + rules) == "ours\n")
+
+            try FakeRecipe(
+                header: "Bootstrap: localimage\nFrom: label:a\n", post: "echo key > /etc/ssh/ssh_host_rsa_key"
+            ).write(scratch, "b")
+            expectSuccess(try await build("b"))
+            let other = try current("b").root
+            #expect(try Files.text(other + "/" + rules) == "ours\n")
+            #expect(try Files.text(other + "/etc/hostname") == "a\n")
+            #expect(!Files.exists(other + "/etc/ssh/ssh_host_rsa_key"))
+        }
+
+        @Test("A certificate that the bootstrap left is there in %post, for programs that check it, and gone after it")
+        func theCertificateOfThePackages() async throws {
+            try bootstrapLeaves(
+                """
+                mkdir -p "$root/etc/ssl/certs" "$root/var/lib/cloud/instances/i-1"
+                echo cert > "$root/etc/ssl/certs/ssl-cert-snakeoil.pem"
+                echo builder > "$root/etc/hostname"
+                """)
+            let post = "test -s /etc/ssl/certs/ssl-cert-snakeoil.pem && test ! -e /etc/hostname"
+            try FakeRecipe(post: post).write(scratch)
+            let outcome = try await build()
+            expectSuccess(outcome)
+            let root = try current().root
+            let gone = ["etc/ssl/certs/ssl-cert-snakeoil.pem", "var/lib/cloud/instances", "etc/hostname"]
+            for path in gone {
+                #expect(!Files.exists("\(root)/\(path)"), "\(path)")
+                #expect(!outcome.errors.contains(path), "it is no news")
+                let log = try Files.text(current().log)
+                #expect(log.contains("removed \(path), which the bootstrap left"), "\(path)")
+            }
+        }
+
         @Test("The keys that the one client of a read-write root made stay in a shell's copy")
         func theShellOfAReadWriteRoot() async throws {
             try scratch.writeHosts("a", more: "RW = Y")

@@ -16,6 +16,9 @@ protocol Agent: Sendable {
     /// Whether a build would take the root from the same as the one that a manifest tells of, as far as the agent can tell.
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool
 
+    /// Whether the root is as another build published it: what tells machines apart and is in it, a recipe brought.
+    func isPublished() throws -> Bool
+
     /// Fills the root.
     ///
     /// Errors are the bare reason and the next step: the build adds recipe, line, step and log (`BuildFailure`).
@@ -26,6 +29,7 @@ protocol Agent: Sendable {
 extension Agent {
     var line: Int? { nil }
     func check(_ allows: Allowances) throws {}
+    func isPublished() throws -> Bool { false }
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool { true }
 }
 

@@ -53,6 +53,12 @@ struct LocalImage: Agent {
         }
     }
 
+    func isPublished() throws -> Bool {
+        // The one client of a root that it can write to makes names and keys of its own.
+        guard case .label(let name, let number) = header.source else { return false }
+        return try !generation(name, number).manifest.readWrite
+    }
+
     func isUnchanged(since manifest: Manifest.Bootstrap) async throws -> Bool {
         switch header.source {
         case .label(let name, let number):

@@ -20,13 +20,16 @@ struct Customise: Sendable {
     var maskedUnits: String { shipped.rootFiles + "/masked-units" }
 
     /// Lays the dracut modules and netroot's files into the root, and takes out what is the host's.
-    func run() throws {
+    /// - Parameter kept: identities that stay for now, or for good.
+    /// - Returns: the identities that were removed, sorted.
+    @discardableResult
+    func run(keeping kept: Set<String> = []) throws -> [String] {
         try dracut()
         try tree.install(shipped.rootFiles + "/tree", at: "/")
         try tree.write(Self.leaseProgram, try Files.read(shipped.leaseProgram), mode: 0o755)
         try tree.link("etc/mtab", to: "../proc/self/mounts")
-        _ = try identities.remove(keeping: [])
         try withoutResolver()
+        return try identities.remove(keeping: kept)
     }
 
     /// Lays the dracut modules into a root that is still empty, and keeps the kernel packages' own hooks from making an

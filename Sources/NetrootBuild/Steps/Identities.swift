@@ -26,6 +26,18 @@ struct Identities: Sendable {
         return found
     }
 
+    /// Those of them that are files, with the digests of what they hold.
+    /// - Throws: `RootPathError`, `DigestError`, `SystemError`.
+    func digests() throws -> [String: Digest] {
+        var digests: [String: Digest] = [:]
+        for path in try present() {
+            do { digests[path] = try Digest.of(try tree.read(path)) } catch is RootPathError {
+                // A directory, or what is no file.
+            }
+        }
+        return digests
+    }
+
     /// Removes them, and empties the machine ID: what a package's script makes while building, all clients would share.
     /// - Parameter kept: those that stay.
     /// - Returns: what was removed, sorted.
@@ -92,6 +104,43 @@ struct Identities: Sendable {
         // A build host without a name of its own gives none away.
         let short = String(decoding: whole.prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self)
         return short == "localhost" ? "" : short
+    }
+}
+
+extension Identities {
+    /// What a bootstrap left of them. `%post` may need it still, as a program does that checks its configuration: it goes
+    /// afterwards.
+    struct Left: Sendable {
+        /// What is told apart from what the recipe brings in its place.
+        private let digests: [String: Digest]
+        private let isPublished: Bool
+
+        /// - Parameters:
+        ///   - identities: those of the root after the bootstrap; nil in a root that only lends files.
+        ///   - isPublished: whether another build took out already what no recipe brought.
+        /// - Throws: `RootPathError`, `DigestError`, `SystemError`.
+        init(in identities: Identities?, isPublished: Bool) throws {
+            digests = try identities?.digests() ?? [:]
+            self.isPublished = isPublished
+            kept = isPublished ? try identities?.present() ?? [] : Set(digests.keys).subtracting([Self.hostName])
+        }
+
+        /// Those that stay in the root until `%post` was run. The name of the building host does not: `%post` may set one.
+        let kept: Set<String>
+
+        private static let hostName = "etc/hostname"
+
+        /// Those that the recipe brought, by `%setup`, by `%files` or in another label's recipe.
+        /// - Throws: `RootPathError`, `DigestError`, `SystemError`.
+        func brought(since identities: Identities?) throws -> Set<String> {
+            guard let identities else { return [] }
+            let now = try identities.digests()
+            return try identities.present().filter { path in
+                isPublished || digests[path] == nil || digests[path] != now[path]
+            }.union([Self.hostName])
+        }
+
+        func holds(_ path: String) -> Bool { digests[path] != nil }
     }
 }
 

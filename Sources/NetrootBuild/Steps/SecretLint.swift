@@ -42,9 +42,10 @@ struct SecretLint: Sendable {
     /// - Parameter isOfOneClient: whether clients write to it (`RW = Y`), or it is edited in place: what is there stays.
     /// - Throws: `RootPathError`, `SystemError`, `CancellationError`.
     func looked(isOfOneClient: Bool) throws -> Before {
-        guard isOfOneClient else { return Before(identities: ["etc/hostname"]) }
-        return Before(
-            identities: try identities.present(), findings: Set(try findings().map(\.path)), isOfOneClient: true)
+        // What the build published, the recipe brought.
+        let present = try identities.present().union(["etc/hostname"])
+        guard isOfOneClient else { return Before(identities: present) }
+        return Before(identities: present, findings: Set(try findings().map(\.path)), isOfOneClient: true)
     }
 
     /// Removes what goes by itself, and refuses what nobody allowed.

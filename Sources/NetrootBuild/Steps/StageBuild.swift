@@ -35,13 +35,17 @@ struct StageBuild: Sendable {
         var before = SecretLint.Before()
         // The root of another label had its passwords from a recipe.
         if !bootstrap.isOfLabel { before.passwords = try AccountPasswords(of: tree) }
-        let decisions = try await customise()
+        let left = try Identities.Left(
+            in: place.customise?.identities, isPublished: try place.customise != nil && agent.isPublished())
+        let decisions = try await customise(keeping: left.kept)
         try steps.metadata()
         if stage.setup != nil { try await step("%setup") { try await steps.setup() } }
         if !stage.allFiles.isEmpty { try await step("%files") { try await steps.files(from: earlier) } }
         // A name that the recipe sets is meant; host keys are made by package scripts, one pair for all clients.
-        before.identities = try (place.customise?.identities.present() ?? []).union(["etc/hostname"])
-        if stage.post != nil { try await post(steps, keeping: before.identities) } else { try clearFlags() }
+        before.identities = try left.brought(since: place.customise?.identities)
+        if stage.post != nil { try await step("%post") { try await steps.post() } }
+        try clearFlags()
+        try removeIdentities(left, keeping: before.identities)
         try masking?.finish(decisions)
         try steps.environment()
         if stage.test != nil { try await step("%test") { try await steps.test() } }
@@ -49,10 +53,12 @@ struct StageBuild: Sendable {
     }
 
     /// Masks come before the recipe's scripts, which may undo them with the tools of the root.
-    private func customise() async throws -> [UnitMasks.Decision] {
+    private func customise(keeping kept: Set<String>) async throws -> [UnitMasks.Decision] {
         guard let customise = place.customise, let masking else { return [] }
         return try await step("customise") {
-            try customise.run()
+            for path in try customise.run(keeping: kept) {
+                try place.runner.note(Identities.note(path, by: "the bootstrap"))
+            }
             return try await masking.apply()
         }
     }
@@ -66,11 +72,14 @@ struct StageBuild: Sendable {
         }
     }
 
-    private func post(_ steps: RecipeSteps, keeping own: Set<String>) async throws {
-        try await step("%post") { try await steps.post() }
-        try clearFlags()
+    /// What the bootstrap left is no news: it goes in every build, so only the log tells it.
+    private func removeIdentities(_ left: Identities.Left, keeping own: Set<String>) throws {
         for path in try place.customise?.identities.remove(keeping: own) ?? [] {
-            place.progress.note(Identities.note(path, by: "%post"))
+            if left.holds(path) {
+                try place.runner.note(Identities.note(path, by: "the bootstrap"))
+            } else {
+                place.progress.note(Identities.note(path, by: "%post"))
+            }
         }
     }
 
