@@ -12,8 +12,13 @@ import Testing
     }
     private static let github = "ghp_" + String(repeating: "a1B2", count: 9)
 
-    private func kind(_ path: String, _ content: String) -> SecretFinding.Kind? {
-        SecretScan.kind(path: Array(path.utf8), content: Array(content.utf8))
+    /// What the one file of a root is.
+    private func kind(_ path: String, _ content: String) throws -> SecretFinding.Kind? {
+        let sample = try ScratchRoot()
+        try sample.scratch.write("root/" + path, content)
+        let findings = try SecretScan.findings(in: DirectoryHandle(sample.root))
+        #expect(findings.allSatisfy { $0.path == Array(path.utf8) })
+        return findings.first?.kind
     }
 
     @Test(
@@ -76,9 +81,15 @@ import Testing
             ("etc/default/app", "SECRET_KEY=\"abc\"\n", .credentials),
             ("etc/profile.d/proxy.sh", "export http_proxy=http://a:b@proxy.example.org:3128\n", .credentials),
             ("opt/app/.env", "db_password=abc\n", .credentials),
+            ("etc/ppp/pap-secrets", "* host \"\" *\n\"a b\" host \"c d\" *\n", .credentials),
+            ("etc/ppp/chap-secrets", "a * b\n", .credentials),
+            ("etc/ipsec.secrets", "# x\n: PSK \"abc\"\n", .credentials),
+            ("etc/fstab", "//nas/a /a cifs username=a,password=b 0 0\n", .credentials),
+            ("etc/bacula/bacula-dir.conf", "Director {\n  Password = \"abc\"\n}\n", .credentials),
+            ("etc/bacula/common_default_passwords", "DIRPASSWD=abc\n", .credentials),
         ])
-    func isFound(_ path: String, _ content: String, _ expected: SecretFinding.Kind) {
-        #expect(kind(path, content) == expected, "\(path)")
+    func isFound(_ path: String, _ content: String, _ expected: SecretFinding.Kind) throws {
+        #expect(try kind(path, content) == expected, "\(path)")
     }
 
     @Test(
@@ -108,6 +119,12 @@ import Testing
             ("etc/iscsi/initiatorname.iscsi", "GenerateName=yes\n"),
             ("etc/iscsi/iscsid.conf", "#node.session.auth.password = password\n"),
             ("etc/ppp/chap-secrets", "# Secrets for authentication using CHAP\n"),
+            // As the packages of Debian make them.
+            ("etc/ppp/pap-secrets", "#\n*\tlocalhost\t\"\"\t*\nguest\tlocalhost\t\"*\"\t-\nmaster\tlocalhost\t\"*\"\t-\n"),
+            ("etc/ppp/chap-secrets", "a * @/run/secret *\nb *\n"),
+            ("etc/ipsec.secrets", "# : PSK \"secret\", or XAUTH\ninclude /etc/ipsec.d/*.secrets\n"),
+            ("etc/fstab", "//nas/a /a cifs credentials=/run/cifs,password= 0 0\n# /b cifs password=x\nLABEL=password / ext4\n"),
+            ("etc/bacula/bacula-fd.conf", "Director {\n  # Password = \"abc\"\n  Password = \"\"\n}\n"),
             ("etc/NetworkManager/system-connections/lan.nmconnection", "[connection]\nid=lan\n"),
             ("etc/NetworkManager/system-connections/w.nmconnection", "[vpn]\npassword-flags=1\n"),
             ("root/.docker/config.json", #"{"auths":{},"credsStore":"pass"}"#),
@@ -120,8 +137,8 @@ import Testing
             ("etc/app/a.conf", "hf_this_is_a_function_with_a_long_name_in_it()\n"),
             ("etc/app/b.conf", "xghp_\(String(repeating: "a1B2", count: 9))\n"),
         ])
-    func isNone(_ path: String, _ content: String) {
-        #expect(kind(path, content) == nil, "\(path)")
+    func isNone(_ path: String, _ content: String) throws {
+        #expect(try kind(path, content) == nil, "\(path)")
     }
 
     @Test("The walk finds files with names that are no text, follows no symlink, and reads no package's files")

@@ -6,6 +6,12 @@ enum SecretContent: Sendable {
     case entries
     /// One of these texts.
     case text([String])
+    /// A line, that is no comment, with one of these texts.
+    case entry([String])
+    /// A line whose third word is a secret, as pppd has them (pppd(8), "Authentication"): not nothing, not `*`, not `-`.
+    case thirdWord
+    /// A word `NAME=VALUE` with one of these names, between blanks or commas: mount(8).
+    case option([String])
     /// These bytes at its beginning.
     case start([UInt8])
     /// A line `NAME=VALUE`, `NAME: VALUE` or `NAME VALUE` whose name ends with one of these, in any case; the value must
@@ -24,6 +30,15 @@ enum SecretContent: Sendable {
         case .start(let start): return bytes.starts(with: start)
         case .text(let texts): return texts.contains { !SecretText.positions(of: $0, in: bytes).isEmpty }
         case .entries: return !Self.lines(bytes).isEmpty
+        case .entry(let texts): return Self.lines(bytes).contains { line in texts.contains { line.contains($0) } }
+        case .thirdWord:
+            return Self.lines(bytes).map(Self.quotedWords).contains { $0.count > 2 && Self.isSecretOfPPP($0[2]) }
+        case .option(let names):
+            let words = Self.lines(bytes).flatMap { $0.split { $0.isWhitespace || $0 == "," } }
+            return words.contains { word in
+                guard let equals = word.firstIndex(of: "="), names.contains(String(word[..<equals])) else { return false }
+                return Self.isValue(word[equals...].dropFirst())
+            }
         case .setting(let names):
             return Self.lines(bytes).flatMap(Self.settings).contains { name, value in
                 names.contains { name.hasSuffix($0) } && Self.isValue(value)
@@ -62,6 +77,30 @@ enum SecretContent: Sendable {
         let bare = value.prefix { $0 != " " && $0 != "\t" }.filter { !"\"';,".contains($0) }
         guard let first = bare.first, !"$`<%{/*".contains(first) else { return false }
         return !["yes", "no", "true", "false", "none", "null", "0", "1", "changeme", "xxx"].contains(bare.lowercased())
+    }
+
+    /// The words of a line, without their quotation marks; blanks within these are part of a word.
+    private static func quotedWords(_ line: Substring) -> [String] {
+        var words: [String] = []
+        var rest = line.drop(while: \.isWhitespace)
+        while let first = rest.first, first != "#" {
+            if first == "\"" || first == "'" {
+                let word = rest.dropFirst().prefix { $0 != first }
+                words.append(String(word))
+                rest = rest[word.endIndex...].dropFirst()
+            } else {
+                let word = rest.prefix { !$0.isWhitespace }
+                words.append(String(word))
+                rest = rest[word.endIndex...]
+            }
+            rest = rest.drop(while: \.isWhitespace)
+        }
+        return words
+    }
+
+    /// A word with an `@` before it names a file.
+    private static func isSecretOfPPP(_ word: String) -> Bool {
+        !["", "*", "-"].contains(word) && !word.hasPrefix("@")
     }
 
     private static func hasMember(_ name: String, _ text: String) -> Bool {
