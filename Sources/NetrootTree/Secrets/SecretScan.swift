@@ -24,16 +24,6 @@ public enum SecretScan {
         return findings
     }
 
-    /// What one file is, by its path and what it holds; nil where it is nothing known.
-    /// - Parameter path: from the root, without a slash at its beginning.
-    public static func kind(path: [UInt8], content: [UInt8]) -> SecretFinding.Kind? {
-        let (folders, _) = DirectoryHandle.split(path)
-        let isReached = folders.isEmpty || !prefixes(of: folders).contains(where: isSkipped)
-        guard isReached else { return nil }
-        return kind(
-            content, in: SecretPlaces.known.of(path), byContent: isRead(path, size: Int64(content.count)))
-    }
-
     private static func kind(
         _ bytes: [UInt8], in places: [SecretPlace], byContent: Bool
     ) -> SecretFinding.Kind? {
@@ -95,11 +85,6 @@ public enum SecretScan {
         ].map { Array($0.utf8) })
 
     private static let slash = UInt8(ascii: "/")
-
-    /// A path and those of the directories above it.
-    private static func prefixes(of path: [UInt8]) -> [[UInt8]] {
-        path.indices.filter { path[$0] == slash }.map { Array(path[..<$0]) } + [path]
-    }
 
     // MARK: - Reading
 
