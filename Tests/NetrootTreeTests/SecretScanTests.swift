@@ -81,6 +81,10 @@ import Testing
             ("etc/default/app", "SECRET_KEY=\"abc\"\n", .credentials),
             ("etc/profile.d/proxy.sh", "export http_proxy=http://a:b@proxy.example.org:3128\n", .credentials),
             ("opt/app/.env", "db_password=abc\n", .credentials),
+            // Nobody's tests are in /etc or in a home.
+            ("etc/test/.netrc", "machine x login y password z\n", .credentials),
+            ("home/a/vendor/.netrc", "machine x login y password z\n", .credentials),
+            ("var/www/site/config/key.pem", pem(""), .privateKey), ("etc/tests/key.pem", pem(""), .privateKey),
             ("etc/ppp/pap-secrets", "* host \"\" *\n\"a b\" host \"c d\" *\n", .credentials),
             ("etc/ppp/chap-secrets", "a * b\n", .credentials),
             ("etc/ipsec.secrets", "# x\n: PSK \"abc\"\n", .credentials),
@@ -110,6 +114,10 @@ import Testing
             ("opt/app/node_modules/x/test.key", pem("")), ("usr/local/go/src/crypto/testdata/k.pem", pem("")),
             ("opt/app/src/tls.go", pem("")), ("usr/local/share/doc/x/key.pem", pem("")),
             ("var/lib/dpkg/info/x.postinst", pem("")), ("run/x/key.pem", pem("")), ("boot/key.pem", pem("")),
+            ("opt/app/tests/a.netrc/.netrc", "machine x login y password z\n"), ("opt/x/test/http.keytab", "\u{5}\u{2}\0"),
+            ("usr/local/lib/python3.12/site-packages/x/.npmrc", "_authToken=abc\n"),
+            ("opt/app/node_modules/x/.env", "TOKEN=abc\n"), ("usr/local/src/x/fixtures/.ssh/id_dropbear", "key"),
+            ("var/lib/gems/3.1.0/gems/x/spec/key.pem", pem("")), ("var/www/site/vendor/x/server.key", pem("RSA ")),
             // Known places with nothing in them.
             ("etc/mysql/debian.cnf", "# Automatically generated\n[client]\nuser = root\npassword =\n"),
             ("etc/apt/auth.conf", "# machine x login y password z\n"),

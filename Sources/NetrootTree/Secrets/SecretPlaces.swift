@@ -18,11 +18,14 @@ struct SecretPlace: Sendable {
         self.content = content
     }
 
+    /// Whether the place is one directory of the root.
+    var isAbsolute: Bool { directory.first == UInt8(ascii: "/") }
+
     /// - Parameters:
     ///   - folder: of the file, from the root, without a slash at its beginning.
     ///   - file: the name.
     fileprivate func isOf(_ folder: [UInt8], _ file: [UInt8]) -> Bool {
-        if directory.first == UInt8(ascii: "/") {
+        if isAbsolute {
             guard folder.elementsEqual(directory.dropFirst()) else { return false }
         } else if !directory.isEmpty {
             guard folder.suffix(directory.count).elementsEqual(directory),

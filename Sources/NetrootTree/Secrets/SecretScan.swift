@@ -13,7 +13,9 @@ public enum SecretScan {
         var findings: [SecretFinding] = []
         try root.walk(entering: isEntered) { entry in
             guard entry.type == .regular, entry.status.st_size > 0 else { return }
-            let places = SecretPlaces.known.of(entry.path)
+            let isSoftware = isSoftware(entry.path)
+            // What has a place of its own is no test of anything.
+            let places = SecretPlaces.known.of(entry.path).filter { !isSoftware || $0.isAbsolute }
             let byContent = isRead(entry.path, size: Int64(entry.status.st_size))
             guard byContent || !places.isEmpty else { return }
             let bytes = try head(entry)
@@ -54,7 +56,7 @@ public enum SecretScan {
         let names = path.split(separator: slash)
         guard let top = names.first else { return false }
         if names.count > 1 {
-            if top.elementsEqual("etc".utf8) || top.elementsEqual("var".utf8) { return true }
+            if top.elementsEqual("etc".utf8) || top.elementsEqual("var".utf8) { return !isSoftware(path) }
             // Of /usr only /usr/local is walked; the files beside it are of no known kind.
             if top.elementsEqual("boot".utf8) || top.elementsEqual("usr".utf8) && names.count < 3 { return false }
         }
@@ -63,12 +65,23 @@ public enum SecretScan {
         return !names.dropLast().contains { innocent.contains(Array($0)) }
     }
 
-    private static let innocent: Set<[UInt8]> = Set(
+    /// Whether a file is of software that somebody installed, or of its tests: nowhere in `/etc` or in a home.
+    private static func isSoftware(_ path: [UInt8]) -> Bool {
+        let names = path.split(separator: slash)
+        guard let top = names.first, !["etc", "root", "home"].contains(where: { top.elementsEqual($0.utf8) }) else {
+            return false
+        }
+        return names.dropFirst().dropLast().contains { software.contains(Array($0)) }
+    }
+
+    private static let software: Set<[UInt8]> = Set(
         [
             "test", "tests", "testing", "testdata", "test-data", "test_data", "fixtures", "site-packages",
-            "dist-packages", "node_modules", "doc", "docs", "example", "examples", "vendor", "registry", "mod", "man",
-            "include", "t",
+            "dist-packages", "node_modules", "vendor", "gems",
         ].map { Array($0.utf8) })
+
+    private static let innocent: Set<[UInt8]> = software.union(
+        ["doc", "docs", "example", "examples", "registry", "mod", "man", "include", "t"].map { Array($0.utf8) })
 
     private static func isCode(_ name: ArraySlice<UInt8>) -> Bool {
         guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return false }
