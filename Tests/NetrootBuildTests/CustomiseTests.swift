@@ -114,15 +114,23 @@ import Testing
     @Test(
         "A mail name goes if it is the building host's",
         arguments: [
-            ("builder\n", true), ("builder.example.org\n", true), ("builder2\n", false), ("localhost\n", false),
-            ("", false),
+            ("builder\n", true), ("builder.example.org\n", true), ("builder2\n", false), ("localhost\n", true),
+            ("localhost.localdomain\n", true), ("", false),
         ])
     func mailName(_ text: String, _ goes: Bool) throws {
         try identities.tree.write("etc/mailname", text)
         #expect(try identities.present() == (goes ? ["etc/mailname"] : []))
         var unnamed = identities
         unnamed.hostName = ""
-        #expect(try unnamed.present().isEmpty)
+        #expect(try unnamed.present().isEmpty == !text.hasPrefix("localhost"))
+    }
+
+    @Test("The configuration of popularity-contest goes if it has the ID of a host")
+    func popularityContest() throws {
+        try identities.tree.write("etc/popularity-contest.conf", "PARTICIPATE=no\n")
+        #expect(try identities.present().isEmpty)
+        try identities.tree.write("etc/popularity-contest.conf", "# x\nMY_HOSTID=\"0a\"\nPARTICIPATE=no\n")
+        #expect(try identities.present() == ["etc/popularity-contest.conf"])
     }
 
     @Test("Each pattern of the list finds its file, and what is allowed stays")
@@ -136,7 +144,8 @@ import Testing
             "var/lib/NetworkManager/secret_key", "var/lib/NetworkManager/internal-x-eth0.lease",
             "etc/udev/rules.d/70-persistent-net.rules", "var/lib/cloud/instances/i-1/user-data.txt",
             "var/lib/dkms/mok.key", "etc/pacman.d/gnupg/private-keys-v1.d/0A.key", "etc/gshadow-",
-            "root/.wget-hsts", "home/a/.bash_history", "home/b/.viminfo", "root/.local/state/python_history",
+            "etc/xrdp/rsakeys.ini", "etc/pki/tls/private/postfix.key", "etc/pki/tls/certs/postfix.pem",
+            "var/lib/rabbitmq/.erlang.cookie", "root/.wget-hsts", "home/a/.bash_history", "home/b/.viminfo", "root/.local/state/python_history",
         ]
         let kept = [
             "etc/ssh/ssh_host_rsa_key", "etc/ssh/sshd_config", "etc/dropbear/log", "etc/shadow", "root/.bashrc",
@@ -158,5 +167,16 @@ import Testing
         #expect(unit.contains("\nExecStart=/usr/lib/netroot/make-identity\n"))
         #expect(unit.contains("\nBefore=basic.target "))
         #expect(access(try tree.resolve("usr/lib/netroot/make-identity"), X_OK) == 0)
+    }
+
+    @Test("What the list removes of xrdp and of Fedora's postfix, make-identity makes again")
+    func whatIsMadeAgain() throws {
+        let tree = RootTree(directory: Checkout.path + "/root-files/tree")
+        let script = try tree.text("usr/lib/netroot/make-identity")
+        for line in ["xrdp-keygen xrdp $key", "certificate $key /etc/pki/tls/certs/postfix.pem"] {
+            #expect(script.contains(line), "\(line)")
+        }
+        let unit = try tree.text("etc/systemd/system/netroot-identity.service")
+        #expect(unit.contains("\nConditionPathExists=|/etc/xrdp\n"))
     }
 }
