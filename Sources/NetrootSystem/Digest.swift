@@ -134,17 +134,31 @@ public enum DigestAlgorithm: String, Sendable, CaseIterable {
     }
 }
 
+/// MD5 (RFC 1321), by which package managers tell what they installed: no proof against anybody.
+public enum MD5 {
+    /// The digest of bytes, in hexadecimal.
+    /// - Throws: `DigestError.unavailable`, as where a system allows only the algorithms of FIPS 140.
+    public static func hexadecimal(of bytes: [UInt8]) throws(DigestError) -> String {
+        let state = try MessageDigest(named: "MD5")
+        state.start()
+        bytes.withUnsafeBytes { state.update($0) }
+        return state.finish(length: 16)
+    }
+}
+
 /// A digest of libcrypto, which uses the processor's instructions (`EVP_DigestInit(3)`).
 private struct MessageDigest: ~Copyable {
     private let algorithm: OpaquePointer
     private let context: OpaquePointer
 
-    init(_ wanted: DigestAlgorithm) throws(DigestError) {
+    init(_ wanted: DigestAlgorithm) throws(DigestError) { try self.init(named: wanted.name) }
+
+    init(named name: String) throws(DigestError) {
         // Fetched once: a lookup for each of ten thousand small files is not free.
-        guard let algorithm = EVP_MD_fetch(nil, wanted.name, nil) else { throw .unavailable(wanted) }
+        guard let algorithm = EVP_MD_fetch(nil, name, nil) else { throw .unavailable(name) }
         guard let context = EVP_MD_CTX_new() else {
             EVP_MD_free(algorithm)
-            throw .unavailable(wanted)
+            throw .unavailable(name)
         }
         self.algorithm = algorithm
         self.context = context
@@ -237,8 +251,8 @@ private struct FilePieces {
 
 /// Why a digest cannot be made.
 public enum DigestError: ReportableError, Equatable {
-    /// libcrypto gives no such algorithm: OpenSSL can be configured so.
-    case unavailable(DigestAlgorithm)
+    /// libcrypto gives no algorithm of this name: OpenSSL can be configured so.
+    case unavailable(String)
     /// A FIFO, a socket or a character device.
     case notAFile(path: String)
     /// A file without the part that was asked for; how many bytes it has.
@@ -251,7 +265,7 @@ public enum DigestError: ReportableError, Equatable {
     public var description: String {
         switch self {
         case .unavailable(let algorithm):
-            "OpenSSL gives no \(algorithm.rawValue.uppercased()); see its configuration: openssl version -d, $OPENSSL_CONF"
+            "OpenSSL gives no \(algorithm); see its configuration: openssl version -d, $OPENSSL_CONF"
         case .notAFile(let path): "cannot read \(path): it is not a regular file"
         case .tooShort(let path, let bytes): "\(path) has only \(bytes) bytes; was it cut off while it was read?"
         }

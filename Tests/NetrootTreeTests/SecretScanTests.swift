@@ -171,6 +171,34 @@ import Testing
         #expect(findings.filter(\.isWorldReadable).map(\.display) == ["/usr/local/key.pem"])
     }
 
+    @Test("A file is public if it is as its package brought it, and not if a script made or changed it")
+    func packagedFiles() throws {
+        let sample = try ScratchRoot()
+        let apiKey = "export GOOGLE_API_KEY=AIza\(String(repeating: "a1B2c", count: 7))\n"
+        let paths = ["etc/chromium.d/apikeys", "opt/x/demo key.pem", "etc/made.pem", "etc/changed"]
+        for path in paths { try sample.scratch.write("root/" + path, apiKey) }
+        let digest = try MD5.hexadecimal(of: Array(apiKey.utf8))
+        let other = String(repeating: "0", count: 32)
+        try sample.scratch.write("root/var/lib/dpkg/info/x.md5sums", "\(other)  usr/bin/x\n\(digest)  opt/x/demo key.pem\n")
+        try sample.scratch.write(
+            "root/var/lib/dpkg/status",
+            """
+            Package: chromium
+            Conffiles:
+             /etc/chromium.d/apikeys \(digest)
+             /etc/changed \(other) obsolete
+            Description: a browser
+             /etc/made.pem \(digest)
+
+            """)
+        let findings = try SecretScan.findings(in: DirectoryHandle(sample.root)).map(\.path)
+        #expect(findings.count == paths.count)
+        let packaged = try PackagedFiles(of: RootTree(directory: sample.root), paths: findings)
+        let shipped = try paths.filter { try packaged.contains(Array($0.utf8)) }
+        #expect(shipped == ["etc/chromium.d/apikeys", "opt/x/demo key.pem"])
+        #expect(try MD5.hexadecimal(of: Array("abc".utf8)) == "900150983cd24fb0d6963f7d28e17f72")
+    }
+
     @Test("A path is allowed by itself, by a pattern, and by the directory that it is in")
     func patterns() {
         let patterns = PathPatterns(["/etc/a.key", "/etc/tls/*.pem", "/srv/keys/", "/opt/*/key", "/unused"])

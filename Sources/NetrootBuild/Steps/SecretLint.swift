@@ -95,7 +95,9 @@ struct SecretLint: Sendable {
             let finding = SecretFinding(path: Array(password.file.utf8), kind: password.kind, isWorldReadable: false)
             if !findings.contains(finding) { findings.append(finding) }
         }
-        let files = try SecretScan.findings(in: DirectoryHandle(tree.directory))
+        let found = try SecretScan.findings(in: DirectoryHandle(tree.directory))
+        let packaged = try PackagedFiles(of: tree, paths: found.map(\.path))
+        let files = try found.filter { try !packaged.contains($0.path) }
         return (files + accounts).sorted { $0.path.lexicographicallyPrecedes($1.path) }
     }
 }
