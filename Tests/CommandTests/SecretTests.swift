@@ -149,6 +149,25 @@ extension Builds {
             #expect(try Files.text(current().root + "/etc/munge/munge.key") == "key\n")
         }
 
+        @Test("What would be removed stays by ALLOW_SECRETS: that is no word for nothing, and the manifest names it")
+        func anAllowedIdentity() async throws {
+            try scratch.writeHosts("a", more: "ALLOW_SECRETS = /etc/udev/rules.d /etc/munge/munge.key")
+            let post = """
+                mkdir -p /etc/munge /etc/udev/rules.d
+                echo key > /etc/munge/munge.key; echo rules > /etc/udev/rules.d/70-persistent-net.rules
+                """
+            try FakeRecipe(post: post).write(scratch)
+            let outcome = try await build()
+            expectSuccess(outcome)
+            #expect(!outcome.errors.contains("allows nothing"))
+            let noted = [
+                Manifest.AllowedSecret(path: "/etc/munge/munge.key", kind: "shared-key"),
+                Manifest.AllowedSecret(path: "/etc/udev/rules.d/70-persistent-net.rules", kind: "identity"),
+            ]
+            #expect(try current().manifest.allowedSecrets == noted)
+            #expect(try await build("a", "--if-changed").output.contains("generation 1"))
+        }
+
         @Test("A password that the recipe did not set stops the build; one that it set does not, nor does a label's")
         func hashes() async throws {
             try bootstrapLeaves("printf 'root:$6$theirs$x:1::::::\\nguest::1::::::\\n' > \"$root/etc/shadow\"")

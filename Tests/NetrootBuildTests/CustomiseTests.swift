@@ -157,6 +157,7 @@ import Testing
         for path in kept { #expect(try identities.tree.contains(path), "\(path)") }
         #expect(removed.contains("var/lib/cloud/instances") && !removed.contains("etc/hostname"))
         #expect(try identities.present() == ["etc/hostname"])
+        #expect(try identities.allowedToStay() == ["etc/ssh/ssh_host_rsa_key"])
     }
 
     /// The unit that makes them again is wanted at boot, and its program is there.

@@ -15,10 +15,26 @@ struct Identities: Sendable {
 
     /// Those that are in the root, by their paths without a slash at the beginning.
     /// - Throws: `RootPathError`, `SystemError`.
-    func present() throws -> Set<String> {
+    func present() throws -> Set<String> { try all().filter { !isAllowed($0) } }
+
+    /// Those that are in the root by the label's leave, and the machine ID if it is.
+    /// - Throws: `RootPathError`, `SystemError`.
+    func allowedToStay() throws -> Set<String> {
+        var stayed = try all().filter(isAllowed)
+        if isAllowed(Self.machineID), try tree.contains(Self.machineID), try !tree.text(Self.machineID).isEmpty {
+            stayed.insert(Self.machineID)
+        }
+        return stayed
+    }
+
+    private static let machineID = "etc/machine-id"
+
+    private func isAllowed(_ path: String) -> Bool { !allowed.matching(Array(path.utf8)).isEmpty }
+
+    private func all() throws -> Set<String> {
         var found: Set<String> = []
         for rule in try rules() {
-            for path in try tree.glob(rule.pattern) where allowed.matching(Array(path.utf8.dropFirst())).isEmpty {
+            for path in try tree.glob(rule.pattern) {
                 if let text = rule.text, try !holds(path, text) { continue }
                 found.insert(String(path.dropFirst()))
             }
@@ -48,7 +64,7 @@ struct Identities: Sendable {
             try tree.removeAll(path)
             try removeLinks(to: path)
         }
-        if allowed.matching(Array("etc/machine-id".utf8)).isEmpty { try tree.write("etc/machine-id", "") }
+        if !isAllowed(Self.machineID) { try tree.write(Self.machineID, "") }
         return removed
     }
 

@@ -56,10 +56,14 @@ struct SecretLint: Sendable {
         try tidy(after: whom, note: note)
         let found = try newFindings()
         if let refused = refusal(of: found) { throw refused }
-        for pattern in allowed.unused(by: found.map(\.path)) {
+        let paths = Set(found.map(\.path))
+        let names = try identities.allowedToStay().map { Array($0.utf8) }.filter { !paths.contains($0) }
+            .map { SecretFinding(path: $0, kind: .identity, isWorldReadable: false) }
+        let stayed = (found + names).sorted { $0.path.lexicographicallyPrecedes($1.path) }
+        for pattern in allowed.unused(by: stayed.map(\.path)) {
             note("ALLOW_SECRETS: \(TerminalText.line(pattern)) allows nothing: the root has no such finding")
         }
-        return found.map { Manifest.AllowedSecret(path: $0.display, kind: $0.kind.rawValue) }
+        return stayed.map { Manifest.AllowedSecret(path: $0.display, kind: $0.kind.rawValue) }
     }
 
     /// The same for a root that is served already: nothing is taken back.
