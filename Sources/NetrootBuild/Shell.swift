@@ -89,9 +89,11 @@ public struct Shell: Sendable {
                     try copyRoot(of: base, into: draft, progress: progress)
                 }
                 var lint = SecretLint(tree: RootTree(directory: draft.root), shipped: shipped, label: label)
+                lint.source = .shell
                 lint.before = try lint.looked(isOfOneClient: base.manifest.readWrite)
+                if let refused = try lint.refused(inCopyOf: base.number) { throw refused }
                 let before = try await BootFingerprint.of(draft.root)
-                let termination = try await enter(draft.root)
+                let termination = try await work(in: draft.root, lint, progress)
                 guard termination == .exited(0) else { return .dropped(termination) }
                 let pair = try pair(of: base, root: draft.root, runner: runner)
                 let isUnchanged = try await isUnchanged(since: before, in: draft.root, of: base, pair)
@@ -130,6 +132,7 @@ public struct Shell: Sendable {
         let root = try current.requirePath(of: .tree)
         let runner = CommandRunner(log: current.log, echo: echo)
         var lint = SecretLint(tree: RootTree(directory: root), shipped: shipped, label: label)
+        lint.source = .shell
         lint.before = try lint.looked(isOfOneClient: true)
         let before = try await BootFingerprint.of(root)
         let termination = try await enter(root)
@@ -206,6 +209,19 @@ public struct Shell: Sendable {
     ) async throws -> Bool {
         guard try await BootFingerprint.of(root) == before else { return false }
         return try pair.kernel().choice.taken == base.manifest.kernelVersion
+    }
+
+    /// Enters the copy, and again as long as somebody at a terminal leaves a secret in it: an hour's work is not dropped.
+    private func work(in root: String, _ lint: SecretLint, _ progress: Progress) async throws -> Termination {
+        while true {
+            let termination = try await enter(root)
+            // A terminal that was closed is none any more.
+            guard termination == .exited(0), command.isEmpty, isatty(STDIN_FILENO) == 1 else { return termination }
+            if let note = try Completion.clearFlags(in: RootTree(directory: root)) { progress.note(note) }
+            guard let refused = try lint.refused(after: "the shell", note: progress.note) else { return termination }
+            warn(refused, progress)
+            progress.note("the shell opens again on the same copy; leave it with exit 1 to drop the copy")
+        }
     }
 
     private func enter(_ root: String) async throws -> Termination {

@@ -223,8 +223,8 @@ extension Builds {
             #expect(found.status == 1, "\(found.output)")
 
             expectError(
-                try await shell("umask 077; echo \(Self.token) > /etc/token"), .failed, ["/etc/token: a token; "],
-                outputLines: 1)
+                try await shell("umask 077; echo \(Self.token) > /etc/token"), .failed,
+                ["/etc/token: a token; remove it\n"], outputLines: 1)
             #expect(try current().number == 2)
 
             // Clients have it already: it is said, and what was typed goes.
@@ -232,9 +232,15 @@ extension Builds {
             expectSuccess(live)
             #expect(live.errors.contains("warning:   /etc/token: a token, readable by every user"))
             #expect(!Files.exists(second.root + "/root/.bash_history") && Files.exists(second.root + "/etc/token"))
+
+            // Nobody works for an hour in a copy that cannot be published.
+            let late = try await shell("echo entered")
+            expectError(
+                late, .failed, ["generation 2 has a secret", "/etc/token: a token", "build again"], outputLines: 2)
+            #expect(!late.output.contains("entered"))
         }
 
-        @Test("What %files brought stays in a shell's copy and in a root made from it; what they add themselves does not")
+        @Test("What %files brought stays in a shell's copy and in a root made from it; what these add does not")
         func whatARecipeBrought() async throws {
             let rules = "etc/udev/rules.d/70-persistent-net.rules"
             try scratch.write("70-persistent-net.rules", "ours\n")
@@ -283,6 +289,40 @@ extension Builds {
                 let log = try Files.text(current().log)
                 #expect(log.contains("removed \(path), which the bootstrap left"), "\(path)")
             }
+        }
+
+        @Test("A shell at a terminal that left a token opens again on its copy, until the token is gone or it fails")
+        func theShellAtATerminal() async throws {
+            try FakeRecipe().write(scratch)
+            expectSuccess(try await build())
+            // script(1) gives it a terminal.
+            let netroot = scratch.netroot(["shell", "a"]).map { "'\($0)'" }.joined(separator: " ")
+            func session(_ last: String) async throws -> Outcome {
+                let first = "echo \(Self.token) > /etc/token; echo work > /etc/work; exit 0"
+                let shown = "for n in $(seq 100); do grep -q 'opens again' shown && break; sleep 0.2; done"
+                let typed = "sleep 1; echo '\(first)'; \(shown); sleep 1; echo '\(last)'; sleep 2"
+                return try await run(
+                    ["sh", "-c", ": > shown; (\(typed)) | script -qefc \"$1\" shown", "sh", netroot],
+                    folder: scratch.path)
+            }
+            let dropped = try await session("exit 1")
+            #expect(dropped.output.contains("/etc/token: a token") && dropped.output.contains("opens again"))
+            #expect(dropped.status != 0)
+            #expect(try current().number == 1)
+            let published = try await session("rm /etc/token; exit 0")
+            #expect(published.status == 0, "\(published.output)")
+            #expect(try current().number == 2)
+            #expect(try Files.text(current().root + "/etc/work") == "work\n")
+        }
+
+        @Test("A hash of a web server or of GRUB is none of an account, and the advice is none of chpasswd")
+        func aHashOfNoAccount() async throws {
+            try FakeRecipe(post: "mkdir -p /srv/www; echo 'a:$apr1$x' > /srv/www/.htpasswd").write(scratch)
+            let outcome = try await build()
+            expectError(
+                outcome, .failed, ["/srv/www/.htpasswd: the hash of a password, readable by every user; remove it"],
+                outputLines: 1)
+            #expect(!outcome.errors.contains("chpasswd"))
         }
 
         @Test("The keys that the one client of a read-write root made stay in a shell's copy")

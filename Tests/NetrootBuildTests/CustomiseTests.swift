@@ -145,7 +145,8 @@ import Testing
             "etc/udev/rules.d/70-persistent-net.rules", "var/lib/cloud/instances/i-1/user-data.txt",
             "var/lib/dkms/mok.key", "etc/pacman.d/gnupg/private-keys-v1.d/0A.key", "etc/gshadow-",
             "etc/xrdp/rsakeys.ini", "etc/pki/tls/private/postfix.key", "etc/pki/tls/certs/postfix.pem",
-            "var/lib/rabbitmq/.erlang.cookie", "root/.wget-hsts", "home/a/.bash_history", "home/b/.viminfo", "root/.local/state/python_history",
+            "var/lib/rabbitmq/.erlang.cookie", "root/.wget-hsts", "home/a/.bash_history", "home/b/.viminfo",
+            "root/.local/state/python_history",
         ]
         let kept = [
             "etc/ssh/ssh_host_rsa_key", "etc/ssh/sshd_config", "etc/dropbear/log", "etc/shadow", "root/.bashrc",

@@ -114,7 +114,8 @@ import Testing
             ("opt/app/node_modules/x/test.key", pem("")), ("usr/local/go/src/crypto/testdata/k.pem", pem("")),
             ("opt/app/src/tls.go", pem("")), ("usr/local/share/doc/x/key.pem", pem("")),
             ("var/lib/dpkg/info/x.postinst", pem("")), ("run/x/key.pem", pem("")), ("boot/key.pem", pem("")),
-            ("opt/app/tests/a.netrc/.netrc", "machine x login y password z\n"), ("opt/x/test/http.keytab", "\u{5}\u{2}\0"),
+            ("opt/app/tests/x/.netrc", "machine x login y password z\n"),
+            ("opt/x/test/http.keytab", "\u{5}\u{2}\0"),
             ("usr/local/lib/python3.12/site-packages/x/.npmrc", "_authToken=abc\n"),
             ("opt/app/node_modules/x/.env", "TOKEN=abc\n"), ("usr/local/src/x/fixtures/.ssh/id_dropbear", "key"),
             ("var/lib/gems/3.1.0/gems/x/spec/key.pem", pem("")), ("var/www/site/vendor/x/server.key", pem("RSA ")),
@@ -128,10 +129,10 @@ import Testing
             ("etc/iscsi/iscsid.conf", "#node.session.auth.password = password\n"),
             ("etc/ppp/chap-secrets", "# Secrets for authentication using CHAP\n"),
             // As the packages of Debian make them.
-            ("etc/ppp/pap-secrets", "#\n*\tlocalhost\t\"\"\t*\nguest\tlocalhost\t\"*\"\t-\nmaster\tlocalhost\t\"*\"\t-\n"),
+            ("etc/ppp/pap-secrets", "#\n*\tlocalhost\t\"\"\t*\nguest\tlocalhost\t\"*\"\t-\nmaster\tx\t\"*\"\t-\n"),
             ("etc/ppp/chap-secrets", "a * @/run/secret *\nb *\n"),
             ("etc/ipsec.secrets", "# : PSK \"secret\", or XAUTH\ninclude /etc/ipsec.d/*.secrets\n"),
-            ("etc/fstab", "//nas/a /a cifs credentials=/run/cifs,password= 0 0\n# /b cifs password=x\nLABEL=password / ext4\n"),
+            ("etc/fstab", "//nas/a /a cifs credentials=/run/x,password= 0 0\n# /b cifs password=x\nLABEL=password /\n"),
             ("etc/bacula/bacula-fd.conf", "Director {\n  # Password = \"abc\"\n  Password = \"\"\n}\n"),
             ("etc/NetworkManager/system-connections/lan.nmconnection", "[connection]\nid=lan\n"),
             ("etc/NetworkManager/system-connections/w.nmconnection", "[vpn]\npassword-flags=1\n"),
@@ -179,7 +180,8 @@ import Testing
         for path in paths { try sample.scratch.write("root/" + path, apiKey) }
         let digest = try MD5.hexadecimal(of: Array(apiKey.utf8))
         let other = String(repeating: "0", count: 32)
-        try sample.scratch.write("root/var/lib/dpkg/info/x.md5sums", "\(other)  usr/bin/x\n\(digest)  opt/x/demo key.pem\n")
+        let sums = "\(other)  usr/bin/x\n\(digest)  opt/x/demo key.pem\n"
+        try sample.scratch.write("root/var/lib/dpkg/info/x.md5sums", sums)
         try sample.scratch.write(
             "root/var/lib/dpkg/status",
             """

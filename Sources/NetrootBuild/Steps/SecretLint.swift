@@ -13,6 +13,8 @@ struct SecretLint: Sendable {
     let label: String
     /// What the root had before, which is nobody's fault now.
     var before = Before()
+    /// What may have brought a secret into the root.
+    var source = SecretsError.Source.recipe
 
     /// A root before a recipe's scripts, or before a shell.
     struct Before: Sendable {
@@ -73,13 +75,22 @@ struct SecretLint: Sendable {
         return refusal(of: try newFindings())
     }
 
+    /// What a shell's copy has before anybody has worked in it: the work would be for nothing.
+    /// - Parameter generation: whose copy it is.
+    /// - Throws: `RootPathError`, `SystemError`, `CancellationError`.
+    func refused(inCopyOf generation: Int) throws -> SecretsError? {
+        var refused = refusal(of: try newFindings())
+        refused?.source = .generation(generation)
+        return refused
+    }
+
     private func newFindings() throws -> [SecretFinding] {
         try findings().filter { !before.findings.contains($0.path) }
     }
 
     private func refusal(of found: [SecretFinding]) -> SecretsError? {
         let refused = found.filter { allowed.matching($0.path).isEmpty }
-        return refused.isEmpty ? nil : SecretsError(findings: refused, label: label)
+        return refused.isEmpty ? nil : SecretsError(findings: refused, label: label, source: source)
     }
 
     private func tidy(after whom: String, note: (String) -> Void) throws {
@@ -111,6 +122,15 @@ public struct SecretsError: ReportableError {
     let findings: [SecretFinding]
     /// The label whose `ALLOW_SECRETS` can let them through.
     let label: String
+    var source = Source.recipe
+
+    /// What may have brought them.
+    enum Source: Sendable, Equatable {
+        case recipe
+        case shell
+        /// A shell began with this generation.
+        case generation(Int)
+    }
 
     /// How many are named.
     static let shown = 20
@@ -121,24 +141,28 @@ public struct SecretsError: ReportableError {
     /// A line for each of the first 20, with what to do about it, and how all of them are allowed.
     public var description: String {
         let count = findings.count == 1 ? "a secret" : "\(findings.count) secrets"
-        var lines = ["the root has \(count) that every client could read, and that all would share:"]
+        let root = if case .generation(let number) = source { "generation \(number)" } else { "the root" }
+        var lines = ["\(root) has \(count) that every client could read, and that all would share:"]
         for finding in findings.prefix(Self.shown) {
             let readable = finding.isWorldReadable ? ", readable by every user" : ""
-            lines.append("  \(finding.display): \(finding.kind.noun)\(readable); \(finding.kind.advice)")
+            lines.append("  \(finding.display): \(finding.noun)\(readable); \(finding.advice(source))")
         }
         if findings.count > Self.shown { lines.append("  and \(findings.count - Self.shown) more") }
+        if case .generation = source {
+            lines.append("a shell keeps what its base has: take it out of what the recipe brings, and build again")
+        }
         lines.append("or allow it, if it may be known to all: ALLOW_SECRETS = PATH… in [\(label)] of the hosts file")
         return lines.joined(separator: "\n")
     }
 }
 
-extension SecretFinding.Kind {
+extension SecretFinding {
     /// In a sentence.
     fileprivate var noun: String {
-        switch self {
+        switch kind {
         case .privateKey: "a private key"
         case .sharedKey: "a key that machines share"
-        case .passwordHash: "the hash of a password that the recipe did not set"
+        case .passwordHash: "the hash of a password" + (isOfAccounts ? " that the recipe did not set" : "")
         case .emptyPassword: "an account without a password"
         case .credentials: "a password"
         case .token: "a token"
@@ -146,13 +170,20 @@ extension SecretFinding.Kind {
         }
     }
 
-    fileprivate var advice: String {
-        switch self {
+    fileprivate func advice(_ source: SecretsError.Source) -> String {
+        let isOfRecipe = source == .recipe
+        let place = isOfRecipe ? " in %post" : ""
+        return switch kind {
         case .privateKey, .sharedKey: "remove it, and bring or make it when a machine is up"
-        case .passwordHash: "set another in %post (chpasswd), or lock the account (passwd -d, then passwd -l)"
-        case .emptyPassword: "set one in %post (chpasswd), or lock the account (passwd -l)"
-        case .credentials, .token: "remove it at the end of %post"
+        case .passwordHash where isOfAccounts:
+            "set another\(place) (chpasswd), or lock the account (passwd -d, then passwd -l)"
+        case .passwordHash: "remove it, and bring it when a machine is up"
+        case .emptyPassword: "set one\(place) (chpasswd), or lock the account (passwd -l)"
+        case .credentials, .token: isOfRecipe ? "remove it at the end of %post" : "remove it"
         case .identity: "remove it; it is made at boot"
         }
     }
+
+    /// Whether it is in a file of accounts, and not of GRUB, VNC or a web server.
+    private var isOfAccounts: Bool { AccountPasswords.files.contains { path.elementsEqual($0.utf8) } }
 }

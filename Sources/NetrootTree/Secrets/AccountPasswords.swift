@@ -10,7 +10,8 @@ public struct AccountPasswords: Sendable, Equatable {
         let name: String
     }
 
-    private static let files = ["etc/shadow", "etc/gshadow", "etc/passwd"]
+    /// Where they are, from the root.
+    public static let files = ["etc/shadow", "etc/gshadow", "etc/passwd"]
 
     /// No accounts.
     public init() {}

@@ -62,8 +62,9 @@ public struct PackagedFiles: Sendable {
             guard isList, line.hasPrefix(" /") else { continue }
             let words = line.dropFirst(2).split(separator: " ")
             // A path may hold blanks.
-            guard let digest = words.last(where: { $0.utf8.count == 32 && $0.allSatisfy(\.isHexDigit) }) else { continue }
-            body(line[line.index(line.startIndex, offsetBy: 2)..<line.index(before: digest.startIndex)], digest)
+            if let digest = words.last(where: { $0.utf8.count == 32 && $0.allSatisfy(\.isHexDigit) }) {
+                body(line[..<line.index(before: digest.startIndex)].dropFirst(2), digest)
+            }
         }
     }
 }

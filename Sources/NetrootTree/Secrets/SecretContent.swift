@@ -36,8 +36,8 @@ enum SecretContent: Sendable {
         case .option(let names):
             let words = Self.lines(bytes).flatMap { $0.split { $0.isWhitespace || $0 == "," } }
             return words.contains { word in
-                guard let equals = word.firstIndex(of: "="), names.contains(String(word[..<equals])) else { return false }
-                return Self.isValue(word[equals...].dropFirst())
+                let equals = word.firstIndex(of: "=") ?? word.endIndex
+                return names.contains(String(word[..<equals])) && Self.isValue(word[equals...].dropFirst())
             }
         case .setting(let names):
             return Self.lines(bytes).flatMap(Self.settings).contains { name, value in
