@@ -28,17 +28,26 @@ final class ClientRecorder: Sendable {
     /// How often the clients that are connected, and may ask nothing, count as seen.
     private static let ticksToRenewal = 6
 
-    /// Reads what there is; one that is damaged is laid aside.
+    /// Nothing is read yet; `begin` does.
     init(store: LabelStore, say: @escaping @Sendable (String) -> Void) {
         self.store = store
         self.say = say
         (wishes, wish) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        do {
-            let known = try store.clients()
-            state.withLock { $0.known = known }
-        } catch {
-            write(always: true)
-        }
+    }
+
+    /// Reads what there is, and writes that the recording has begun: without that gc must take it that clients came unseen.
+    /// A record that is damaged is laid aside.
+    func begin() async { await write(always: true) }
+
+    /// Stops a server and the recording, and writes the last sights whatever the server says.
+    /// - Throws: what `stop` throws.
+    func end(_ recording: Task<Void, Never>, stopping stop: @escaping @Sendable () async throws -> Void) async throws {
+        var problem: (any Error)?
+        do { try await uncancelled(stop) } catch { problem = error }
+        recording.cancel()
+        await recording.value
+        await write()
+        if let problem { throw problem }
     }
 
     /// A client uses a generation now. It returns at once.
@@ -65,21 +74,21 @@ final class ClientRecorder: Sendable {
         }
         defer { ticks.cancel() }
         for await _ in wishes {
-            write()
+            await write()
             do { try await Task.sleep(for: Self.pause) } catch { return }
         }
     }
 
     /// Writes what is not on disk yet. What cannot be written is said once, and kept for the next time.
     /// - Parameter always: also where there is nothing new.
-    func write(always: Bool = false) {
+    private func write(always: Bool = false) async {
         let pending = state.withLock { state in
             defer { state.pending = ClientRecord() }
             return state.pending
         }
         guard always || !pending.isEmpty else { return }
         do {
-            let known = try store.addClients(pending, note: say)
+            let known = try await store.addClients(pending, note: say)
             let wasBroken = state.withLock { state in
                 defer { state.problem = nil }
                 state.known = known

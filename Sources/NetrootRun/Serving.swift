@@ -45,6 +45,7 @@ public struct Serving: Sendable {
             exports: try Self.exports(of: store), provider: { try Self.exports(of: store) }, address: address,
             port: port, accepts: accepts, onFirstUse: { held.hold($0, of: store, say: say) },
             onUse: { recorder.note($0, Int($1.generation)) }, limits: limits)
+        await recorder.begin()
         let recording = Task { await recorder.run { server.renewUses() } }
         say("serving \(label.name) on \(server.address), port \(server.port), read-only")
         say(
@@ -55,10 +56,7 @@ public struct Serving: Sendable {
             while true { try await Task.sleep(for: .seconds(86400)) }
         } catch is CancellationError {
             let statistics = server.statistics
-            try await uncancelled { try await server.stop() }
-            recording.cancel()
-            await recording.value
-            recorder.write()
+            try await recorder.end(recording) { try await server.stop() }
             say("served \(statistics.totalOperations) operations, \(statistics.bytesRead) bytes read")
             withExtendedLifetime(held) {}
         }

@@ -45,6 +45,8 @@ public struct ClientRecord: Sendable, Equatable {
     /// The one transport whose clients are known: that of netroot's own server.
     public static let transport = "nfs"
 
+    /// When a server began to record; whole seconds. Nil where it is not known: nobody has, or an older netroot.
+    public var since: Date?
     private var byKey: [Key: Entry] = [:]
     private let limit: Int
 
@@ -82,7 +84,7 @@ public struct ClientRecord: Sendable, Equatable {
         if byKey.count > limit + limit / 8 { fold(to: limit) }
     }
 
-    /// Adds what another record has.
+    /// Adds what another record has seen.
     public mutating func add(_ other: ClientRecord) {
         for entry in other.byKey.values { add(entry) }
         fold(to: limit)
@@ -117,7 +119,7 @@ extension ClientRecord: Codable {
     /// The version of the file's form.
     static let schema = 1
 
-    private enum CodingKeys: CodingKey { case schema, clients }
+    private enum CodingKeys: CodingKey { case schema, since, clients }
 
     private struct Row: Codable {
         var address: String?
@@ -147,12 +149,19 @@ extension ClientRecord: Codable {
             add(entry)
         }
         fold(to: limit)
+        since = try container.decodeIfPresent(String.self, forKey: .since).map { text in
+            guard let date = Self.date(text) else {
+                throw DecodingError.dataCorruptedError(forKey: .since, in: container, debugDescription: "it is no time")
+            }
+            return date
+        }
     }
 
     /// Writes the file's form.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(Self.schema, forKey: .schema)
+        try container.encodeIfPresent(since.map(JSON.timestamp), forKey: .since)
         try container.encode(
             entries.map { entry in
                 Row(
@@ -162,7 +171,7 @@ extension ClientRecord: Codable {
             }, forKey: .clients)
     }
 
-    private static func date(_ text: String) -> Date? {
+    static func date(_ text: String) -> Date? {
         do { return try Date(text, strategy: .iso8601) } catch { return nil }
     }
 }

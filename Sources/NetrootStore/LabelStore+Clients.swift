@@ -41,15 +41,32 @@ extension LabelStore {
 
     /// Adds to the record on disk, under a lock of its own: several servers of a label lose nothing of each other's. Generations
     /// that are gone are forgotten.
-    /// - Parameter note: told where the record was damaged; it is laid aside then.
+    /// - Parameters:
+    ///   - patience: for how long another server's turn is waited for, also in a cancelled task. One takes milliseconds.
+    ///   - note: told where the record was damaged; it is laid aside then.
     /// - Returns: the record as it is now.
     /// - Throws: `LockedError`, `StoreError`, `SystemError`, `EncodingError`.
     @discardableResult
-    public func addClients(_ seen: ClientRecord, note: (String) -> Void) throws -> ClientRecord {
+    public func addClients(
+        _ seen: ClientRecord, patience: Duration = .seconds(5), note: (String) -> Void
+    ) async throws -> ClientRecord {
         try Files.makeDirectory(clientsDirectory)
-        let lock = try FileLock(
-            path: clientsDirectory + "/.lock", subject: "the record of clients of \(label)", verb: "serve \(label)")
-        defer { withExtendedLifetime(lock) {} }
+        let deadline = ContinuousClock.now + patience
+        while true {
+            do {
+                let lock = try FileLock(
+                    path: clientsDirectory + "/.lock", subject: "the record of clients of \(label)",
+                    verb: "serve \(label)")
+                defer { withExtendedLifetime(lock) {} }
+                return try addLocked(seen, note: note)
+            } catch let error as LockedError {
+                guard ContinuousClock.now < deadline else { throw error }
+            }
+            try await uncancelled { try await Task.sleep(for: .milliseconds(Int.random(in: 5...25))) }
+        }
+    }
+
+    private func addLocked(_ seen: ClientRecord, note: (String) -> Void) throws -> ClientRecord {
         var record: ClientRecord
         do {
             record = try clients()
@@ -59,6 +76,7 @@ extension LabelStore {
             record = ClientRecord()
         }
         record.add(seen)
+        if record.since == nil { record.since = Date() }
         record.keep(Set(try numbers()))
         try Files.replace(clientsFile, with: Array(try JSON.text(record).utf8))
         return record

@@ -11,6 +11,10 @@ public struct Collection: Sendable, Equatable {
     public internal(set) var inUse: [Int] = []
     /// What clients were last seen with, not long ago: their generations stay.
     public internal(set) var seen: [ClientRecord.Entry] = []
+    /// The numbers that stay because no record says which clients run them.
+    public internal(set) var unrecorded: [Int] = []
+    /// Since when there is a record, where that is too short a time for `unrecorded`; nil where there is none.
+    public internal(set) var recordedSince: Date?
     /// The transports by which clients can boot what is removed; empty where it is not whole.
     public internal(set) var transports: Set<String> = []
 
@@ -26,6 +30,10 @@ public struct CollectionRule: Sendable, Equatable {
     public var keeping: Set<Int>
     /// A client that was seen since then may still run its generation; nil spares none for that.
     public var seenSince: Date?
+    /// Whether the label was installed for netroot's own NFS server, so that a record of its clients is to be expected.
+    public var expectsRecord: Bool
+    /// The time of the collection.
+    public var now: Date
     /// Whether what clients were seen with is removed all the same, and a damaged record of clients is no hindrance.
     public var force: Bool
     /// Whether nothing is removed.
@@ -33,11 +41,14 @@ public struct CollectionRule: Sendable, Equatable {
 
     /// Nothing is looked at yet.
     public init(
-        keep: Int, keeping: Set<Int> = [], seenSince: Date? = nil, force: Bool = false, dryRun: Bool = false
+        keep: Int, keeping: Set<Int> = [], seenSince: Date? = nil, expectsRecord: Bool = false, now: Date = Date(),
+        force: Bool = false, dryRun: Bool = false
     ) {
         self.keep = keep
         self.keeping = keeping
         self.seenSince = seenSince
+        self.expectsRecord = expectsRecord
+        self.now = now
         self.force = force
         self.dryRun = dryRun
     }
@@ -56,10 +67,13 @@ extension LabelStore {
         if let current = try currentNumber() { spared.insert(current) }
         var result = Collection()
         let candidates = numbers.filter { !spared.contains($0) }
-        if !rule.force, !candidates.isEmpty {
-            result.seen = try clientsSeen(with: Set(candidates), since: rule.seenSince)
+        if !rule.force, !candidates.isEmpty, let since = rule.seenSince {
+            result.seen = try clientsSeen(with: Set(candidates), since: since)
+            let others = candidates.filter { !result.spared.contains($0) }
+            (result.unrecorded, result.recordedSince) = try unrecorded(of: others, usable, rule)
         }
-        for number in candidates where !result.spared.contains(number) {
+        let staying = Set(result.spared + result.unrecorded)
+        for number in candidates where !staying.contains(number) {
             let directory = "\(generationsDirectory)/\(number)"
             // Kept until it is removed: who wants to hold it meanwhile waits, and then finds it gone.
             let lock = try exclusiveLock(directory)
@@ -83,10 +97,32 @@ extension LabelStore {
 
     /// The clients that may still run one of these generations.
     /// - Throws: `StoreError.damagedClients`, `.setAsideClients`, `SystemError`.
-    private func clientsSeen(with generations: Set<Int>, since: Date?) throws -> [ClientRecord.Entry] {
-        guard let since else { return [] }
+    private func clientsSeen(with generations: Set<Int>, since: Date) throws -> [ClientRecord.Entry] {
         if let aside = try clientsSetAside(after: since) { throw StoreError.setAsideClients(path: aside) }
         return try clients().entries.filter { generations.contains($0.generation) && $0.lastSeen >= since }
+    }
+
+    /// For how long a client may run a generation and ask nothing: its attribute cache holds for a day (`actimeo=86400`).
+    private static let longestSilence: TimeInterval = 86_400
+
+    /// The generations that a client may run though no record says so: an older server kept none, or it could not be written.
+    /// - Returns: those, and since when there is a record.
+    /// - Throws: `StoreError.damagedClients`, `SystemError`.
+    private func unrecorded(
+        of numbers: [Int], _ usable: [Generation], _ rule: CollectionRule
+    ) throws -> ([Int], Date?) {
+        guard rule.expectsRecord || Files.exists(clientsFile) else { return ([], nil) }
+        let since = try clients().since
+        if let since, rule.now.timeIntervalSince(since) >= Self.longestSilence { return ([], nil) }
+        let left = numbers.filter { number in
+            // What is damaged may have been whole when a client booted it.
+            guard let manifest = usable.first(where: { $0.number == number })?.manifest else { return true }
+            guard manifest.transports.map(\.rawValue).contains(ClientRecord.transport) else { return false }
+            guard let since else { return true }
+            // Whoever came to a later one is in the record.
+            return ClientRecord.date(manifest.finished).map { $0 < since } ?? true
+        }
+        return (left, left.isEmpty ? nil : since)
     }
 
     private enum DirectoryLock {

@@ -107,6 +107,10 @@ struct CollectedRow: Encodable {
     let kept: [Int]
     /// The clients for which generations stay.
     let seen: [ClientRow]
+    /// The generations that stay because no record says which clients run them.
+    let unrecorded: [Int]
+    /// Since when there is a record, where that is not long enough for `unrecorded`.
+    let recordedSince: String?
     /// Whether nothing was removed.
     let dryRun: Bool
     /// Transports by which clients may run what is removed, without a trace.
@@ -118,6 +122,8 @@ struct CollectedRow: Encodable {
         inUse = result.inUse
         self.kept = kept
         seen = result.seen.map { ClientRow($0, label: label) }
+        unrecorded = result.unrecorded
+        recordedSince = result.recordedSince.map(JSON.timestamp)
         self.dryRun = dryRun
         self.unknown = unknown
     }
@@ -194,7 +200,20 @@ enum Report {
         let text =
             "\(row.label): \(removed) \(words(row.removed)), \(kept) \(words(row.kept))"
             + (row.inUse.isEmpty ? "" : ", in use \(words(row.inUse))") + "\n"
-        guard !row.seen.isEmpty else { return text }
+        return text + seen(row) + unrecorded(row)
+    }
+
+    private static func unrecorded(_ row: CollectedRow) -> String {
+        guard !row.unrecorded.isEmpty else { return "" }
+        let why =
+            row.recordedSince.map { "netroot serve has recorded its clients only since \($0), less than a day" }
+            ?? "netroot serve has not recorded its clients"
+        return "\(words(row.unrecorded)) stay, because clients may run them: \(why)\n"
+            + "--force removes them all the same\n"
+    }
+
+    private static func seen(_ row: CollectedRow) -> String {
+        guard !row.seen.isEmpty else { return "" }
         // The last one of each generation says it.
         var told = Set<Int>()
         let lines = row.seen.filter { told.insert($0.generation).inserted }.map { client in
@@ -203,7 +222,7 @@ enum Report {
                 "generation \(client.generation) stays for \(client.address ?? "others"), last seen \(client.lastSeen)"
                 + (others > 0 ? ", and \(others) more" : "") + "\n"
         }
-        return text + lines.joined()
+        return lines.joined()
             + "netroot clients \(row.label) lists the clients; --force removes their generations all the same\n"
     }
 

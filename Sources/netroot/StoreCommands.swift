@@ -94,7 +94,7 @@ struct GCCommand: AsyncParsableCommand {
     var keepClients: Int?
     @Flag(name: .long, help: "Print what would be removed, and remove nothing.")
     var dryRun = false
-    @Flag(name: .long, help: "Remove what clients were seen with too, also if their record is damaged.")
+    @Flag(name: .long, help: "Remove what clients were seen with too, also if their record is damaged, missing or new.")
     var force = false
 
     func validate() throws {
@@ -113,8 +113,8 @@ struct GCCommand: AsyncParsableCommand {
         let days = keepClients ?? label.keepClients
         let rule = CollectionRule(
             keep: keep, keeping: try Installed(label).generations,
-            seenSince: days == 0 ? nil : Date(timeIntervalSinceNow: -86_400 * Double(days)), force: force,
-            dryRun: dryRun)
+            seenSince: days == 0 ? nil : Date(timeIntervalSinceNow: -86_400 * Double(days)),
+            expectsRecord: try expectsRecord(label), force: force, dryRun: dryRun)
         let result = try await Interruption.cancelling { try await store.collect(rule, CommandRunner()) }
         let unknown = try unknownServers(of: result, label)
         let row = CollectedRow(
@@ -123,6 +123,12 @@ struct GCCommand: AsyncParsableCommand {
             unknown: unknown)
         FileWriter.standardOutput.write(output.json ? try JSON.text(row) : Report.collected(row))
         if !unknown.isEmpty { FileWriter.standardError.write("netroot: \(Report.unknownClients(row))\n") }
+    }
+
+    /// Whether the label was installed for the server that records its clients. One that was only built and tested was not.
+    private func expectsRecord(_ label: Label) throws -> Bool {
+        guard let options = try InstallOptions.last(label) else { return false }
+        return try options.server(of: NFS()).recordsClients
     }
 
     /// How clients may have got what is removed without leaving a trace: by transports whose server keeps no record of them.

@@ -180,7 +180,7 @@ struct BootTests {
     private func restore(_ site: Site) async throws {
         try await site.run("rollback", "debian12")
         try await site.run("installnfs", "debian12")
-        try await site.run("gc", "debian12", "--keep", "0")
+        try await site.run("gc", "debian12", "--keep", "0", "--force")
     }
 
     private func installedInitramfs(_ site: Site) async throws -> String? {

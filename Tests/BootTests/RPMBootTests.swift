@@ -62,7 +62,7 @@ extension BootTests {
         #expect(report.transport == "nfs" && report.form == "tree" && report.firmware == "bios")
         print("rpm: \(report.seconds) \(report.bytes)")
         try await expectARenewedLease("rpm", recipe: "rpm/rpm.def")
-        try await site.run("gc", "rpm", "--keep", "0")
+        try await site.run("gc", "rpm", "--keep", "0", "--force")
         try await site.expectNothingLeft("rpm", sshPort: 2223)
     }
 

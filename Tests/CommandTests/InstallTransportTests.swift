@@ -179,7 +179,7 @@ import Testing
             _ = try await install(transport, "a")
         }
         for _ in 1...2 { _ = try await whole() }
-        expectSuccess(try await scratch.run("gc", "a", "--keep", "0"))
+        expectSuccess(try await scratch.run("gc", "a", "--keep", "0", "--force"))
         #expect(try scratch.store("a").numbers() == [1, 2, 4])
     }
 

@@ -29,6 +29,8 @@ import Testing
         var seen: [Client]
         var dryRun: Bool
         var unknown: [String]
+        var unrecorded: [Int]
+        var recordedSince: String?
     }
 
     private func publish(_ count: Int) async throws {
@@ -45,6 +47,12 @@ import Testing
     }
 
     // MARK: - Clients
+
+    /// A record as a server has it that runs since long.
+    private func recordSinceLong() throws {
+        let since = JSON.timestamp(Date(timeIntervalSinceNow: -50 * 86_400))
+        try scratch.write("netroots/a/clients/nfs.json", "{\"schema\":1,\"since\":\"\(since)\",\"clients\":[]}")
+    }
 
     /// A server on a port of its own, once it listens.
     private func serve(address: String, wrapper: [String] = []) async throws -> (program: RunningProgram, port: String)
@@ -66,6 +74,7 @@ import Testing
     @Test("After a SIGKILL of the server gc leaves what an idle client runs, shows it, and takes it with --force")
     func gcAfterARestartSparesWhatClientsRun() async throws {
         try await publish(4)
+        try recordSinceLong()
         let server = try await serve(address: "127.0.0.1")
         try await use(1, at: "127.0.0.1", server.port)
         let written = try await eventually(within: 10) { try !scratch.store("a").clients().isEmpty }
@@ -86,12 +95,35 @@ import Testing
         #expect(try await collected("--keep", "1", "--force").removed == [1])
     }
 
+    @Test("After an update of netroot gc spares what an idle client may run, as long as the record is young")
+    func gcAfterAnUpdateSparesAll() async throws {
+        try await publish(3)
+        #expect(try await collected("--keep", "1", "--dry-run").removed == [1, 2], "nobody has served it")
+        expectSuccess(try await scratch.run("installnfs", "a"))
+        let none = try await scratch.run("gc", "a", "--keep", "1")
+        expectSuccess(none)
+        #expect(
+            none.output
+                == "a: removed none, kept 1 2 3\n1 2 stay, because clients may run them: netroot serve has not recorded its "
+                + "clients\n--force removes them all the same\n")
+        let server = try await serve(address: "127.0.0.1")
+        #expect(try scratch.store("a").clients().since != nil, "it is written before a client comes")
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.outcome().status == 0)
+        let young = try await collected("--keep", "1")
+        #expect(young.removed == [] && young.unrecorded == [1, 2] && young.recordedSince != nil)
+        let text = try await scratch.run("gc", "a", "--keep", "1", "--dry-run")
+        #expect(text.output.contains("netroot serve has recorded its clients only since 20"))
+        #expect(try await collected("--keep", "1", "--force").removed == [1, 2])
+    }
+
     @Test("KEEP_CLIENTS and --keep-clients say for how long a client counts")
     func theTimeCanBeSet() async throws {
         try await publish(3)
         var record = ClientRecord()
         record.add(.init(address: "192.0.2.1", generation: 1, seen: .init(timeIntervalSinceNow: -40 * 86_400)))
-        try scratch.store("a").addClients(record) { Issue.record("\($0)") }
+        try recordSinceLong()
+        try await scratch.store("a").addClients(record) { Issue.record("\($0)") }
         #expect(try await collected("--keep", "1", "--dry-run").removed == [1, 2])
         #expect(try await collected("--keep", "1", "--dry-run", "--keep-clients", "41").removed == [2])
         try scratch.writeHosts("a", "b", more: "KEEP_CLIENTS = 50")

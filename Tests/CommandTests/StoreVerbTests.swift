@@ -101,7 +101,8 @@ import Testing
         let held = try await Fabricated.generation(of: scratch.label("a"))
         for _ in 3...4 { try await Fabricated.generation(of: scratch.label("a")) }
         let hold = try held.hold()
-        let row = try expectJSON(CollectedRow.self, try await scratch.run("gc", "a", "--keep", "1", "--json"))
+        let row = try expectJSON(
+            CollectedRow.self, try await scratch.run("gc", "a", "--keep", "1", "--force", "--json"))
         withExtendedLifetime(hold) {}
         #expect(row == CollectedRow(label: "a", removed: [3], inUse: [2], kept: [1, 2, 4]))
     }

@@ -59,12 +59,7 @@ import Testing
                     for number in 0..<10 {
                         var seen = ClientRecord()
                         seen.add(Self.seen("192.168.\(server).\(number)", 1 + number % 2))
-                        while true {
-                            do {
-                                try store.addClients(seen) { Issue.record("\($0)") }
-                                break
-                            } catch is LockedError { await Task.yield() }
-                        }
+                        try await store.addClients(seen) { Issue.record("\($0)") }
                     }
                 }
             }
@@ -78,8 +73,8 @@ import Testing
     @Test("gc leaves what a client was last seen with not long ago; --force takes it, --dry-run nothing")
     func gcSparesWhatClientsRun() async throws {
         for _ in 1...5 { try await stores.publish() }
-        try store.addClients(record([Self.seen("192.168.7.2", 1, 29), Self.seen("192.168.7.3", 2, 31)])) { _ in }
-        var rule = CollectionRule(keep: 1, seenSince: Self.now - 30 * 86_400, dryRun: true)
+        try await store.addClients(record([Self.seen("192.168.7.2", 1, 29), Self.seen("192.168.7.3", 2, 31)])) { _ in }
+        var rule = CollectionRule(keep: 1, seenSince: Self.now - 30 * 86_400, now: Self.now, dryRun: true)
         let planned = try await store.collect(rule, CommandRunner())
         #expect(planned.removed == [2, 3, 4] && planned.spared == [1] && planned.transports == ["nfs"])
         #expect(planned.seen.map(\.address) == ["192.168.7.2"])
@@ -90,8 +85,56 @@ import Testing
         rule.force = true
         #expect(try await store.collect(rule, CommandRunner()).removed == [1])
         // What is gone is forgotten with the next sight.
-        try store.addClients(record([Self.seen("192.168.7.4", 5)])) { _ in }
+        try await store.addClients(record([Self.seen("192.168.7.4", 5)])) { _ in }
         #expect(try store.clients().entries.map(\.address) == ["192.168.7.4"])
+    }
+
+    @Test("Who finds the record locked by another server for longer than a while is told by whom")
+    func aLockedRecord() async throws {
+        try Files.makeDirectory(store.clientsDirectory)
+        let lock = try FileLock(path: store.clientsDirectory + "/.lock", subject: "x", verb: "serve a")
+        await #expect(throws: LockedError.self) {
+            try await store.addClients(ClientRecord(), patience: .milliseconds(60)) { _ in }
+        }
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test("Without a record gc removes nothing that clients of netroot's own server may run, and --force does")
+    func noRecord() async throws {
+        for _ in 1...3 { try await stores.publish() }
+        let since = Date(timeIntervalSinceNow: -30 * 86_400)
+        let lab = CollectionRule(keep: 1, seenSince: since, dryRun: true)
+        #expect(try await store.collect(lab, CommandRunner()).removed == [1, 2], "never served by netroot serve")
+        var rule = CollectionRule(keep: 1, seenSince: since, expectsRecord: true)
+        let result = try await store.collect(rule, CommandRunner())
+        #expect(result.removed == [] && result.unrecorded == [1, 2] && result.recordedSince == nil)
+        rule.dryRun = true
+        rule.seenSince = nil
+        #expect(try await store.collect(rule, CommandRunner()).removed == [1, 2], "gc is not to look at clients")
+        rule.seenSince = since
+        rule.force = true
+        #expect(try await store.collect(rule, CommandRunner()).removed == [1, 2])
+    }
+
+    @Test("A record counts for what is older than itself when it is a day old, and for what is younger at once")
+    func aYoungRecord() async throws {
+        for _ in 1...3 { try await stores.publish() }
+        try await store.addClients(ClientRecord()) { _ in }
+        let began = try #require(try store.clients().since)
+        try await store.addClients(record([Self.seen("192.168.7.4", 3)])) { _ in }
+        #expect(try store.clients().since == began, "the next start of a server begins nothing new")
+        var rule = CollectionRule(keep: 1, seenSince: began - 30 * 86_400, now: began + 86_399, dryRun: true)
+        let young = try await store.collect(rule, CommandRunner())
+        #expect(young.removed == [] && young.unrecorded == [1, 2] && young.recordedSince == began)
+        rule.now = began + 86_400
+        #expect(try await store.collect(rule, CommandRunner()).removed == [1, 2])
+        rule.now = began + 1
+        var old = ClientRecord()
+        // Before the generations of the test were built.
+        old.since = try Date("2025-12-31T00:00:00Z", strategy: .iso8601)
+        try Files.replace(store.clientsFile, with: Array(try JSON.text(old).utf8))
+        rule.now = try #require(old.since) + 1
+        #expect(try await store.collect(rule, CommandRunner()).removed == [1, 2])
     }
 
     @Test("A damaged record: gc removes nothing without --force, a server lays it aside, and gc still knows that")
@@ -104,7 +147,7 @@ import Testing
         let refusal = await #expect(throws: StoreError.self) { try await store.collect(rule, CommandRunner()) }
         #expect(refusal?.description.hasPrefix("\(store.clientsFile) is damaged: ") == true)
         var notes: [String] = []
-        try store.addClients(record([Self.seen("192.168.7.4", 3)])) { notes.append($0) }
+        try await store.addClients(record([Self.seen("192.168.7.4", 3)])) { notes.append($0) }
         #expect(notes.count == 1 && notes[0].contains(store.damagedClientsFile))
         #expect(try store.clients().entries.map(\.generation) == [3])
         await #expect(throws: StoreError.setAsideClients(path: store.damagedClientsFile)) {
@@ -117,7 +160,7 @@ import Testing
     }
 
     @Test("A record that is a FIFO or has ten gigabytes is damaged, at once", arguments: [false, true])
-    func aRecordThatIsNone(isLarge: Bool) throws {
+    func aRecordThatIsNone(isLarge: Bool) async throws {
         try Files.makeDirectory(store.clientsDirectory)
         if isLarge {
             try Files.replace(store.clientsFile, with: [])
@@ -126,7 +169,7 @@ import Testing
             #expect(mkfifo(store.clientsFile, 0o600) == 0)
         }
         #expect(throws: StoreError.self) { _ = try store.clients() }
-        try store.addClients(ClientRecord()) { _ in }
+        try await store.addClients(ClientRecord()) { _ in }
         #expect(try store.clients().isEmpty)
     }
 }

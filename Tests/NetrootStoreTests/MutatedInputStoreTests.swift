@@ -47,14 +47,14 @@ import Testing
     }
 
     @Test("The reader of the record of clients takes or refuses what was changed in one")
-    func clients() throws {
+    func clients() async throws {
         let scratch = try ScratchDirectory()
         let store = LabelStore(label: "a", directory: scratch.path)
         var record = ClientRecord()
         for number in 1...3 {
             record.add(.init(address: "192.0.2.\(number)", generation: number, seen: Date(timeIntervalSince1970: 1e9)))
         }
-        _ = try store.addClients(record) { Issue.record("\($0)") }
+        _ = try await store.addClients(record) { Issue.record("\($0)") }
         let text = try Files.read(store.clientsFile, limit: 1 << 20)
         let tokens = [
             "null", "[]", "{}", "\"", ",", "1e400", "-1", String(repeating: "[", count: 2000), "\\uD800", "clients",
