@@ -17,8 +17,7 @@ extension HostsFile {
     private func checkNames(_ transports: Transports) throws(ConfigError) {
         var known: [String: Label] = [:]
         for label in labels {
-            // TFTP servers on other systems do not tell capitals from small letters.
-            if let reserved = IPXEScript.reservedNames.first(where: { $0 == label.name.lowercased() }) {
+            if let reserved = IPXEScript.reservedNames.first(where: { $0 == label.name }) {
                 throw ConfigError(
                     file: path, line: label.line,
                     problem: "the label '\(label.name)' has the name of \(reserved) in iPXE's menu",
@@ -38,7 +37,9 @@ extension HostsFile {
     private func check(
         _ label: Label, by transport: any Transport, _ known: inout [String: Label]
     ) throws(ConfigError) {
-        if let objection = transport.objection(to: label.netroot) {
+        // The NETROOT is not on the command line of a label that says itself where its root is.
+        let isNamed = !transport.putsPathOnCommandLine || !LabelArguments(label.extraCommandLine).giveRoot
+        if isNamed, let objection = transport.objection(to: label.netroot) {
             throw ConfigError(
                 file: path, line: label.netrootLine,
                 problem: "NETROOT: \(label.netroot) of label '\(label.name)' \(objection)",
@@ -93,9 +94,8 @@ enum PathObjection {
             case ",": "a comma"
             case ":": "a colon"
             case _ where scalar.value < 0x20 || scalar.value == 0x7F: "a control character"
-            case _ where !scalar.isASCII: "'\(scalar)', which is not ASCII and which"
             default: "'\(scalar)'"
             }
-        return "has \(what)\(scalar.isASCII ? ", which" : "") \(who)"
+        return "has \(what), which \(who)"
     }
 }

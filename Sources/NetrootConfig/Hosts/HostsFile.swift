@@ -60,19 +60,22 @@ public struct HostsFile: Sendable, Equatable {
         self.labels = labels
     }
 
-    /// Throws where a label has its NETROOT within another's, whose generations lie there.
+    /// What netroot makes in a NETROOT, and what has no room for another label's.
+    private static let ownFolders = ["generations", "clients", "current"]
+
+    /// Throws where a label has its NETROOT within what netroot makes in another's. Beside that there is room.
     private static func checkNesting(
         _ labels: [Label], _ places: [String: Int], path: String
     ) throws(ConfigError) {
         for label in labels {
             var above = label.netroot
-            while above != "/" {
-                above = above.lastIndex(of: "/").map { String(above[..<$0]) } ?? ""
-                if above.isEmpty { above = "/" }
-                guard let outer = places[above].map({ labels[$0] }), outer.netroot != label.netroot else { continue }
+            while above != "/", let slash = above.lastIndex(of: "/") {
+                let folder = String(above[above.index(after: slash)...])
+                above = slash == above.startIndex ? "/" : String(above[..<slash])
+                guard ownFolders.contains(folder), let outer = places[above].map({ labels[$0] }) else { continue }
                 throw ConfigError(
                     file: path, line: label.netrootLine,
-                    problem: "the NETROOT \(label.netroot) of label '\(label.name)' is inside that of "
+                    problem: "the NETROOT \(label.netroot) of label '\(label.name)' is inside the \(folder) of "
                         + "'\(outer.name)', \(outer.netroot)",
                     hint: "give each label a directory that is in no other's")
             }

@@ -23,10 +23,14 @@ public struct NFS: Transport {
     /// NFSv3 has no extended attributes, and NFSv4.2 has those of `user.` only.
     public let keepsFileCapabilities = false
 
-    /// `root=nfs:` divides by colons, commas and blanks and knows no escape for them, and boot loaders hand on ASCII alone.
+    public let putsPathOnCommandLine = true
+
+    /// `root=nfs:` divides by colons, commas and blanks and knows no escape for them.
     public func objection(to netroot: String) -> String? {
-        if let scalar = netroot.unicodeScalars.first(where: { !$0.isASCII || " \t,:\"'\\".unicodeScalars.contains($0) })
-        {
+        let isBad = { (scalar: Unicode.Scalar) in
+            scalar.value < 0x20 || scalar.value == 0x7F || " ,:\"'\\".unicodeScalars.contains(scalar)
+        }
+        if let scalar = netroot.unicodeScalars.first(where: isBad) {
             return PathObjection.holds(scalar, "the kernel command line cannot hold in an NFS root")
         }
         // MNTPATHLEN (RFC 1813, appendix I), less what lies below it: the generation and its root.

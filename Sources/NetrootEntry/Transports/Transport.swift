@@ -29,6 +29,8 @@ public protocol Transport: Sendable {
     /// What a server calls a generation of a label where it gives it a name: no two labels may get the same. Nil where the
     /// root goes by its path.
     func exportName(_ label: String, _ generation: Int) -> String?
+    /// Whether the path of a root stands on the kernel command line, and `objection` is about that.
+    var putsPathOnCommandLine: Bool { get }
     /// Why the roots of a NETROOT cannot be offered: what follows "NETROOT" in a sentence; nil where they can.
     func objection(to netroot: String) -> String?
 
@@ -45,6 +47,7 @@ extension Transport {
     public var keepsFileCapabilities: Bool { true }
     public var missingOverIPv6: String? { nil }
     public func exportName(_ label: String, _ generation: Int) -> String? { nil }
+    public var putsPathOnCommandLine: Bool { false }
     public func objection(to netroot: String) -> String? { nil }
 
     /// The kinds of artifacts that any of its servers serves, the preferred one first.
