@@ -157,6 +157,28 @@ import Testing
         ),
     ]
 
+    @Test(
+        "A mirror that cannot be reached is not blamed on a proxy that is none",
+        arguments: [
+            ("http://apt-proxy.site/x  Could not resolve 'apt-proxy.site'", ["127.0.0.1:9"], false),
+            ("http://a/x  Could not connect to a:80 (127.0.0.1). - connect (111: Connection refused)", [""], false),
+            ("http://a/x  Could not connect to a:80 (127.0.0.1). - connect (111: Connection refused)", ["c"], false),
+            ("http://a/x  Could not resolve 'p.site'", ["p.site:3128"], true),
+            ("http://a/x  Could not connect to p:80 (127.0.0.1). - connect (111: Connection refused)", ["p"], true),
+            ("http://a/x  SOCKS proxy socks5h://p:1 could not connect to a", [], true),
+            ("https://a/x  Invalid response from proxy: HTTP/1.1 502", [], true),
+        ])
+    func proxies(failure: String, proxies: [String], isProxy: Bool) throws {
+        let reason = try #require(AptLog("E: Failed to fetch \(failure)", proxies: proxies).reason)
+        #expect("\(reason)".contains("the proxy gives no way") == isProxy, "\(reason)")
+    }
+
+    @Test("A variable that is empty names no proxy")
+    func emptyProxy() {
+        for value in ["", "http://", "/"] { #expect(AptLog.proxy(value) == nil) }
+        #expect(AptLog.proxy("http://p:3128/") == "p:3128" && AptLog.proxy("p:3128") == "p:3128")
+    }
+
     @Test("The reason is the log's own, whatever else follows from it", arguments: reasons.indices)
     func reason(index: Int) throws {
         let row = Self.reasons[index]

@@ -20,11 +20,19 @@ struct AptLog: Sendable {
 
     /// Those of the environment, as apt reads it (apt.conf(5), `Acquire::http::Proxy`).
     static func proxies() -> [String] {
-        ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"].compactMap { name in
-            guard let value = getenv(name).map({ MirrorAddress(String(cString: $0)).url }) else { return nil }
-            let authority = value.firstRange(of: "://").map { value[$0.upperBound...] } ?? value[...]
-            return String(authority.prefix { $0 != "/" })
+        let names = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"]
+        return names.compactMap { name -> String? in
+            guard let value = getenv(name) else { return nil }
+            return proxy(String(cString: value))
         }
+    }
+
+    /// `HOST:PORT` of the value of such a variable; nil of an empty one, which says that there is no proxy.
+    static func proxy(_ value: String) -> String? {
+        let url = MirrorAddress(value).url
+        let authority = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
+        let result = authority.prefix { $0 != "/" }
+        return result.isEmpty ? nil : String(result)
     }
 
     /// The reason, where it is one that a user can act on.
@@ -68,9 +76,27 @@ struct AptLog: Sendable {
         func has(_ signs: String...) -> Bool { signs.contains { parts.reason.contains($0) } }
         if has("Hash Sum mismatch", "File has unexpected size") { return .mirror(.changed, reason: detail) }
         if has("ertificate") { return .mirror(.certificate, reason: detail) }
-        if has("proxy") || proxies.contains(where: parts.reason.contains) { return .mirror(.proxy, reason: detail) }
+        if isOfProxy(parts.reason) { return .mirror(.proxy, reason: detail) }
         if has("File not found") { return .mirror(.missing, reason: detail) }
         return .noNetwork(detail: detail)
+    }
+
+    /// apt's words of a proxy (methods/http.cc, methods/connect.cc). Each has a blank, which no host name has.
+    private static let proxyWords = [
+        "SOCKS proxy ", "SOCKS5h proxy", "HTTP proxy", " to proxy", "from proxy", "proxy configured",
+    ]
+
+    /// Whether a reason is that of a proxy: in apt's words, or since it names the host of one as what was not reached.
+    private func isOfProxy(_ reason: String) -> Bool {
+        if Self.proxyWords.contains(where: reason.contains) { return true }
+        let words = reason.split(separator: " ")
+        return proxies.contains { proxy in
+            // Of a name that has no address apt says no port, and of a proxy without one it says the standard one.
+            let host = proxy.prefix { $0 != ":" }
+            return !host.isEmpty
+                && (reason.contains("Could not resolve '\(host)'")
+                    || words.contains { $0 == proxy || host == proxy && $0.hasPrefix("\(host):") })
+        }
     }
 
     /// `URL  404  Not Found [IP: ADDRESS PORT]`, with two blanks in two places.
