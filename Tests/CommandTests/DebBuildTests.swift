@@ -103,7 +103,7 @@ extension Builds {
             try bootstrapOnly(header("http://127.0.0.1:1"))
             expectError(
                 try await build(), .usage,
-                ["the cache \(cache) has mode 777", "chmod go-w \(cache)", "--cache"])
+                ["the cache \(cache) has mode 777", "chmod -R go-w \(cache)", "--cache"])
             #expect(try Files.names(in: cache) == [])
         }
 

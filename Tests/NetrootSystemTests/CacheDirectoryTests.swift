@@ -29,12 +29,24 @@ import Testing
         _ = try CacheDirectory.make("debootstrap/a", in: cache)
         for mode: UInt16 in [0o777, 0o1777, 0o720] {
             #expect(chmod(cache + level, mode_t(mode)) == 0)
-            #expect(throws: CacheError.writable(path: cache + level, mode: mode)) {
+            #expect(throws: CacheError.writable(path: cache + level, mode: mode, cache: cache)) {
                 try CacheDirectory.make("debootstrap/a", in: cache)
             }
         }
         #expect(chmod(cache + level, 0o755) == 0)
         _ = try CacheDirectory.make("debootstrap/a", in: cache)
+    }
+
+    @Test("The one command that is named makes a cache of an older netroot, with umask 002, usable at all levels")
+    func theOneCommand() async throws {
+        let cache = scratch.path + "/cache"
+        _ = try CacheDirectory.make("dnf/a/b", in: cache)
+        for level in ["", "/dnf", "/dnf/a", "/dnf/a/b"] { #expect(chmod(cache + level, 0o775) == 0) }
+        let error = #expect(throws: CacheError.self) { try CacheDirectory.make("dnf/a/b", in: cache) }
+        let command = ["chmod", "-R", "go-w", cache]
+        #expect(error?.description.contains("\n" + command.joined(separator: " ") + ", if nobody has;") == true)
+        _ = try await CommandRunner().capture(Command(command))
+        _ = try CacheDirectory.make("dnf/a/b", in: cache)
     }
 
     @Test("A cache of another user is refused", .enabled(if: geteuid() == 0))
