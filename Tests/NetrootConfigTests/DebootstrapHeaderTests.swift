@@ -24,6 +24,12 @@ import Testing
         ("AptOpt: Acquire::Check-Valid-Until", "is not of the form NAME=VALUE"),
         ("AptOpt: Dir::Etc::Trusted=/x", "netroot itself sets Dir::Etc::Trusted"),
         ("AptOpt: dir=/x", "netroot itself sets dir"),
+        (
+            "AptOpt: Binary::apt-get::APT::Get::AllowUnauthenticated=true",
+            "netroot itself sets Binary::apt-get::APT::Get::AllowUnauthenticated"
+        ),
+        ("AptOpt: binary::apt::dir::etc=/x", "netroot itself sets binary::apt::dir::etc"),
+        ("AptOpt: APT::Key::GPGVCommand=/x", "netroot itself sets APT::Key::GPGVCommand"),
         ("AptOpt: DPkg::Pre-Invoke=rm", "netroot itself sets DPkg::Pre-Invoke"),
         ("AptOpt: Acquire::AllowInsecureRepositories=true", "build with --allow-unsigned"),
         ("AptOpt: apt::get::AllowUnauthenticated=1", "build with --allow-unsigned"),

@@ -32,7 +32,9 @@ extension RecipeHeader {
 
     /// What says where apt works, and what runs programs of this machine.
     private static let ownAptOptions = [
-        "dir", "rootdir", "dpkg", "apt::update", "apt::architecture", "apt::architectures",
+        "dir", "rootdir", "dpkg", "apt::update", "apt::architecture", "apt::architectures", "apt::key",
+        // For one program, it would say what is refused here once more.
+        "binary",
     ]
     /// What `--allow-unsigned` is for.
     private static let weakAptOptions: Set<String> = [
