@@ -78,6 +78,27 @@ import Testing
         #expect(throws: ImageLayout.WrongBlob.self) { try image(digest) }
     }
 
+    @Test("A manifest and a configuration that are both damaged heal in one run, and one for good is an error")
+    func bothBlobsHeal() async throws {
+        var damaged = ["sha256:manifest", "sha256:config"]
+        let copied = try await Container.healing(image: "x") {
+            if let digest = damaged.first { throw ImageLayout.WrongBlob(digest: digest, path: "/") }
+            return true
+        } remove: { wrong in
+            damaged.removeAll { $0 == wrong.digest }
+        }
+        #expect(copied && damaged.isEmpty)
+        var count = 0
+        await #expect(throws: ContainerError.damaged(image: "x", problem: "sha256:a is another file's digest")) {
+            try await Container.healing(image: "x") {
+                throw ImageLayout.WrongBlob(digest: "sha256:a", path: "/")
+            } remove: { _ in
+                count += 1
+            }
+        }
+        #expect(count == 1)
+    }
+
     @Test(
         "What is no fault of the network is not called one",
         arguments: [

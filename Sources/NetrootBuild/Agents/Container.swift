@@ -131,17 +131,31 @@ struct Container: Agent {
 
     /// Copies the image into the cache. What is there already and not what its name says is removed and fetched again.
     private func fetch(_ reference: Reference, in place: AgentPlace) async throws -> ImageLayout {
-        do {
-            return try await copy(reference, in: place)
-        } catch let wrong as ImageLayout.WrongBlob {
+        try await Self.healing(image: header.from) {
+            try await copy(reference, in: place)
+        } remove: { wrong in
             _ = try await CommandRunner().capture(Command(["rm", "-f", "--", wrong.path]))
             place.progress.note(
                 "\(wrong.digest.prefix(19)) in the cache was not what its name says: removed, and fetched again")
         }
-        do {
-            return try await copy(reference, in: place)
-        } catch let wrong as ImageLayout.WrongBlob {
-            throw ContainerError.damaged(image: header.from, problem: "\(wrong.digest) is another file's digest")
+    }
+
+    /// Copies until no blob is wrong: the manifest may be, and then the configuration that it names.
+    /// - Throws: `ContainerError.damaged` where a blob that was removed comes back wrong.
+    static func healing<Layout>(
+        image: String, copy: () async throws -> Layout, remove: (ImageLayout.WrongBlob) async throws -> Void
+    ) async throws -> Layout {
+        var removed: Set<String> = []
+        while true {
+            do {
+                return try await copy()
+            } catch let wrong as ImageLayout.WrongBlob {
+                // Each is removed once, and an image has two that are read here.
+                guard removed.insert(wrong.digest).inserted, removed.count < 8 else {
+                    throw ContainerError.damaged(image: image, problem: "\(wrong.digest) is another file's digest")
+                }
+                try await remove(wrong)
+            }
         }
     }
 
