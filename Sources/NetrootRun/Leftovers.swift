@@ -29,7 +29,8 @@ public struct Leftovers: Sendable {
         do {
             try await removeOfLabel(note: note)
             for path in try TFTPRoot(of: label).removeLeftovers() { note(Self.removed(path, "a run")) }
-            if let directory = try await BootSession.undoLeft(of: label, verb: verb) {
+            // Where nothing can be written, as for serve in a unit of systemd, another verb undoes it.
+            if access(label.netroot, W_OK) == 0, let directory = try await BootSession.undoLeft(of: label, verb: verb) {
                 note("undid what a killed run left: \(directory)")
             }
         } catch is LockedError {
