@@ -76,7 +76,8 @@ public final class FileLock: Sendable {
         }
         var status = stat()
         try SystemError.check("read", path, fstat(file, &status))
-        let owner = LockHolder.process(holding: UInt64(status.st_ino), in: try Files.text("/proc/locks"))
+        let owner = LockHolder.process(
+            holding: UInt64(status.st_ino), on: status.st_dev, in: try Files.text("/proc/locks"))
         return owner.map { "process \($0)" } ?? "a process that has not said what it does"
     }
 
@@ -131,11 +132,22 @@ struct LockHolder: Equatable, CustomStringConvertible {
         return fields.count > 19 ? UInt64(fields[19]) : nil
     }
 
-    /// The process that holds an flock(2) on an inode, by the text of `/proc/locks` (proc(5)); nil where none is named.
-    static func process(holding inode: UInt64, in locks: String) -> Int32? {
+    /// The process that holds an flock(2) on an inode of a device (stat(2)), by the text of `/proc/locks` (proc(5)); nil where
+    /// none is named.
+    static func process(holding inode: UInt64, on device: dev_t, in locks: String) -> Int32? {
+        // Other file systems have the same inode numbers.
+        // As makedev(3) puts them together.
+        let major = device >> 8 & 0xFFF | device >> 32 & ~0xFFF
+        let minor = device & 0xFF | device >> 12 & 0xFFFF_FF00
+        /// `MAJOR:MINOR:INODE`, the device in hexadecimal.
+        func isFile(_ field: Substring) -> Bool {
+            let parts = field.split(separator: ":")
+            return parts.count == 3 && dev_t(parts[0], radix: 16) == major && dev_t(parts[1], radix: 16) == minor
+                && UInt64(parts[2]) == inode
+        }
         for line in locks.split(separator: "\n") {
             let fields = line.split(separator: " ")
-            guard fields.count >= 6, fields[1] == "FLOCK", fields[3] == "WRITE", fields[5].hasSuffix(":\(inode)"),
+            guard fields.count >= 6, fields[1] == "FLOCK", fields[3] == "WRITE", isFile(fields[5]),
                 let process = Int32(fields[4]), process > 0
             else { continue }
             return process

@@ -120,6 +120,10 @@ import Testing
             #expect(error?.holder == "process \(getpid())", "\(text)")
         }
         #expect(LockHolder(text: LockHolder(verb: "build, process 7").text) == LockHolder(verb: "build, process 7"))
+        // Two file systems have the same inode.
+        let locks = "1: FLOCK  ADVISORY  WRITE 4711 08:01:99 0 EOF\n2: FLOCK  ADVISORY  WRITE 4712 fd:10:99 0 EOF\n"
+        #expect(LockHolder.process(holding: 99, on: 0xFD10, in: locks) == 4712)
+        #expect(LockHolder.process(holding: 99, on: 0x802, in: locks) == nil)
         #expect(LockHolder(verb: "build a").lives && LockHolder(verb: "build a").began != nil)
     }
 
