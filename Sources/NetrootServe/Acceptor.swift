@@ -41,7 +41,8 @@ final class Acceptor: Sendable {
         let client = ClientKey(channel.remoteAddress)
         // Each loop gets every so-manyth connection, so each has some that can go.
         if clients.count(of: client) >= limits.connectionsPerClient {
-            guard scratch.connections.closeLongestIdle(of: client) else { throw refusal() }
+            guard scratch.connections.closeLongestIdle(of: client), clients.count(of: client) < limits.connectionsPerClient
+            else { throw refusal() }
         }
         if counters.open >= UInt64(limits.connections) {
             guard scratch.connections.closeLongestIdle() else { throw refusal() }

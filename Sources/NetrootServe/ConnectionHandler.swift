@@ -14,7 +14,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Replies that the kernel did not take yet stop the reading of further requests.
     private var isPaused = false
     /// A call waits for the provider of exports, or for another thread that answers it.
-    private var isAsking = false
+    private(set) var isAsking = false
+    /// The work of the other thread.
+    private var ticket: WorkQueue.Ticket?
+    /// The call that waits for the provider.
+    private var question: XDRReader?
     /// Bytes of memory of replies that the kernel has not taken.
     private var unsent = 0
     /// Bytes of memory of a request that another thread answers.
@@ -65,13 +69,31 @@ final class ConnectionHandler: ChannelInboundHandler {
         records = RecordAssembler(recordBytes: limits.recordBytes, fragments: limits.fragments)
     }
 
-    /// Counts as open no longer.
+    /// Counts as open no longer. What another thread is doing for it cannot be stopped: until that ends it counts as its
+    /// client's, or one who connects, asks and leaves would have more and more done.
     private func leave() {
         guard place != nil else { return }
         scratch.connections.remove(self)
         service.counters.countClosed()
-        clients.remove(client)
+        if question != nil {
+            question = nil
+            asked = 0
+        }
+        if let ticket, scratch.work.drop(ticket) { endWork() }
+        if isAsking { charge(asked) } else { release() }
+    }
+
+    private func endWork() {
+        ticket = nil
+        question = nil
+        isAsking = false
+        asked = 0
+    }
+
+    /// Gives back what was counted. Nothing of the connection is left anywhere.
+    private func release() {
         charge(0)
+        clients.remove(client)
     }
 
     /// Counts what is held now in the loop's budget.
@@ -246,15 +268,18 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func ask(_ reader: XDRReader, _ context: ChannelHandlerContext) {
         isAsking = true
         asked = reader.buffer.storageCapacity
+        question = reader
         setReading(false, context)
         let exports = service.exports
         let loop = context.eventLoop
-        let bound = NIOLoopBound((self, reader), eventLoop: loop)
+        let bound = NIOLoopBound(self, eventLoop: loop)
         Task {
             await exports.refresh(noticesSuccessors: true)
             loop.execute {
-                let (handler, reader) = bound.value
-                guard let context = handler.context, !handler.isClosed else { return }
+                let handler = bound.value
+                let reader = handler.question
+                handler.endWork()
+                guard let reader, let context = handler.context, !handler.isClosed else { return handler.release() }
                 handler.work(Call(reader: reader, mayAsk: false), context)
             }
         }
@@ -301,16 +326,19 @@ final class ConnectionHandler: ChannelInboundHandler {
         let loop = context.eventLoop
         let job = Job(service: service, call: call)
         let bound = NIOLoopBound(self, eventLoop: loop)
-        scratch.work.submit(client) {
+        ticket = scratch.work.submit(client) {
             job.run()
             loop.execute { bound.value.finish(job) }
+        }
+        if ticket == nil {
+            endWork()
+            refuse(context)
         }
     }
 
     private func finish(_ job: Job) {
-        isAsking = false
-        asked = 0
-        guard let context, !isClosed else { return }
+        endWork()
+        guard let context, !isClosed else { return release() }
         scratch.memory.request()
         switch job.disposition {
         case .answered, .later: break

@@ -10,7 +10,7 @@ public struct NFSServer: Sendable {
     private let counters: NFSCounters
     private let exports: ExportList
     private let uses: ClientUses?
-    private let work: WorkQueue
+    let work: WorkQueue
     private let logs: QueuedLog
     /// The TCP port that is listened on.
     public let port: Int
@@ -43,7 +43,7 @@ public struct NFSServer: Sendable {
         let limits = try DescriptorNeed(exports: exports.count).raiseLimit(for: limits)
         let logs = QueuedLog()
         let log = logs.logger(to: log)
-        let work = WorkQueue(threads: max(1, limits.workers))
+        let work = WorkQueue(threads: max(1, limits.workers), mostWaiting: limits.connectionsPerClient)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, limits.threads))
         do {
             let list = try ExportList(exports, provider: provider, onFirstUse: onFirstUse, limits: limits, log: log)
@@ -90,8 +90,9 @@ public struct NFSServer: Sendable {
             throw .cannotStop(reason: "\(error)")
         }
         do {
-            try await group.shutdownGracefully()
+            // First: what is being done ends on a loop.
             try await work.stop()
+            try await group.shutdownGracefully()
             try await logs.stop()
         } catch {
             throw .cannotStop(reason: "\(error)")
@@ -134,8 +135,8 @@ public struct NFSServer: Sendable {
         _ group: MultiThreadedEventLoopGroup, _ work: WorkQueue, _ logs: QueuedLog, log: Logger
     ) async {
         do {
-            try await group.shutdownGracefully()
             try await work.stop()
+            try await group.shutdownGracefully()
             try await logs.stop()
         } catch {
             log.error("the NFS server's threads do not end: \(error)")
