@@ -119,7 +119,7 @@ let package = Package(
             ]),
         tests(
             "NetrootServeTests",
-            ["NetrootServe", "NetrootImage", "NetrootConfig", "NetrootSystem", "TestSupport", logging]),
+            ["NetrootServe", "NetrootImage", "NetrootConfig", "NetrootSystem", "TestSupport", "CLinux", logging]),
         tests(
             "NetrootSiteTests",
             ["NetrootSite", "NetrootEntry", "NetrootStore", "NetrootConfig", "NetrootSystem", "TestSupport"],

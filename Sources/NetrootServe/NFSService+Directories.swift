@@ -4,11 +4,13 @@ import NIOCore
 /// Procedures on directories and filesystems (RFC 1813, 3.3.16 to 3.3.20).
 extension NFSService {
     /// READDIR and READDIRPLUS. Cookies: 1 is `.`, 2 is `..`, and an entry's is made of the hash of its name, by which
-    /// entries are sorted; they hold for ever, so the cookie verifier is always zero and never looked at.
+    /// entries are sorted, so they hold for ever. The cookie verifier tells the form of the cookies: a listing that a
+    /// server of before began (0) goes on in the form of then, and each new one is in the form of now (1).
     func readDirectory(_ reader: inout XDRReader, _ out: inout ByteBuffer, plus: Bool) throws {
         let (tree, inode) = try tree(&reader)
         let cookie = try reader.uint64()
-        _ = try reader.uint64()
+        let verifier = try reader.uint64()
+        let cookies: CookieForm = cookie != 0 && verifier == CookieForm.former.rawValue ? .former : .current
         let first = try reader.uint32()
         let maximum = plus ? try reader.uint32() : first
         let now = monotonicSeconds()
@@ -19,11 +21,11 @@ extension NFSService {
             let directory = try state.directory(index, now: now)
             out.writeInteger(NFSStatus.ok.rawValue)
             out.writeOptionalAttributes(index, of: state.table, fileSystem: tree.fileSystem)
-            out.writeInteger(0, as: UInt64.self)
+            out.writeInteger(cookies.rawValue)
             // The two words that end the list must fit too. `dircount` limits names and cookies, but at least one
             // entry is given, or the client would never get on.
             var list = DirectoryListing(
-                tree: tree, plus: plus, end: start + room - 8, names: plus ? Int(first) : .max)
+                tree: tree, plus: plus, cookies: cookies, end: start + room - 8, names: plus ? Int(first) : .max)
             let isEnd = try list.write(index, directory, from: cookie, state: &state, now: now, into: &out)
             guard list.entries > 0 || isEnd else { throw .tooSmall }
             out.writeMultipleIntegers(UInt32(0), UInt32(isEnd ? 1 : 0))
@@ -76,19 +78,31 @@ extension NFSService {
     }
 }
 
+/// How cookies are made; the number is the cookie verifier.
+enum CookieForm: UInt64 {
+    case former = 0
+    case current = 1
+
+    /// For the place among the names of one hash. Now there is room for more than a directory has, and in all there are
+    /// no more than 63 bits, which is what a client can hand on.
+    var placeBits: UInt64 { self == .former ? 16 : 24 }
+}
+
 /// The entries of one READDIR or READDIRPLUS reply.
 struct DirectoryListing {
     let tree: ServedTree
     let plus: Bool
+    let cookies: CookieForm
     /// No entry may end behind this index of the buffer.
     let end: Int
     /// Bytes of names and cookies that may still be written.
     var names: Int
     var entries = 0
 
-    init(tree: ServedTree, plus: Bool, end: Int, names: Int) {
+    init(tree: ServedTree, plus: Bool, cookies: CookieForm, end: Int, names: Int) {
         self.tree = tree
         self.plus = plus
+        self.cookies = cookies
         self.end = end
         self.names = names
     }
@@ -104,7 +118,7 @@ struct DirectoryListing {
             let parent = state.table.nodes[Int(index)].parent
             guard write(parent, ".." as StaticString, cookie: 2, state.table, &out) else { return false }
         }
-        var position = Self.position(behind: cookie, directory, state.table)
+        var position = position(behind: cookie, directory, state.table)
         guard position < directory.count else { return true }
         var hash = state.table.entries[Int(directory.first + position)].hash
         // Where the names of this hash begin.
@@ -112,7 +126,7 @@ struct DirectoryListing {
         while position < directory.count {
             let entry = state.table.entries[Int(directory.first + position)]
             if entry.hash != hash { (hash, group) = (entry.hash, position) }
-            let cookie = Self.cookie(hash, place: position - group)
+            let cookie = self.cookie(hash, place: position - group)
             position += 1
             do throws(NFSStatus) {
                 try state.validate(entry, in: index, now: now)
@@ -159,21 +173,17 @@ struct DirectoryListing {
     }
 
     /// An entry's cookie: the hash of its name, and its place among the names of the same hash, above the two of dots.
-    private static func cookie(_ hash: UInt32, place: UInt32) -> UInt64 {
-        UInt64(hash) << placeBits | UInt64(min(place, 1 << placeBits - 1)) + 3
+    private func cookie(_ hash: UInt32, place: UInt32) -> UInt64 {
+        (UInt64(hash) << cookies.placeBits | UInt64(min(place, 1 << UInt32(cookies.placeBits) - 1))) + 3
     }
 
-    /// Room for more names of one hash than a directory has, and no more than 63 bits in all, which is what a client can
-    /// hand on.
-    private static let placeBits: UInt64 = 24
-
     /// The position of the first entry whose cookie is above `cookie`.
-    private static func position(behind cookie: UInt64, _ directory: DirectoryRecord, _ table: borrowing FileTable)
+    private func position(behind cookie: UInt64, _ directory: DirectoryRecord, _ table: borrowing FileTable)
         -> UInt32
     {
         guard cookie >= 3 else { return 0 }
-        guard let hash = UInt32(exactly: (cookie - 3) >> placeBits) else { return directory.count }
-        let place = UInt32((cookie - 3) & (1 << placeBits - 1))
+        guard let hash = UInt32(exactly: (cookie - 3) >> cookies.placeBits) else { return directory.count }
+        let place = UInt32((cookie - 3) & (1 << cookies.placeBits - 1))
         let next = hash < .max ? table.firstPosition(hash + 1, in: directory) : directory.count
         return min(next, table.firstPosition(hash, in: directory) + place + 1)
     }

@@ -141,6 +141,7 @@ extension ServerTests {
             let tree = try TestTree.sample()
             let export = try await tree.export(kind)
             var cookie: UInt64 = 0
+            var verifier: UInt64 = 0
             var names: [String] = []
             // A new server for each reply: cookies outlive it.
             for _ in 0..<200 {
@@ -148,9 +149,11 @@ extension ServerTests {
                 try await withServer([export]) { server in
                     let client = try RawClient(port: server.port)
                     let many = try client.walk("many", from: try client.mount("/x"))
-                    let page = try Self.page(client, many, cookie, size: 8192, plus: plus)
+                    let page = try Self.page(client, many, cookie, verifier, size: 8192, plus: plus)
+                    #expect(page.verifier == 1)
                     names += page.names
                     cookie = page.cookie
+                    verifier = page.verifier
                     isEnd = page.isEnd
                 }
                 if isEnd { break }
@@ -159,19 +162,40 @@ extension ServerTests {
             #expect(Set(names) == Set((0..<500).map { "file-\($0)" } + [".", ".."]))
         }
 
-        /// One reply's names, its last cookie and whether it was the last.
-        static func page(_ client: RawClient, _ handle: [UInt8], _ cookie: UInt64, size: UInt32, plus: Bool) throws
-            -> (names: [String], cookie: UInt64, isEnd: Bool)
-        {
+        @Test("a listing that was begun before an upgrade goes on where it was", arguments: TreeKind.allCases)
+        func anOldListingGoesOn(kind: TreeKind) async throws {
+            let tree = try TestTree.sample()
+            try await withServer([try await tree.export(kind)]) { server in
+                let client = try RawClient(port: server.port)
+                let many = try client.walk("many", from: try client.mount("/x"))
+                let all = try Self.page(client, many, 0, size: 65536, plus: false).names
+                #expect(all.count == 502)
+                // As the server of then made it, of an entry in the middle, whose hash no other name has.
+                let cookie = UInt64(ServedTree.hash(all[250])) << 16 + 3
+                var page = try Self.page(client, many, cookie, 0, size: 4096, plus: false)
+                var names = page.names
+                while !page.isEnd {
+                    #expect(page.verifier == 0)
+                    page = try Self.page(client, many, page.cookie, page.verifier, size: 4096, plus: false)
+                    names += page.names
+                }
+                #expect(names == Array(all[251...]))
+            }
+        }
+
+        /// One reply's names, its last cookie, its cookie verifier and whether it was the last.
+        static func page(
+            _ client: RawClient, _ handle: [UInt8], _ cookie: UInt64, _ verifier: UInt64 = 0, size: UInt32, plus: Bool
+        ) throws -> (names: [String], cookie: UInt64, verifier: UInt64, isEnd: Bool) {
             var reader = try client.call(plus ? 17 : 16) { buffer in
                 buffer.write(handle: handle)
-                buffer.writeMultipleIntegers(cookie, UInt64(0), size)
+                buffer.writeMultipleIntegers(cookie, verifier, size)
                 if plus { buffer.writeInteger(size) }
             }
             #expect(reader.remaining <= Int(size))
             try reader.status()
             _ = try reader.optionalAttributes()
-            _ = try reader.uint64()
+            let verifier = try reader.uint64()
             var names: [String] = []
             var cookie = cookie
             while try reader.bool() {
@@ -185,7 +209,7 @@ extension ServerTests {
                 let entry = try reader.handle()
                 if names.count == 3 { #expect(try client.attributes(entry) == attributes) }
             }
-            return (names, cookie, try reader.bool())
+            return (names, cookie, verifier, try reader.bool())
         }
 
         @Test(arguments: TreeKind.allCases) func aListThatCannotHoldOneEntryIsTooSmall(kind: TreeKind) async throws {
