@@ -40,12 +40,14 @@ final class Acceptor: Sendable {
         box?.value = scratch
         let client = ClientKey(channel.remoteAddress)
         // Each loop gets every so-manyth connection, so each has some that can go.
-        if clients.count(of: client) >= limits.connectionsPerClient {
-            guard scratch.connections.closeLongestIdle(of: client), clients.count(of: client) < limits.connectionsPerClient
-            else { throw refusal() }
+        try makeRoom(for: client, limits.connectionsPerClient, scratch.connections) { $0.client == client }
+        if let network = client.network {
+            try makeRoom(for: network, limits.connectionsPerNetwork, scratch.connections) {
+                $0.client.network == network
+            }
         }
         if counters.open >= UInt64(limits.connections) {
-            guard scratch.connections.closeLongestIdle() else { throw refusal() }
+            guard scratch.connections.closeLongestIdle(where: { _ in true }) else { throw refusal() }
         }
         let service = NFSService(exports: exports, limits: limits, counters: counters)
         if let uses, let address = channel.remoteAddress?.ipAddress {
@@ -53,6 +55,15 @@ final class Acceptor: Sendable {
         }
         try channel.pipeline.syncOperations.addHandler(
             ConnectionHandler(service: service, scratch: scratch, client: client, clients: clients))
+    }
+
+    /// Closes a connection of a client, or of a network, that has as many as it may.
+    private func makeRoom(
+        for key: ClientKey, _ limit: Int, _ connections: LoopConnections, _ isOne: (ConnectionHandler) -> Bool
+    ) throws {
+        guard clients.count(of: key) >= limit else { return }
+        // What is still being done for one that was closed counts too.
+        guard connections.closeLongestIdle(where: isOne), clients.count(of: key) < limit else { throw refusal() }
     }
 
     private func refusal() -> ChannelError {

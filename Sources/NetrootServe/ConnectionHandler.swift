@@ -23,7 +23,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var unsent = 0
     /// Bytes of memory of a request that another thread answers.
     private var asked = 0
-    /// What is counted in the loop's budget, and since when nothing of it was taken.
+    /// What is counted in the loop's budget, and since when nothing of it was taken, and no call answered.
     private(set) var charged = 0
     private(set) var heldSince = NIODeadline.distantFuture
     let client: ClientKey
@@ -32,6 +32,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// When the unfinished record began, and whether a check is on its way.
     private var recordStart: NIODeadline?
     private var isRecordCheckScheduled = false
+    /// When a call was last answered or a piece of a reply taken, or the connection opened.
+    private(set) var lastTaken = NIODeadline.now()
     /// When the client last took all that was there for it.
     private var pauseStart: NIODeadline?
     private var isPauseCheckScheduled = false
@@ -41,6 +43,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     private(set) var hasCalled = false
     /// The turn of the last whole record, or of the opening.
     private(set) var lastUse: UInt64 = 0
+    /// Whether a call waits for another thread, or a reply for the client.
+    var isBusy: Bool { isAsking || isPaused || service.rest != nil }
+    /// Whether it is the client that lets the server hold what it holds.
+    var mustTake: Bool { !isAsking && charged > 0 }
     /// Where `LoopConnections` has this connection; nil when it no longer counts as open.
     var place: Int?
 
@@ -65,7 +71,6 @@ final class ConnectionHandler: ChannelInboundHandler {
         isClosed = true
         self.context = nil
         leave()
-        // Deadlines that are still to come keep the handler, not what it held.
         records = RecordAssembler(recordBytes: limits.recordBytes, fragments: limits.fragments)
     }
 
@@ -130,7 +135,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         pauseStart = nil
         unsent = 0
         charge(records.held)
-        heldSince = .now()
+        noteTaken()
         process(context)
         if !isPaused, !isAsking { setReading(true, context) }
     }
@@ -153,10 +158,12 @@ final class ConnectionHandler: ChannelInboundHandler {
         let batch = isTight ? min(limits.batchBytes, limits.tightPieceBytes) : limits.batchBytes
         service.pieceBytes = isTight ? min(limits.pieceBytes, limits.tightPieceBytes) : limits.pieceBytes
         var isIncomplete = false
+        var hasAnswered = false
+        defer { if hasAnswered { noteTaken() } }
         loop: while !isIncomplete {
             if service.rest != nil {
                 switch service.continueReply(into: &replies, mayBlock: false) {
-                case .answered: break
+                case .answered: hasAnswered = true
                 case .later, .ask:
                     send(&replies, context)
                     work(nil, context)
@@ -176,7 +183,7 @@ final class ConnectionHandler: ChannelInboundHandler {
                     hasCalled = true
                     var reader = XDRReader(buffer, offset: offset, count: count)
                     switch service.answer(&reader, into: &replies, mayAsk: true, mayBlock: false) {
-                    case .answered: break
+                    case .answered: hasAnswered = true
                     case .close: return refuse(context)
                     case .ask:
                         ask(XDRReader(buffer, offset: offset, count: count), context)
@@ -194,6 +201,12 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         send(&replies, context)
         if isIncomplete { watchRecord(context) }
+    }
+
+    /// A client that goes on does not hold what is there, however much of it there always is.
+    private func noteTaken() {
+        lastTaken = .now()
+        heldSince = lastTaken
     }
 
     private func send(_ replies: inout ByteBuffer, _ context: ChannelHandlerContext) {
@@ -223,14 +236,21 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private static let none = ByteBuffer()
 
+    /// What a deadline knows of a connection, which it must not keep: tens of thousands may be gone before it comes.
+    private struct Watched {
+        weak var handler: ConnectionHandler?
+
+        init(_ handler: ConnectionHandler) { self.handler = handler }
+    }
+
     /// Closes a connection whose client takes nothing. One check at a time: a client that reads slowly pauses often.
     private func watchPause(_ context: ChannelHandlerContext) {
         guard !isPauseCheckScheduled, let start = pauseStart else { return }
         isPauseCheckScheduled = true
         let limit = TimeAmount.seconds(Int64(limits.replySeconds))
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound(Watched(self), eventLoop: context.eventLoop)
         context.eventLoop.assumeIsolated().scheduleTask(deadline: start + limit) {
-            let handler = bound.value
+            guard let handler = bound.value.handler else { return }
             handler.isPauseCheckScheduled = false
             guard let start = handler.pauseStart, let context = handler.context else { return }
             if start + limit <= .now() { handler.refuse(context) } else { handler.watchPause(context) }
@@ -255,9 +275,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard !isRecordCheckScheduled, let start = recordStart else { return }
         isRecordCheckScheduled = true
         let limit = TimeAmount.seconds(Int64(limits.recordSeconds))
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound(Watched(self), eventLoop: context.eventLoop)
         context.eventLoop.assumeIsolated().scheduleTask(deadline: start + limit) {
-            let handler = bound.value
+            guard let handler = bound.value.handler else { return }
             handler.isRecordCheckScheduled = false
             guard let start = handler.recordStart, let context = handler.context else { return }
             if start + limit <= .now() { handler.refuse(context) } else { handler.watchRecord(context) }
@@ -340,6 +360,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         endWork()
         guard let context, !isClosed else { return release() }
         scratch.memory.request()
+        noteTaken()
         switch job.disposition {
         case .answered, .later: break
         case .close: return refuse(context)

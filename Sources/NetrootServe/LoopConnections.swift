@@ -39,14 +39,23 @@ final class LoopConnections {
         if handlers.isEmpty || closed % 64 == 0 { memory.request() }
     }
 
-    /// Makes room for another connection, of all or of one client's.
-    /// - Returns: false if this loop has none.
-    func closeLongestIdle(of client: ClientKey? = nil) -> Bool {
-        let candidates = handlers.lazy.filter { client == nil || $0.client == client }
-        guard let handler = candidates.min(by: { $0.lastUse < $1.lastUse }) else { return false }
-        handler.refuse()
+    /// Makes room for another connection. One that does nothing now, and has done nothing for a while, goes before those
+    /// that wait for a reply, or take one: its client loses nothing.
+    /// - Returns: false if this loop has none of those that `isOne` tells.
+    func closeLongestIdle(where isOne: (ConnectionHandler) -> Bool) -> Bool {
+        let since = NIODeadline.now() - Self.idle
+        var found: (handler: ConnectionHandler, isIdle: Bool)?
+        for handler in handlers where isOne(handler) {
+            let isIdle = !handler.isBusy && handler.lastTaken <= since
+            if let found, found.isIdle == isIdle ? found.handler.lastUse <= handler.lastUse : found.isIdle { continue }
+            found = (handler, isIdle)
+        }
+        guard let found else { return false }
+        found.handler.refuse()
         return true
     }
+
+    private static let idle = TimeAmount.seconds(1)
 
     /// Closes connections that hold what they do not take: at once where the budget is exceeded, those of the client that
     /// holds the most, and soon while it is tight.
@@ -64,7 +73,7 @@ final class LoopConnections {
             connections.isReliefScheduled = false
             guard budget.isTight else { return }
             let limit = NIODeadline.now() - connections.tight
-            for handler in connections.handlers where handler.charged > 0 && handler.heldSince <= limit {
+            for handler in connections.handlers where handler.mustTake && handler.heldSince <= limit {
                 handler.refuse()
             }
             connections.memory.request()

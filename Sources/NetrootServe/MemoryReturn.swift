@@ -12,7 +12,7 @@ final class MemoryReturn: Sendable {
     private let counters: NFSCounters
     private static let delay = TimeAmount.seconds(3)
     /// Decompressed blocks that are kept while nobody reads.
-    private static let idleBytes = 8 << 20
+    private static let idleBytes = 4 << 20
 
     init(loop: any EventLoop, work: WorkQueue, cache: SquashfsCache, counters: NFSCounters) {
         self.loop = loop

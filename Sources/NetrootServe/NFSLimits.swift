@@ -29,8 +29,11 @@ public struct NFSLimits: Sendable {
     /// Bytes that the kernel takes of a connection and has not sent yet (`TCP_NOTSENT_LOWAT`).
     public var unsentBytes = 128 << 10
     /// The most connections of one client at a time; for one more the longest idle one of that client is closed. A
-    /// client is an IPv4 address, or an IPv6 network of 64 bits.
+    /// client is an IPv4 or IPv6 address.
     public var connectionsPerClient = 256
+    /// The most connections from one IPv6 network of 64 bits, in which a whole site may be; for one more the longest idle
+    /// one of that network is closed.
+    public var connectionsPerNetwork: Int { max(connectionsPerClient, connections / 2) }
     /// The most connections at a time; for one more the longest idle one is closed, and its client connects again when
     /// it has something to ask.
     public var connections = 4096

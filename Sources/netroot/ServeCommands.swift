@@ -34,7 +34,7 @@ struct ServeCommand: AsyncParsableCommand {
     var replyMemory = NFSLimits().replyBytes >> 20
     @Option(
         name: .long,
-        help: ArgumentHelp("Connections from one address, or from one IPv6 /64.", valueName: "number"))
+        help: ArgumentHelp("Connections from one address.", valueName: "number"))
     var connectionsPerClient = NFSLimits().connectionsPerClient
 
     func validate() throws {

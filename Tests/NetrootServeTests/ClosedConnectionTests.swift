@@ -87,6 +87,34 @@ extension ServerTests {
             }
         }
 
+        @Test("a deadline does not keep what is left of a connection that is gone", arguments: [false, true])
+        func deadlinesKeepNothing(isUnread: Bool) async throws {
+            let tree = try TestTree.sample()
+            try tree.write("/big", String(repeating: "0123456789abcdef", count: 1 << 18))
+            var limits = NFSLimits()
+            limits.recordSeconds = 3600
+            limits.replySeconds = 3600
+            limits.unsentBytes = 4096
+            let uses = Mutex(0)
+            let server = try await NFSServer.start(
+                exports: [tree.export()], port: 0, onUse: { _, _ in uses.withLock { $0 += 1 } }, limits: limits)
+            do {
+                let client = try RawClient(port: server.port)
+                let big = try client.lookup("big", in: try client.mount("/x"))
+                let call = RawClient.call(6) { buffer in
+                    buffer.write(handle: big)
+                    buffer.writeMultipleIntegers(UInt64(0), UInt32(1 << 20))
+                }
+                if isUnread { for _ in 0..<8 { client.send(call) } } else { client.send(Array(call.prefix(20))) }
+                try await Task.sleep(for: .milliseconds(300))
+                #expect(uses.withLock { $0 } == 1)
+                client.resetAtClose()
+            }
+            // The use ends when the connection is in memory no longer.
+            try await Self.until { uses.withLock { $0 } == 2 }
+            try await server.stop()
+        }
+
         @Test("a server that ends answers what is being done") func aServerThatEndsAnswers() async throws {
             let tree = try TestTree.sample()
             let gate = DispatchSemaphore(value: 0)
@@ -111,8 +139,8 @@ extension ServerTests {
 
 /// Work that was handed in and is not wanted any more.
 @Suite struct WorkQueueTests {
-    @Test("work that waits can be taken back, and a client has only so much of it") func workCanBeTakenBack() async throws
-    {
+    @Test("work that waits can be taken back, and a client has only so much of it")
+    func workCanBeTakenBack() async throws {
         let queue = WorkQueue(threads: 1, mostWaiting: 3)
         let (a, b) = (
             ClientKey(try SocketAddress(ipAddress: "10.0.0.1", port: 1)),

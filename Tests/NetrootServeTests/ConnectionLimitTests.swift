@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 import Testing
 
 @testable import NetrootServe
@@ -42,6 +43,44 @@ extension ServerTests {
                 // Who was closed comes again, and finds room in its turn.
                 #expect(throws: Never.self) { try RawClient(port: server.port).mount("/x") }
             }
+        }
+
+        @Test("one that does nothing makes room before one that takes a reply")
+        func theIdleMakesRoomForTheBusy() async throws {
+            let tree = try TestTree.sample()
+            try tree.write("/big", String(repeating: "0123456789abcdef", count: 1 << 18))
+            var limits = Self.limits(2)
+            limits.unsentBytes = 4096
+            try await withServer([tree.export()], limits: limits) { server in
+                let busy = try RawClient(port: server.port)
+                let big = try busy.lookup("big", in: try busy.mount("/x"))
+                let call = RawClient.call(6) { buffer in
+                    buffer.write(handle: big)
+                    buffer.writeMultipleIntegers(UInt64(0), UInt32(1 << 20))
+                }
+                for _ in 0..<8 { busy.send(call) }
+                let idle = try RawClient(port: server.port)
+                _ = try idle.mount("/x")
+                try await Task.sleep(for: .milliseconds(1300))
+                let third = try RawClient(port: server.port)
+                _ = try third.mount("/x")
+                #expect(idle.isClosedByServer())
+                for _ in 0..<8 { #expect(try busy.record()?.readableBytes ?? 0 > 1 << 20) }
+            }
+        }
+
+        @Test("machines of one IPv6 network do not close each other's connections")
+        func aNetworkHasRoomForManyMachines() throws {
+            // Loopback has one IPv6 address, so the connections of others are counted here.
+            let counts = ClientCounts()
+            let keys = try (1...300).map {
+                ClientKey(try SocketAddress(ipAddress: "fd00::" + String($0, radix: 16), port: 1))
+            }
+            for key in keys { counts.add(key) }
+            let limits = NFSLimits()
+            let network = try #require(keys[0].network)
+            #expect(keys.allSatisfy { counts.count(of: $0) < limits.connectionsPerClient })
+            #expect(counts.count(of: network) == 300 && 300 < limits.connectionsPerNetwork)
         }
 
         @Test func aFloodKeepsNobodyOut() async throws {
