@@ -14,7 +14,7 @@ final class ExportList: Sendable {
         var isAsking = false
         var asked: UInt32?
         /// Exports that were served and are not there any more.
-        var gone: Set<Export> = []
+        var gone: [Export: ServedTree.Former] = [:]
     }
 
     private let state: Mutex<State>
@@ -165,12 +165,12 @@ final class ExportList: Sendable {
                 trees.append(before)
                 continue
             }
-            let isRemade = before != nil || gone.contains(export)
+            let former = before?.former ?? gone[export]
             do throws(ServeError) {
-                trees.append(
-                    try ServedTree(
-                        export, limits: limits, descriptors: descriptors, cache: cache, isRemade: isRemade))
-                if isRemade { noteSuccessor(export) }
+                let tree = try ServedTree(
+                    export, limits: limits, descriptors: descriptors, cache: cache, former: former)
+                trees.append(tree)
+                if let former { note(tree, after: former) }
             } catch {
                 failed.insert(error.description)
             }
@@ -188,14 +188,24 @@ final class ExportList: Sendable {
         }
         state.withLock { state in
             state.trees = all
-            state.gone = state.gone.union(lost.map(\.export)).subtracting(all.map(\.export))
+            for tree in lost { state.gone[tree.export] = tree.former }
+            for tree in all { state.gone[tree.export] = nil }
         }
         // Only when the new ones can be found.
         for tree in lost { tree.retire() }
     }
 
-    private func noteSuccessor(_ export: Export) {
+    private func note(_ tree: ServedTree, after former: ServedTree.Former) {
+        let export = tree.export
         let what = export.isImage ? "the image" : "the directory"
+        guard tree.handleHash != former.handleHash else {
+            log.notice(
+                """
+                \(TerminalText.line(export.path)) was opened again: \(what) was moved or written, and is the same as \
+                before. Clients that run from it go on
+                """)
+            return
+        }
         log.warning(
             """
             \(TerminalText.line(export.path)) was made anew: \(what) is another one now, and is served. Clients that \

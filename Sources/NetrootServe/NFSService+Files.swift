@@ -143,6 +143,7 @@ extension NFSService {
     ) throws(NFSStatus) -> Int {
         var wanted = wanted
         if let bad = tree.firstUnreadable(of: inode), bad > offset { wanted = Int(min(UInt64(wanted), bad - offset)) }
+        if tree.hasManyUnreadable { wanted = min(wanted, pieceBytes) }
         guard case .packed(let image, let reference) = contents, wanted > pieceBytes else { return wanted }
         guard mayBlock else {
             guard image.isCached(reference, at: offset, count: wanted) else { throw .later }

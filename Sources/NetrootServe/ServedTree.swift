@@ -55,13 +55,6 @@ struct FileIdentity: Equatable, Sendable {
     init(_ status: stat) {
         self.init(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
-
-    /// Of what lies at a path now; nil where there is nothing.
-    init?(path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        self.init(status)
-    }
 }
 
 /// An export and its tables, which all connections share.
@@ -77,8 +70,11 @@ final class ServedTree: Sendable {
     let handleHash: UInt32
     /// Whether it took the place of another while the server ran. Handles without a mark of the tree, as they were made
     /// before, are those of the other then.
-    private let isRemade: Bool
+    let isRemade: Bool
     private let identity: FileIdentity
+    /// Of an image: how its file was last seen, and its mark.
+    private let stamp: Mutex<SquashfsFileStamp?>
+    private let mark: UInt64
     private let state: Mutex<TreeState>
     /// How many threads that may wait for the disk have the tables, or want them.
     private let waiting = Atomic<Int>(0)
@@ -88,31 +84,33 @@ final class ServedTree: Sendable {
     /// Whether another tree has taken its place.
     private let isReplaced = Atomic(false)
     private let hasUnreadable = Atomic(false)
+    private let isFull = Atomic(false)
     private let unreadable = Mutex<[UInt64: UInt64]>([:])
     /// The files of which the log has been told that they cannot be read.
     private let noted = Mutex<Set<UInt64>>([])
-    private static let mostNotes = 100
+    static let mostNotes = 100
 
     /// Opens the tree and reads all of it.
     /// - Parameters:
     ///   - cache: where blocks of images are kept, for all trees of a server.
-    ///   - isRemade: whether it takes the place of one that was served.
+    ///   - former: the one that was served and of which it takes the place.
     /// - Throws: `.unreadableExport`, `.unreadableImage`.
     init(
         _ export: Export, limits: NFSLimits, descriptors: DescriptorCache, cache: SquashfsCache = SquashfsCache(),
-        isRemade: Bool = false
+        former: Former? = nil
     ) throws(ServeError) {
         self.export = export
-        self.isRemade = isRemade
         path = export.normalPath
         mountPath = MountPath(Array(export.path.utf8))
         pathHash = Self.hash(path)
         let opened: TreeState
         let mark: UInt64
+        var stamp: SquashfsFileStamp?
         if export.isImage {
             do throws(SquashfsReadError) {
                 let image = try SquashfsReader(export.directory, cache: cache)
                 mark = image.mark
+                stamp = image.fileStamp
                 opened = try TreeState.open(image, descriptors: descriptors, now: monotonicSeconds())
             } catch {
                 throw .unreadableImage(path: export.path, error: error)
@@ -126,10 +124,25 @@ final class ServedTree: Sendable {
                 throw .unreadableExport(path: export.path, directory: export.directory, reason: "\(error)")
             }
         }
+        self.mark = mark
+        self.stamp = Mutex(stamp)
         handleHash = pathHash ^ Self.hash(mark)
+        if let former {
+            isRemade = former.handleHash != handleHash || former.isRemade
+        } else {
+            isRemade = false
+        }
         identity = opened.identity
         state = Mutex(opened)
     }
+
+    /// What is to be known of a tree when another one takes its place, or it comes back.
+    struct Former {
+        var handleHash: UInt32
+        var isRemade: Bool
+    }
+
+    var former: Former { Former(handleHash: handleHash, isRemade: isRemade) }
 
     static func hash(_ path: String) -> UInt32 {
         var path = path
@@ -184,9 +197,16 @@ final class ServedTree: Sendable {
         return unreadable.withLock { $0[inode] }
     }
 
+    /// Whether there are more bad files than can be noted: then no READ of those that are not may be promised more than
+    /// one piece, which is read before the reply begins.
+    var hasManyUnreadable: Bool { isFull.load(ordering: .relaxed) }
+
     func note(unreadable offset: UInt64, of inode: UInt64) {
         unreadable.withLock { unreadable in
-            guard unreadable.count < Self.mostNotes || unreadable[inode] != nil else { return }
+            guard unreadable.count < Self.mostNotes || unreadable[inode] != nil else {
+                isFull.store(true, ordering: .relaxed)
+                return
+            }
             unreadable[inode] = min(offset, unreadable[inode] ?? .max)
         }
         hasUnreadable.store(true, ordering: .relaxed)
@@ -213,13 +233,35 @@ final class ServedTree: Sendable {
 
 /// What lies where the tree was opened.
 extension ServedTree {
+    private enum Place {
+        case same, another, empty
+    }
+
     /// Whether the directory or the image is still there, and no other has its place.
-    var isPresent: Bool { FileIdentity(path: export.directory) == identity }
+    var isPresent: Bool { place == .same }
 
     /// Whether there is another one in its place.
-    var hasSuccessor: Bool {
-        guard let found = FileIdentity(path: export.directory) else { return false }
-        return found != identity
+    var hasSuccessor: Bool { place == .another }
+
+    private var place: Place {
+        var status = stat()
+        guard stat(export.directory, &status) == 0 else { return .empty }
+        guard FileIdentity(status) == identity else { return .another }
+        return stamp.withLock { known in
+            let found = SquashfsFileStamp(status)
+            guard let seen = known, seen != found else { return .same }
+            let mark: UInt64
+            do throws(SquashfsReadError) {
+                mark = try SquashfsReader.mark(ofImageAt: export.directory)
+            } catch {
+                // It is being overwritten: the next look finds the whole of it.
+                return .same
+            }
+            // What was written, though it is the same image in the end, may have been read while it was not whole.
+            guard mark == self.mark, seen.modified == found.modified, seen.size == found.size else { return .another }
+            known = found
+            return .same
+        }
     }
 
     /// Its handles are good no longer.

@@ -1,5 +1,21 @@
-import Glibc
+public import Glibc
 import NetrootSystem
+
+/// What changes when something is written into an image's file.
+public struct SquashfsFileStamp: Equatable, Sendable {
+    /// Bytes.
+    public var size: Int64
+    /// Nanoseconds since 1970 of the last write.
+    public var modified: Int64
+    /// Nanoseconds since 1970 of the last change, also of owner, mode and names.
+    public var changed: Int64
+
+    public init(_ status: stat) {
+        size = Int64(status.st_size)
+        modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        changed = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
+    }
+}
 
 /// An image file that is open, or an image that is a part of an open file: any of its bytes, and no others.
 final class SquashfsImageFile: Sendable {
@@ -12,6 +28,7 @@ final class SquashfsImageFile: Sendable {
     /// `st_dev` and `st_ino`.
     let device: UInt64
     let inode: UInt64
+    let stamp: SquashfsFileStamp
 
     /// - Parameter part: the bytes of the file that are the image; nil for all of them.
     init(_ path: String, part: Range<UInt64>? = nil) throws(SquashfsReadError) {
@@ -38,6 +55,7 @@ final class SquashfsImageFile: Sendable {
         }
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
+        stamp = SquashfsFileStamp(status)
         // Last: until then deinit does not run where this throws, and the descriptor is closed once.
         self.descriptor = descriptor
     }

@@ -139,8 +139,19 @@ public final class SquashfsReader: Sendable {
     /// `st_ino` of the open file.
     public var fileInode: UInt64 { file.inode }
 
+    /// The file as it was when it was opened.
+    public var fileStamp: SquashfsFileStamp { file.stamp }
+
     /// A number that a copy of the image has too, and another image hardly.
-    public var mark: UInt64 {
+    public var mark: UInt64 { Self.mark(of: superblock) }
+
+    /// The mark of what lies at a path now.
+    /// - Throws: `SquashfsReadError` where there is no image, or only a part of one.
+    public static func mark(ofImageAt path: String) throws(SquashfsReadError) -> UInt64 {
+        mark(of: try SquashfsSuperblock(try SquashfsImageFile(path)))
+    }
+
+    private static func mark(of superblock: SquashfsSuperblock) -> UInt64 {
         [
             superblock.bytesUsed, UInt64(superblock.inodeCount), superblock.rootReference, superblock.directoryTable,
             UInt64(superblock.modified),
