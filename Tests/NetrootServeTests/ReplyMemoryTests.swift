@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import NIOCore
 import Synchronization
 import TestSupport
@@ -118,6 +119,38 @@ extension ServerTests {
             }
         }
 
+        @Test("while it is tight, who asks on and on and takes everything is not closed") func whoGoesOnIsNotClosed()
+            async throws
+        {
+            let tree = try Self.tree()
+            var limits = NFSLimits()
+            limits.threads = 1
+            limits.replyBytes = 1 << 20
+            limits.tightSeconds = 1
+            limits.unsentBytes = 4096
+            try await withServer([tree.export()], limits: limits) { server in
+                let honest = try RawClient(port: server.port, source: 2)
+                let root = try honest.mount("/x")
+                let call = RawClient.call(1) { $0.write(handle: root) }
+                let big = try honest.lookup("big", in: root)
+                let end = ContinuousClock.now + .seconds(5)
+                // Always a rest of the next call with each call.
+                honest.send(Array(call.prefix(call.count / 2)))
+                var deaf: [RawClient] = []
+                while ContinuousClock.now < end {
+                    // Those that were closed are replaced, so that it stays tight.
+                    if server.statistics.connectionsOpen < 9 {
+                        deaf.append(try RawClient(port: server.port, source: 4))
+                        deaf.last?.send(Self.reads(big, 4))
+                    }
+                    honest.send(Array(call.suffix(call.count - call.count / 2) + call.prefix(call.count / 2)))
+                    try #require(try honest.record() != nil)
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                #expect(server.statistics.connectionsRefused > 8)
+            }
+        }
+
         @Test("a READ of a MiB that is taken in small bites is whole", arguments: TreeKind.allCases)
         func aReplyInPiecesIsWhole(kind: TreeKind) async throws {
             let tree = try TestTree()
@@ -167,6 +200,37 @@ extension ServerTests {
             }
         }
 
+        @Test("where there are more bad files than can be noted, a READ is promised what has been read")
+        func manyBadFilesArePromisedOnePiece() throws {
+            let tree = try Self.tree()
+            let limits = NFSLimits()
+            let list = try ExportList(
+                [tree.export()], provider: nil, onFirstUse: nil, limits: limits, log: Logger(label: "test"))
+            let served = try #require(list.tree(path: MountPath(Array("/x".utf8)))?.tree)
+            let service = NFSService(exports: list, limits: limits, counters: NFSCounters())
+            var status = stat()
+            #expect(lstat(tree.path + "/big", &status) == 0)
+            let call = RawClient.call(6) { buffer in
+                buffer.write(handle: served.handle(UInt64(status.st_ino)).bytes)
+                buffer.writeMultipleIntegers(UInt64(0), UInt32(1 << 20))
+            }
+            /// The bytes that are still to come behind the beginning of the reply.
+            func left() -> Int {
+                var out = ByteBuffer()
+                var reader = XDRReader(ByteBuffer(bytes: call.dropFirst(4)))
+                guard case .answered = service.answer(&reader, into: &out, mayAsk: false) else { return -1 }
+                #expect(out.readableBytes > limits.pieceBytes)
+                return service.rest?.left ?? 0
+            }
+            for number in 0..<ServedTree.mostNotes {
+                #expect(left() == (1 << 20) - limits.pieceBytes)
+                served.note(unreadable: 0, of: UInt64((1 << 40) + number))
+            }
+            #expect(left() > 0)
+            served.note(unreadable: 0, of: 1 << 41)
+            #expect(left() == 0)
+        }
+
         @Test("a client has so many connections, and others are not closed for it")
         func connectionsOfAClientAreLimited() async throws {
             let tree = try TestTree.sample()
@@ -210,12 +274,28 @@ extension ServerTests {
         #expect(budget.heaviest == clients[2] && budget.isTight && !budget.isExceeded)
     }
 
-    @Test func anIPv6NetworkIsOneClient() throws {
+    @Test("each IPv6 address is a client, and its network of 64 bits is counted too")
+    func anIPv6AddressIsAClient() throws {
         func key(_ address: String, _ port: Int = 1) throws -> ClientKey {
             ClientKey(try SocketAddress(ipAddress: address, port: port))
         }
-        #expect(try key("fd00:1:2:3::1", 5) == key("fd00:1:2:3:ffff::2", 6))
-        #expect(try key("fd00:1:2:3::1") != key("fd00:1:2:4::1"))
+        let (a, b) = (try key("fd00:1:2:3::1", 5), try key("fd00:1:2:3:ffff::2", 6))
+        #expect(try a != b && a == key("fd00:1:2:3::1", 7))
+        #expect(a.network != nil && a.network == b.network && a.network != a)
+        #expect(try a.network != key("fd00:1:2:4::1").network)
+        #expect(try key("10.0.0.1").network == nil && key("::ffff:10.0.0.1").network == nil)
+        let counts = ClientCounts()
+        counts.add(a)
+        counts.add(b)
+        let network = try #require(a.network)
+        #expect(counts.count(of: a) == 1 && counts.count(of: network) == 2)
+        counts.remove(a)
+        counts.remove(b)
+        #expect(counts.count(of: a) == 0 && counts.count(of: network) == 0)
+        var limits = NFSLimits()
+        #expect(limits.connectionsPerNetwork == limits.connections / 2)
+        limits.connectionsPerClient = 10_000
+        #expect(limits.connectionsPerNetwork == 10_000)
         #expect(try key("10.0.0.1", 5) == key("10.0.0.1", 6))
         #expect(try key("10.0.0.1") != key("10.0.0.2"))
         #expect(try key("::ffff:10.0.0.1") == key("10.0.0.1"))
