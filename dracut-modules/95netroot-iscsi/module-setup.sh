@@ -19,7 +19,7 @@ installkernel() {
 
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
-    inst_multiple cat iscsiadm
+    inst_multiple cat iscsiadm ln
     inst_simple "$moddir/netroot-iscsi.sh" "/lib/netroot-iscsi.sh"
     inst_hook netroot 10 "$moddir/iscsi-record.sh"
     inst_hook initqueue/settled 20 "$moddir/iscsi-failed.sh"
