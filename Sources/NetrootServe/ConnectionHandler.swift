@@ -29,14 +29,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     let client: ClientKey
     private let clients: ClientCounts
     private var isClosed = false
-    /// When the unfinished record began, and whether a check is on its way.
+    /// When the unfinished record began.
     private var recordStart: NIODeadline?
-    private var isRecordCheckScheduled = false
     /// When a call was last answered or a piece of a reply taken, or the connection opened.
     private(set) var lastTaken = NIODeadline.now()
     /// When the client last took all that was there for it.
     private var pauseStart: NIODeadline?
-    private var isPauseCheckScheduled = false
     private var hasRead = false
     /// When the connection was opened, and whether a whole record has come since.
     let opened = NIODeadline.now()
@@ -231,30 +229,24 @@ final class ConnectionHandler: ChannelInboundHandler {
         let start = NIODeadline.now()
         pauseStart = start
         heldSince = start
-        watchPause(context)
+        scratch.connections.watch(on: context.eventLoop)
     }
 
     private static let none = ByteBuffer()
 
-    /// What a deadline knows of a connection, which it must not keep: tens of thousands may be gone before it comes.
-    private struct Watched {
-        weak var handler: ConnectionHandler?
-
-        init(_ handler: ConnectionHandler) { self.handler = handler }
-    }
-
-    /// Closes a connection whose client takes nothing. One check at a time: a client that reads slowly pauses often.
-    private func watchPause(_ context: ChannelHandlerContext) {
-        guard !isPauseCheckScheduled, let start = pauseStart else { return }
-        isPauseCheckScheduled = true
-        let limit = TimeAmount.seconds(Int64(limits.replySeconds))
-        let bound = NIOLoopBound(Watched(self), eventLoop: context.eventLoop)
-        context.eventLoop.assumeIsolated().scheduleTask(deadline: start + limit) {
-            guard let handler = bound.value.handler else { return }
-            handler.isPauseCheckScheduled = false
-            guard let start = handler.pauseStart, let context = handler.context else { return }
-            if start + limit <= .now() { handler.refuse(context) } else { handler.watchPause(context) }
+    /// When the connection is closed unless its client goes on; nil where it need do nothing. `LoopConnections` looks.
+    var deadline: NIODeadline? {
+        var earliest: NIODeadline?
+        func add(_ start: NIODeadline?, _ seconds: Int) {
+            guard let start else { return }
+            let end = start + .seconds(Int64(seconds))
+            earliest = earliest.map { min($0, end) } ?? end
         }
+        add(hasCalled ? nil : opened, limits.firstRecordSeconds)
+        // A record that does not end, and a client that takes nothing.
+        add(recordStart, limits.recordSeconds)
+        add(pauseStart, limits.replySeconds)
+        return earliest
     }
 
     private func setReading(_ on: Bool, _ context: ChannelHandlerContext) {
@@ -265,23 +257,15 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// Closes a record that does not end.
+    /// Notes when a record began that is not whole yet.
     private func watchRecord(_ context: ChannelHandlerContext) {
         guard records.isInside else {
             recordStart = nil
             return
         }
-        if recordStart == nil { recordStart = .now() }
-        guard !isRecordCheckScheduled, let start = recordStart else { return }
-        isRecordCheckScheduled = true
-        let limit = TimeAmount.seconds(Int64(limits.recordSeconds))
-        let bound = NIOLoopBound(Watched(self), eventLoop: context.eventLoop)
-        context.eventLoop.assumeIsolated().scheduleTask(deadline: start + limit) {
-            guard let handler = bound.value.handler else { return }
-            handler.isRecordCheckScheduled = false
-            guard let start = handler.recordStart, let context = handler.context else { return }
-            if start + limit <= .now() { handler.refuse(context) } else { handler.watchRecord(context) }
-        }
+        guard recordStart == nil else { return }
+        recordStart = .now()
+        scratch.connections.watch(on: context.eventLoop)
     }
 
     /// Answers a call when the provider of exports has been asked; until then the connection waits.

@@ -6,13 +6,11 @@ final class LoopConnections {
     private var turn: UInt64 = 0
     private var isSweepScheduled = false
     private var isReliefScheduled = false
-    private let firstRecord: TimeAmount
     private let tight: TimeAmount
     private var closed = 0
     private let memory: MemoryReturn
 
     init(_ limits: NFSLimits, memory: MemoryReturn) {
-        firstRecord = .seconds(Int64(limits.firstRecordSeconds))
         tight = .seconds(Int64(limits.tightSeconds))
         self.memory = memory
     }
@@ -26,7 +24,7 @@ final class LoopConnections {
     func add(_ handler: ConnectionHandler, on loop: any EventLoop) {
         handler.place = handlers.count
         handlers.append(handler)
-        if !isSweepScheduled { scheduleSweep(at: handler.opened + firstRecord, on: loop) }
+        watch(on: loop)
     }
 
     func remove(_ handler: ConnectionHandler) {
@@ -81,21 +79,23 @@ final class LoopConnections {
         }
     }
 
-    /// Closes the connections that should have sent something. One check for all, at most one a second: a deadline of
-    /// its own would keep each connection in memory until then.
+    /// A connection of this loop has got a deadline.
+    func watch(on loop: any EventLoop) {
+        guard !isSweepScheduled else { return }
+        isSweepScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { bound.value.sweep(on: loop) }
+    }
+
+    /// Closes the connections whose deadline is over. One check for all, once a second: a task for each would stay in
+    /// memory until its time, and tens of thousands of connections may be gone before that.
     private func sweep(on loop: any EventLoop) {
         isSweepScheduled = false
         let now = NIODeadline.now()
-        let silent = handlers.filter { !$0.hasCalled }
-        for handler in silent where handler.opened + firstRecord <= now { handler.refuse() }
-        if let next = silent.lazy.filter({ $0.place != nil }).map(\.opened).min() {
-            scheduleSweep(at: max(next + firstRecord, now + .seconds(1)), on: loop)
+        var isAnyLeft = false
+        for (handler, deadline) in handlers.compactMap({ handler in handler.deadline.map { (handler, $0) } }) {
+            if deadline <= now { handler.refuse() } else { isAnyLeft = true }
         }
-    }
-
-    private func scheduleSweep(at time: NIODeadline, on loop: any EventLoop) {
-        isSweepScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        loop.assumeIsolated().scheduleTask(deadline: time) { bound.value.sweep(on: loop) }
+        if isAnyLeft { watch(on: loop) }
     }
 }
