@@ -128,7 +128,7 @@ extension LabelStore {
     private enum DirectoryLock {
         case taken(Int32)
         case held
-        /// Something that is no directory has the name of a generation: nobody can hold it.
+        /// What has the name of a generation is not a directory, so nobody can hold it.
         case notNeeded
     }
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Something that is no file stands where netroot reads one.
+/// Where netroot reads a file there is something else, such as a FIFO or a device.
 public struct FileKindError: ReportableError, Equatable {
     /// Where it is.
     public let path: String

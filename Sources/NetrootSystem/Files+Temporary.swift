@@ -29,7 +29,7 @@ extension Files {
         for name in try folder.names() where isTemporary(name) {
             let descriptor = openat(
                 folder.descriptor, DirectoryHandle.terminated(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            // Another run has removed it, or it is no directory that this user can read: not ours.
+            // Another run has removed it, or this user cannot read it as a directory: then it is not ours.
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
             var status = stat()

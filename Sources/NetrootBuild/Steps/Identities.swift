@@ -48,7 +48,7 @@ struct Identities: Sendable {
         var digests: [String: Digest] = [:]
         for path in try present() {
             do { digests[path] = try Digest.of(try tree.read(path)) } catch is RootPathError {
-                // A directory, or what is no file.
+                // It is a directory, a FIFO or the like.
             }
         }
         return digests
@@ -98,7 +98,7 @@ struct Identities: Sendable {
                 return line.hasPrefix(text) && (text.hasSuffix("=") || line == text || line.hasPrefix(text + "."))
             }
         } catch is RootPathError {
-            // A directory, or what is no file.
+            // It is a directory, a FIFO or the like.
             return false
         }
     }
