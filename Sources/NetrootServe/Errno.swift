@@ -15,3 +15,16 @@ struct Errno: Error, Equatable, CustomStringConvertible {
         return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }
+
+extension NFSStatus {
+    /// What a client is told of a file that cannot be opened.
+    init(opening error: Int32) {
+        self =
+            switch error {
+            case ENOENT, ENOTDIR, ELOOP: .stale
+            case EACCES, EPERM: .access
+            case EMFILE, ENFILE, ENOMEM: .jukebox
+            default: .io
+            }
+    }
+}

@@ -387,16 +387,3 @@ extension FileTable {
         nodes.update(Int(index), body)
     }
 }
-
-extension NFSStatus {
-    /// What a client is told of a file that cannot be opened.
-    init(opening error: Int32) {
-        self =
-            switch error {
-            case ENOENT, ENOTDIR, ELOOP: .stale
-            case EACCES, EPERM: .access
-            case EMFILE, ENFILE, ENOMEM: .jukebox
-            default: .io
-            }
-    }
-}
