@@ -12,7 +12,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private let limits: NFSLimits
     private var context: ChannelHandlerContext?
     /// Replies that the kernel did not take yet stop the reading of further requests.
-    private var isPaused = false
+    private(set) var isPaused = false
     /// A call waits for the provider of exports, or for another thread that answers it.
     private(set) var isAsking = false
     /// The work of the other thread.

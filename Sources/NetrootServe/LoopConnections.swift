@@ -7,11 +7,13 @@ final class LoopConnections {
     private var isSweepScheduled = false
     private var isReliefScheduled = false
     private let tight: TimeAmount
+    private let idle: TimeAmount
     private var closed = 0
     private let memory: MemoryReturn
 
     init(_ limits: NFSLimits, memory: MemoryReturn) {
         tight = .seconds(Int64(limits.tightSeconds))
+        idle = .seconds(Int64(limits.idleSeconds))
         self.memory = memory
     }
 
@@ -37,23 +39,20 @@ final class LoopConnections {
         if handlers.isEmpty || closed % 64 == 0 { memory.request() }
     }
 
-    /// Makes room for another connection. One that does nothing now, and has done nothing for a while, goes before those
-    /// that wait for a reply, or take one: its client loses nothing.
+    /// Makes room for another connection. One that does nothing now, and has done nothing for a while, goes first: its client
+    /// loses nothing. Then goes one whose client does not take its replies, and last one that goes on.
     /// - Returns: false if this loop has none of those that `isOne` tells.
     func closeLongestIdle(where isOne: (ConnectionHandler) -> Bool) -> Bool {
-        let since = NIODeadline.now() - Self.idle
-        var found: (handler: ConnectionHandler, isIdle: Bool)?
-        for handler in handlers where isOne(handler) {
-            let isIdle = !handler.isBusy && handler.lastTaken <= since
-            if let found, found.isIdle == isIdle ? found.handler.lastUse <= handler.lastUse : found.isIdle { continue }
-            found = (handler, isIdle)
+        let since = NIODeadline.now() - idle
+        func order(_ handler: ConnectionHandler) -> (kind: Int, since: UInt64) {
+            if !handler.isBusy, handler.lastTaken <= since { return (0, handler.lastUse) }
+            if handler.isPaused { return (1, handler.heldSince.uptimeNanoseconds) }
+            return (2, handler.lastUse)
         }
-        guard let found else { return false }
-        found.handler.refuse()
+        guard let handler = handlers.lazy.filter(isOne).min(by: { order($0) < order($1) }) else { return false }
+        handler.refuse()
         return true
     }
-
-    private static let idle = TimeAmount.seconds(1)
 
     /// Closes connections that hold what they do not take: at once where the budget is exceeded, those of the client that
     /// holds the most, and soon while it is tight.

@@ -37,6 +37,8 @@ public struct NFSLimits: Sendable {
     /// The most connections at a time; for one more the longest idle one is closed, and its client connects again when
     /// it has something to ask.
     public var connections = 4096
+    /// Seconds after which a connection that does nothing goes before others where there are too many.
+    public var idleSeconds = 1
     /// Seconds from the opening of a connection to the end of its first record.
     public var firstRecordSeconds = 30
     /// Seconds from the first byte of a record to its last.

@@ -69,6 +69,36 @@ extension ServerTests {
             }
         }
 
+        @Test("Where no connection is idle, one that takes no replies makes room, and not an older one that goes on")
+        func whoTakesNothingMakesRoom() async throws {
+            let tree = try TestTree.sample()
+            try tree.write("/big", String(repeating: "0123456789abcdef", count: 1 << 18))
+            var limits = Self.limits(2)
+            limits.unsentBytes = 4096
+            limits.idleSeconds = 3600
+            try await withServer([tree.export()], limits: limits) { server in
+                let honest = try RawClient(port: server.port)
+                let root = try honest.mount("/x")
+                let big = try honest.lookup("big", in: root)
+                let greedy = try RawClient(port: server.port)
+                let call = RawClient.call(6) { buffer in
+                    buffer.write(handle: big)
+                    buffer.writeMultipleIntegers(UInt64(0), UInt32(1 << 20))
+                }
+                for _ in 0..<16 { greedy.send(call) }
+                // Until the kernel takes no more of its replies: the server has stopped to read files for it.
+                var read: UInt64 = 0
+                repeat {
+                    read = server.statistics.bytesRead
+                    try await Task.sleep(for: .milliseconds(300))
+                } while server.statistics.bytesRead != read || read == 0
+                let third = try RawClient(port: server.port)
+                _ = try third.mount("/x")
+                #expect(try honest.attributes(root).type == 2)
+                #expect(server.statistics.connectionsRefused == 1)
+            }
+        }
+
         @Test("machines of one IPv6 network do not close each other's connections")
         func aNetworkHasRoomForManyMachines() throws {
             // Loopback has one IPv6 address, so the connections of others are counted here.
