@@ -99,14 +99,6 @@ struct DirectoryListing {
     var names: Int
     var entries = 0
 
-    init(tree: ServedTree, plus: Bool, cookies: CookieForm, end: Int, names: Int) {
-        self.tree = tree
-        self.plus = plus
-        self.cookies = cookies
-        self.end = end
-        self.names = names
-    }
-
     /// Writes entries from behind `cookie` for as long as they fit.
     /// - Returns: whether the directory ends there.
     mutating func write(

@@ -227,14 +227,6 @@ struct FilePiece {
     var left: Int
     /// Zero bytes behind the last one.
     var padding = 0
-
-    init(tree: ServedTree, inode: UInt64, contents: FileContents, offset: UInt64, left: Int) {
-        self.tree = tree
-        self.inode = inode
-        self.contents = contents
-        self.offset = offset
-        self.left = left
-    }
 }
 
 /// Who calls, as AUTH_SYS says (RFC 5531, appendix A); nobody where there is no such credential.
