@@ -146,7 +146,7 @@ public struct Shell: Sendable {
             throw failure(error, of: current, log: current.log, progress)
         }
         let vmlinuz = current.vmlinuz + ".new"
-        let initramfs = current.initramfs + ".new"
+        let initramfs = try current.requirePath(of: .initramfs) + ".new"
         var manifest = current.manifest
         if !isUnchanged {
             do {
@@ -172,7 +172,7 @@ public struct Shell: Sendable {
         manifest.privileged = Manifest.Privileged(countedIn: listing)
         if !isUnchanged {
             try Files.move(vmlinuz, to: current.vmlinuz)
-            try Files.move(initramfs, to: current.initramfs)
+            try Files.move(initramfs, to: try current.requirePath(of: .initramfs))
         }
         try store.rewrite(manifest, of: current)
         return .edited(current, termination, rebuilt: !isUnchanged)

@@ -8,4 +8,6 @@ public enum ArtifactKind: String, Sendable, Codable, CaseIterable {
     case kernel
     /// The initramfs that the root's own dracut made for the kernel.
     case initramfs
+    /// One archive that holds the whole root, for the kernel to unpack into RAM.
+    case rescue
 }

@@ -8,8 +8,8 @@ public enum Firmware: String, Sendable, CaseIterable, Codable {
     /// The boot loaders that it can load over the network, the default first.
     public var loaders: [BootLoader] {
         switch self {
-        case .bios: [.ipxe, .pxelinux]
-        case .uefi: [.grub]
+        case .bios: [.ipxe, .pxelinux, .direct]
+        case .uefi: [.grub, .direct]
         }
     }
 }
@@ -22,4 +22,6 @@ public enum BootLoader: String, Sendable, CaseIterable, Codable {
     case ipxe
     /// GRUB for UEFI, over TFTP.
     case grub
+    /// None: QEMU loads the kernel itself (`-kernel`).
+    case direct
 }

@@ -72,6 +72,8 @@ extension NetworkBoot {
             let script = try IPXEScript.script(entry, base: served.httpBase ?? "")
             try Files.replace(directory + "/boot.ipxe", with: Array(script.utf8))
             return "boot.ipxe"
+        // The kernel is QEMU's to load.
+        case .direct: return ""
         }
     }
 }

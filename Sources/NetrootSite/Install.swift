@@ -72,7 +72,7 @@ public struct Install: Sendable {
             isText: false)
         let files = Installed.bootDirectory(label.name, generation.number)
         try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
-        try await plan.copy(generation.initramfs, to: "\(label.tftpboot)/\(files)/initrd.img")
+        try await plan.copy(generation.requirePath(of: .initramfs), to: "\(label.tftpboot)/\(files)/initrd.img")
         try plan.write(InstallOptions.path(label), Array(try JSON.text(options).utf8))
         // Before the entry: a client that boots at this moment finds its root exported.
         let stored = try store.usable()

@@ -15,8 +15,8 @@ public struct Generation: Sendable, Equatable {
     public var exportPath: String { path(of: .tree) ?? directory + "/root" }
     /// The kernel.
     public let vmlinuz: String
-    /// The initramfs that belongs to the kernel.
-    public let initramfs: String
+    /// The initramfs that belongs to the kernel; nil where none of the label's transports needs one.
+    public let initramfs: String?
     /// The log of the build.
     public var log: String { directory + "/build.log" }
 
@@ -38,14 +38,17 @@ public struct Generation: Sendable, Equatable {
                 throw StoreError.damaged(directory: directory, reason: "\(path) \(problem)")
             }
         }
-        guard let kernel = manifest.artifact(.kernel), let initramfs = manifest.artifact(.initramfs) else {
-            throw StoreError.damaged(directory: directory, reason: "manifest.json names no kernel or no initramfs")
+        guard let kernel = manifest.artifact(.kernel) else {
+            throw StoreError.damaged(directory: directory, reason: "manifest.json names no kernel")
+        }
+        guard manifest.artifact(.initramfs) != nil || manifest.artifact(.rescue) != nil else {
+            throw StoreError.damaged(directory: directory, reason: "manifest.json names no initramfs")
         }
         self.number = number
         self.directory = directory
         self.manifest = manifest
         vmlinuz = "\(directory)/\(kernel.path)"
-        self.initramfs = "\(directory)/\(initramfs.path)"
+        initramfs = manifest.artifact(.initramfs).map { "\(directory)/\($0.path)" }
     }
 
     /// Far more than any has: 5,000 packages take 700 KB.

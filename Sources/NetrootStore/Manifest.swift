@@ -150,14 +150,39 @@ public struct Manifest: Codable, Sendable, Equatable {
         public var sha256: String?
         /// Of a squashfs image, how it was packed; nil for all else.
         public var image: Image?
+        /// Of a rescue archive, how it was packed and what it needs; nil for all else.
+        public var archive: Archive?
 
         /// An artifact under the name that its kind has in a generation; nothing is read.
-        public init(_ kind: ArtifactKind, bytes: Int64, sha256: String? = nil, image: Image? = nil) {
+        public init(
+            _ kind: ArtifactKind, bytes: Int64, sha256: String? = nil, image: Image? = nil, archive: Archive? = nil
+        ) {
             self.kind = kind
             self.path = kind.fileName
             self.bytes = bytes
             self.sha256 = sha256
             self.image = image
+            self.archive = archive
+        }
+    }
+
+    /// How a rescue archive was packed, and what it needs.
+    public struct Archive: Codable, Sendable, Equatable {
+        /// `INITRAMFS_LAYOUT`.
+        public var layout: Label.InitramfsLayout
+        /// `CODEC` or `CODEC:LEVEL`.
+        public var compression: String
+        /// The sizes of the root's regular files in bytes, hard links once.
+        public var unpackedBytes: Int64
+        /// The least RAM in bytes with which a machine boots it whole.
+        public var leastRAM: Int64
+
+        /// An archive that was packed; nothing is read.
+        public init(layout: Label.InitramfsLayout, compression: String, unpackedBytes: Int64, leastRAM: Int64) {
+            self.layout = layout
+            self.compression = compression
+            self.unpackedBytes = unpackedBytes
+            self.leastRAM = leastRAM
         }
     }
 
@@ -260,6 +285,7 @@ extension ArtifactKind {
         case .squashfs: "root.squashfs"
         case .kernel: "vmlinuz"
         case .initramfs: "initrd.img"
+        case .rescue: "rescue.cpio.zst"
         }
     }
 }

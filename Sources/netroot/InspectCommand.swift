@@ -77,11 +77,13 @@ struct GenerationInspection: Encodable {
     let bytes: [String: Int64]
     let root: Inspection
     let image: Inspection?
-    let initramfs: Inspection
+    let initramfs: Inspection?
+    /// Of a rescue archive.
+    let archive: Inspection?
 
     private enum CodingKeys: CodingKey {
         case kind, path, label, generation, format, kernel, packages, transports, readWrite, built, bytes, root, image
-        case initramfs
+        case initramfs, archive
     }
 
     /// Looks at the root, the image beside a tree, and the initramfs.
@@ -101,11 +103,23 @@ struct GenerationInspection: Encodable {
             root = try Inspection(tree: tree)
             if let squashfs { image = try await Inspection(file: squashfs) } else { image = nil }
         } else {
-            root = try await Inspection(file: try generation.requirePath(of: .squashfs))
+            let kind = squashfs == nil ? ArtifactKind.rescue : .squashfs
+            root = try await Inspection(file: try generation.requirePath(of: kind))
             image = nil
         }
-        initramfs = try await Inspection(file: generation.initramfs)
-        var bytes = ["vmlinuz": try Files.size(generation.vmlinuz), "initramfs": try Files.size(generation.initramfs)]
+        var bytes = ["vmlinuz": try Files.size(generation.vmlinuz)]
+        if let path = generation.initramfs {
+            initramfs = try await Inspection(file: path)
+            bytes["initramfs"] = try Files.size(path)
+        } else {
+            initramfs = nil
+        }
+        if let path = generation.path(of: .rescue) {
+            archive = root.path == path ? nil : try await Inspection(file: path)
+            bytes["rescue"] = try Files.size(path)
+        } else {
+            archive = nil
+        }
         bytes["root"] = Int64(clamping: root.tree.unpackedBytes)
         if let squashfs { bytes["image"] = try Files.size(squashfs) }
         self.bytes = bytes
@@ -122,7 +136,7 @@ enum InspectReport {
             "built \(row.built)",
         ]
         for (name, bytes) in row.bytes.sorted(by: { $0.key < $1.key }) { lines.append("\(bytes) bytes  \(name)") }
-        let parts = [row.root] + (row.image.map { [$0] } ?? []) + [row.initramfs]
+        let parts = [row.root] + [row.image, row.initramfs, row.archive].compactMap(\.self)
         return lines.map(TerminalText.line).joined(separator: "\n") + "\n" + parts.map { "\n" + file($0) }.joined()
     }
 

@@ -162,7 +162,7 @@ import Testing
     @Test func generations() async throws {
         let label = try scratch.label("a")
         let generation = try await Fabricated.generation(of: label)
-        try Files.replace(generation.initramfs, with: try initramfs())
+        try Files.replace(generation.initramfs!, with: try initramfs())
         for subject in ["a", generation.directory, scratch.path + "/netroots/a/current"] {
             let row = try expectJSON(GenerationRow.self, try await scratch.run("inspect", subject, "--json"))
             #expect(row.kind == "generation" && row.label == "a" && row.generation == 1 && row.format == "tree")

@@ -285,7 +285,7 @@ import Testing
             for test in ["-e", "-x", "-w"] { #expect(try await !can(test, path), "\(test) \(path)") }
         }
         for path in [
-            generation.vmlinuz, generation.initramfs, generation.image, generation.directory + "/manifest.json",
+            generation.vmlinuz, generation.initramfs!, generation.image, generation.directory + "/manifest.json",
         ] {
             #expect(try await can("-r", path), "\(path)")
         }

@@ -56,7 +56,7 @@ extension Builds {
                 try Files.read(generation.vmlinuz)
                     == Files.read("\(generation.root)/usr/lib/modules/\(kernel)/vmlinuz"))
             let listing = try await run(
-                ["sh", "-c", "zstd -dc \"$1\" | cpio -tv --quiet", "sh", generation.initramfs])
+                ["sh", "-c", "zstd -dc \"$1\" | cpio -tv --quiet", "sh", generation.initramfs!])
             expectSuccess(listing)
             #expect(listing.output.contains("bin/sh -> bash\n"))
             #expect(!listing.output.contains("bin/dash"), "there is none in the root")

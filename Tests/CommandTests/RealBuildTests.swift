@@ -39,13 +39,13 @@ extension Builds {
             let initramfs = try #require(manifest.artifact(.initramfs))
             for (path, sha256) in [
                 (recipe, manifest.recipe.sha256), (real.generation.vmlinuz, kernel.sha256 ?? ""),
-                (real.generation.initramfs, initramfs.sha256 ?? ""),
+                (real.generation.initramfs!, initramfs.sha256 ?? ""),
             ] {
                 #expect(try await run(["sha256sum", path]).output.hasPrefix(sha256 + " "))
                 #expect(sha256.count == 64)
             }
             #expect(try Files.size(real.generation.vmlinuz) == kernel.bytes)
-            #expect(try Files.size(real.generation.initramfs) == initramfs.bytes)
+            #expect(try Files.size(real.generation.initramfs!) == initramfs.bytes)
             let installed = try await run(["chroot", root, "dpkg-query", "-W", "-f", "${Package} ${Version}\\n"])
             let listed = Set(manifest.packages.map { "\($0.name) \($0.version)" })
             #expect(listed == Set(installed.output.split(separator: "\n").map(String.init)))
@@ -59,7 +59,7 @@ extension Builds {
             #expect(try Files.names(in: root + "/usr/lib/modules") == [version])
             #expect(try Files.read(real.generation.vmlinuz) == Files.read("\(root)/boot/vmlinuz-\(version)"))
             let listing = try await run(
-                ["sh", "-c", "zstd -dc \"$1\" | cpio -t --quiet", "sh", real.generation.initramfs])
+                ["sh", "-c", "zstd -dc \"$1\" | cpio -t --quiet", "sh", real.generation.initramfs!])
             expectSuccess(listing)
             let names = listing.output.split(separator: "\n")
             #expect(names.contains { $0.hasSuffix("lib/modules/\(version)/kernel/fs/overlayfs/overlay.ko") })

@@ -326,7 +326,7 @@ import Testing
         let files = [
             store.directory + "/install.json.netroot-new", store.generationsDirectory + "/.last.netroot-new",
             generation.directory + "/manifest.json.netroot-new", generation.vmlinuz + ".new",
-            generation.initramfs + ".new",
+            generation.initramfs! + ".new",
         ]
         for file in files { try Files.replace(file, with: [1]) }
         #expect(symlink("generations/9", store.currentLink + ".netroot-new") == 0)

@@ -92,7 +92,7 @@ struct Completion: Sendable {
                 try await pair.make(vmlinuz: draft.vmlinuz, initramfs: draft.initramfs, progress: progress)
             }
         }
-        for (source, target) in [(base.vmlinuz, draft.vmlinuz), (base.initramfs, draft.initramfs)] {
+        for (source, target) in [(base.vmlinuz, draft.vmlinuz), (try base.requirePath(of: .initramfs), draft.initramfs)] {
             try await pair.runner.run(Command(["cp", "-p", "--reflink=auto", "--", source, target]))
         }
         return try pair.kernel().choice

@@ -31,14 +31,17 @@ struct HostsValues {
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
             containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients(),
-            keepsPackageCaches: try boolean(.keepPackageCaches), kernel: try kernel(), allowSecrets: try allowSecrets())
+            keepsPackageCaches: try boolean(.keepPackageCaches), kernel: try kernel(), allowSecrets: try allowSecrets(),
+            initramfsLayout: try initramfsLayout(), removeFiles: try patterns(.removeFiles),
+            kernelModules: try patterns(.kernelModules), maxSize: try bytes(.maxSize), maxRAM: try bytes(.maxRAM),
+            rootPasswordFile: entries[.rootPasswordFile] == nil ? nil : try path(.rootPasswordFile, default: ""))
     }
 
     /// Checks every entry there is, and asks for none.
     func checkAll() throws(ConfigError) {
         for key in entries.keys.sorted(by: { (entries[$0]?.line ?? 0) < (entries[$1]?.line ?? 0) }) {
             switch key {
-            case .netroot, .recipe, .tftpboot: _ = try path(key, default: "")
+            case .netroot, .recipe, .tftpboot, .rootPasswordFile: _ = try path(key, default: "")
             case .format: _ = try formats()
             case .transports: _ = try transports()
             case .compression: _ = try compression()
@@ -53,6 +56,9 @@ struct HostsValues {
             case .keepClients: _ = try keepClients()
             case .kernel: _ = try kernel()
             case .allowSecrets: _ = try allowSecrets()
+            case .initramfsLayout: _ = try initramfsLayout()
+            case .removeFiles, .kernelModules: _ = try patterns(key)
+            case .maxSize, .maxRAM: _ = try bytes(key)
             }
         }
     }
@@ -105,12 +111,16 @@ struct HostsValues {
     private func formats() throws(ConfigError) -> [Label.Format] {
         guard let value = try text(.format) else { return [.tree] }
         let known = Label.Format.allCases.map(\.rawValue)
-        return try names(.format, "format", in: value, known: known, planned: ["initramfs", "uki", "iso"])
+        return try names(.format, "format", in: value, known: known, planned: ["uki", "iso"])
             .compactMap { Label.Format(rawValue: $0) }
     }
 
     private func transports() throws(ConfigError) -> [TransportName] {
-        guard let value = try text(.transports) else { return Array(knownTransports.prefix(1)) }
+        guard let value = try text(.transports) else {
+            // An archive alone is booted from RAM.
+            let ram = knownTransports.filter { $0 == .ram }
+            return try formats() == [.initramfs] && !ram.isEmpty ? ram : Array(knownTransports.prefix(1))
+        }
         return try names(.transports, "transport", in: value, known: knownTransports.map(\.rawValue), planned: [])
             .map { TransportName(rawValue: $0) }
     }
@@ -161,6 +171,32 @@ struct HostsValues {
             throw error(.cacheSize, "'\(value)' is not a size", "write 2g, 512m, or 0 for no cache")
         }
         return bytes
+    }
+
+    /// Bytes, at least 1 MiB; nil where no entry sets it.
+    private func bytes(_ key: HostsKey) throws(ConfigError) -> Int64? {
+        guard let value = try text(key) else { return nil }
+        guard let bytes = byteCount(value), bytes >= 1 << 20 else {
+            throw error(key, "'\(value)' is not a size from 1m", "write 100m for 100 MiB, or 2g")
+        }
+        return bytes
+    }
+
+    private func patterns(_ key: HostsKey) throws(ConfigError) -> Label.Words? {
+        guard try text(key) != nil, let line = entries[key]?.line else { return nil }
+        return Label.Words(words: try words(key), line: line)
+    }
+
+    private func initramfsLayout() throws(ConfigError) -> Label.InitramfsLayout {
+        guard let value = try text(.initramfsLayout) else { return .squashfs }
+        let known = Label.InitramfsLayout.allCases.map(\.rawValue)
+        guard let layout = Label.InitramfsLayout(rawValue: value.lowercased()) else {
+            throw error(
+                .initramfsLayout, "unknown layout '\(value)'",
+                nearestName(to: value, among: known).map { "did you mean '\($0)'?" }
+                    ?? "use \(known.joined(separator: " or "))")
+        }
+        return layout
     }
 
     private func boolean(_ key: HostsKey) throws(ConfigError) -> Bool {

@@ -6,6 +6,23 @@ public struct Label: Sendable, Equatable {
         case tree
         /// The root as a squashfs image.
         case squashfs
+        /// The whole root in one archive, which the kernel unpacks into RAM.
+        case initramfs
+    }
+
+    /// How the root lies in the archive of `FORMAT = initramfs`: a word of `INITRAMFS_LAYOUT`.
+    public enum InitramfsLayout: String, Sendable, CaseIterable, Codable {
+        /// As a squashfs image, which is mounted under a tmpfs overlay.
+        case squashfs
+        /// As files, which the kernel unpacks.
+        case cpio
+    }
+
+    /// Words of a value, and where it stands.
+    public struct Words: Sendable, Equatable {
+        public let words: [String]
+        /// The line of the key in the hosts file.
+        public let line: Int
     }
 
     /// The section's name: a letter or digit, then letters, digits, `.`, `_`, `-`; at most 63 bytes, since it becomes
@@ -58,6 +75,18 @@ public struct Label: Sendable, Equatable {
     public let kernel: KernelPattern?
     /// `ALLOW_SECRETS`: absolute paths of the root, or patterns of them, that may hold what a build refuses to publish.
     public let allowSecrets: [String]
+    /// `INITRAMFS_LAYOUT`: how the root lies in the archive of `FORMAT = initramfs`.
+    public let initramfsLayout: InitramfsLayout
+    /// `REMOVE_FILES`: patterns of absolute paths of the root that are removed before anything is made of it; nil for none.
+    public let removeFiles: Words?
+    /// `KERNEL_MODULES`: which kernel modules stay in the root; nil keeps all.
+    public let kernelModules: Words?
+    /// `MAX_SIZE`: the most bytes that each of the root's images and archives may have; nil for no bound.
+    public let maxSize: Int64?
+    /// `MAX_RAM`: the most bytes of RAM that a machine may need for an archive; nil for no bound.
+    public let maxRAM: Int64?
+    /// `ROOTPW_FILE`: the file that holds root's password, an absolute normalised path; nil where there is none.
+    public let rootPasswordFile: String?
 
     /// What `KEEP_CLIENTS` is where no entry sets it.
     static let standardKeepClients = 30
@@ -95,6 +124,12 @@ enum HostsKey: String, CaseIterable {
     case keepPackageCaches = "KEEP_PACKAGE_CACHES"
     case kernel = "KERNEL"
     case allowSecrets = "ALLOW_SECRETS"
+    case initramfsLayout = "INITRAMFS_LAYOUT"
+    case removeFiles = "REMOVE_FILES"
+    case kernelModules = "KERNEL_MODULES"
+    case maxSize = "MAX_SIZE"
+    case maxRAM = "MAX_RAM"
+    case rootPasswordFile = "ROOTPW_FILE"
 
     init?(spelling: String) { self.init(rawValue: spelling.uppercased()) }
 

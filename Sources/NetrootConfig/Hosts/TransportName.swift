@@ -8,6 +8,9 @@ public struct TransportName: Sendable, Hashable, Codable, RawRepresentable, Cust
     /// Any word; whether there is such a transport is not looked at.
     public init(rawValue: String) { self.rawValue = rawValue }
 
+    /// The transport that needs no network: the whole root is in the archive that the boot loader brings.
+    public static let ram = TransportName(rawValue: "ram")
+
     /// The name itself.
     public var description: String { rawValue }
 }

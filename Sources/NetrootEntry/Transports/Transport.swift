@@ -14,6 +14,8 @@ public protocol Transport: Sendable {
     var needs: TransportNeeds { get }
     /// The servers that its root can come from, the usual one first; at least one.
     var servers: [TransportServer] { get }
+    /// The artifact that the boot loader brings beside the kernel.
+    var loads: ArtifactKind { get }
     /// The TCP port of its server where none is given; nil where it has no port of its own.
     var standardPort: Int? { get }
     /// The artifact that clients fetch from the HTTP server of the boot files; nil where they fetch none.
@@ -41,6 +43,7 @@ public protocol Transport: Sendable {
 extension Transport {
     /// No label has an `@`, so no two entries share a name.
     public var entrySuffix: String { "@\(name)" }
+    public var loads: ArtifactKind { .initramfs }
     public var standardPort: Int? { nil }
     public var overHTTP: ArtifactKind? { nil }
     public var needsServerWhileRunning: Bool { true }

@@ -10,7 +10,7 @@ public struct Transports: Sendable {
     public init(_ known: [any Transport]) { self.known = known }
 
     /// All that netroot ships.
-    public static let shipped = Transports([NFS(), NBD(), HTTP(), ISCSI()])
+    public static let shipped = Transports([NFS(), NBD(), HTTP(), ISCSI(), RAM()])
 
     /// Their names.
     public var names: [TransportName] { known.map(\.name) }
