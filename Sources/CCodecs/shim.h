@@ -7,3 +7,7 @@
 #include <zstd.h>
 // A macro that adds the version and the size of the structure.
 static inline int gzip_begin(z_stream *stream) { return inflateInit2(stream, 16 + MAX_WBITS); }
+// A macro, too. Raw deflate, without header and sum.
+static inline int deflate_begin(z_stream *stream, int level) {
+    return deflateInit2(stream, level, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
+}

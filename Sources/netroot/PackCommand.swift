@@ -7,22 +7,32 @@ import NetrootSystem
 
 struct PackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pack", abstract: "Pack a directory tree into a squashfs image.",
+        commandName: "pack", abstract: "Pack a directory tree into a squashfs image or an initramfs.",
         discussion: """
-            The same tree gives the same bytes; SOURCE_DATE_EPOCH clamps the times. What was compressed before comes from
-            the cache of blocks.
+            The same tree gives the same bytes; SOURCE_DATE_EPOCH clamps the times. What
+            was compressed before comes from the cache of blocks. An initramfs is one
+            newc archive, compressed as the kernel reads it: it has no blocks, and no room
+            for extended attributes.
 
             Examples:
               netroot pack netroots/debian12/current/tree/root /srv/root.squashfs
               netroot pack tree tree.squashfs --compression xz --block-size 128k --no-cache
+              netroot pack tree tree.cpio.zst --format initramfs
             """)
+
+    /// What a tree is packed into; a word of `FORMAT`.
+    enum Form: String, ExpressibleByArgument, CaseIterable {
+        case squashfs, initramfs
+    }
 
     @OptionGroup var common: CommonOptions
     @Argument(help: "The root of the tree.", completion: .directory)
     var tree: String
-    @Argument(help: "The image; replaced when the new one is whole.", completion: .file())
+    @Argument(help: "The image or archive; replaced when the new one is whole.", completion: .file())
     var image: String
-    @Option(name: .long, help: "gzip, xz, lz4 or zstd, with a level where it has one: zstd:9.")
+    @Option(name: .long, help: "squashfs or initramfs.")
+    var format = Form.squashfs
+    @Option(name: .long, help: "gzip, xz, lz4, zstd or none, with a level where it has one: zstd:9.")
     var compression = "\(BlockCompression.standard)"
     @Option(name: .long, help: "A power of two from 4k to 1m.")
     var blockSize = "\(BlockSize.standard)"
@@ -37,6 +47,29 @@ struct PackCommand: AsyncParsableCommand {
     @OptionGroup var output: JSONOption
 
     func run() async throws {
+        let start = ContinuousClock.now
+        var row = try await format == .initramfs ? packArchive() : packImage()
+        row.seconds = (ContinuousClock.now - start) / .seconds(1)
+        for note in row.notes { FileWriter.standardError.write("netroot: \(note)\n") }
+        FileWriter.standardOutput.write(output.json ? try JSON.text(row) : Report.packed(row))
+    }
+
+    private func packArchive() async throws -> PackRow {
+        let tree = NewcTree(try CommonOptions.absolute(tree), latest: try SourceDateEpoch.current())
+        let image = try CommonOptions.absolute(image)
+        let compression: BlockCompression
+        do {
+            compression = try BlockCompression(parsing: self.compression)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        let segment = try await Interruption.cancelling {
+            try await tree.write(toFile: image, compression: compression)
+        }
+        return PackRow(segment, image: image)
+    }
+
+    private func packImage() async throws -> PackRow {
         var writer = SquashfsWriter(
             tree: try CommonOptions.absolute(tree), image: try CommonOptions.absolute(image))
         do {
@@ -48,11 +81,7 @@ struct PackCommand: AsyncParsableCommand {
         writer.latest = try SourceDateEpoch.current()
         if !noCache { writer.cache = BlockCachePlace(cache: try cachePath(cache), limit: try limit()) }
         let ready = writer
-        let start = ContinuousClock.now
-        let report = try await Interruption.cancelling { try await ready.write() }
-        for note in report.notes { FileWriter.standardError.write("netroot: \(note)\n") }
-        let row = PackRow(report, image: ready.image, seconds: (ContinuousClock.now - start) / .seconds(1))
-        FileWriter.standardOutput.write(output.json ? try JSON.text(row) : Report.packed(row))
+        return PackRow(try await Interruption.cancelling { try await ready.write() }, image: ready.image)
     }
 
     private func limit() throws -> Int64 {
@@ -63,25 +92,35 @@ struct PackCommand: AsyncParsableCommand {
     }
 }
 
-/// An image, as `pack` shows it.
+/// An image or an archive, as `pack` shows it.
 struct PackRow: Encodable {
     let image: String
     let bytes: Int64
     let unpackedBytes: Int64
     let files: Int
-    let blocks: Int
-    let cachedBlocks: Int
-    let seconds: Double
+    /// Nil for an archive, which has none.
+    let blocks: Int?
+    let cachedBlocks: Int?
+    var seconds = 0.0
     let notes: [String]
 
-    init(_ report: SquashfsWriter.Report, image: String, seconds: Double) {
+    init(_ report: SquashfsWriter.Report, image: String) {
         self.image = image
         bytes = report.bytes
         unpackedBytes = report.unpackedBytes
         files = report.files
         blocks = report.blocks
         cachedBlocks = report.cachedBlocks
-        self.seconds = seconds
         notes = report.notes
+    }
+
+    init(_ segment: InitramfsWriter.Segment, image: String) {
+        self.image = image
+        bytes = Int64(clamping: segment.bytes)
+        unpackedBytes = Int64(clamping: segment.unpackedBytes)
+        files = segment.entries
+        blocks = nil
+        cachedBlocks = nil
+        notes = segment.notes
     }
 }

@@ -38,6 +38,16 @@ import Testing
         #expect(listing.output.contains("exportable via NFS"))
     }
 
+    @Test func anInitramfsIsAnArchive() async throws {
+        let packed = try await pack("tree", "archive", "--format", "initramfs", "--compression", "xz:1")
+        expectSuccess(packed)
+        #expect(packed.output.contains("; 3 files\n") && !packed.output.contains("blocks"))
+        let list = try await run(["sh", "-c", "xz -dc archive | cpio -it --quiet"], folder: scratch.path)
+        #expect(list.output == "etc\ntext\netc/motd\n")
+        let integrity = try await run(["xz", "--robot", "-l", "archive"], folder: scratch.path)
+        #expect(integrity.output.contains("CRC32"))
+    }
+
     @Test func settingsAndNoCache() async throws {
         expectSuccess(try await pack("tree", "image", "--compression", "xz:3", "--block-size", "64k", "--no-cache"))
         #expect(!Files.exists(scratch.path + "/cache"))

@@ -76,7 +76,7 @@ import Testing
         let error = await #expect(throws: PackError.self) { try await pack("4k") }
         #expect(
             error?.description
-                == "cannot put \(tree)/lastlog into a squashfs: its 292057776128 bytes are more than 67108864 blocks of "
+                == "cannot pack \(tree)/lastlog: its 292057776128 bytes are more than 67108864 blocks of "
                 + "4096 bytes; take larger blocks (BLOCK_SIZE or --block-size), or remove the file")
         #expect(try Files.names(in: scratch.path) == ["tree"])
     }

@@ -127,8 +127,8 @@ import Testing
             var contents = InitramfsContents()
             contents.append(
                 NewcReader.Entry(
-                    path: Array("usr/lib/modules/6.1.0/\(list)".utf8), type: .regular, mode: 0o644, uid: 0, gid: 0,
-                    mtime: 0, size: UInt64(text.utf8.count), content: Array(text.utf8)))
+                    path: Array("usr/lib/modules/6.1.0/\(list)".utf8), isAbsolute: false, type: .regular, mode: 0o644,
+                    uid: 0, gid: 0, mtime: 0, size: UInt64(text.utf8.count), start: 0, content: Array(text.utf8)))
             return contents
         }
         for driver in ["ethernet/intel/e1000e/e1000e", "virtio_net", "vmxnet3/vmxnet3", "usb/r8152"] {

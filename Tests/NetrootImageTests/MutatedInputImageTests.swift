@@ -175,7 +175,7 @@ import Testing
             }
             return !file.isDamaged
         }
-        var scan = try PackScan(path: tree, image: "x", cancelled: CancelFlag())
+        var scan = try PackScan(path: tree, cancelled: CancelFlag())
         try scan.run()
         func seen() throws -> SeenFiles {
             try SeenFiles(

@@ -47,7 +47,7 @@ import Testing
 
     /// The paths of the files that a pack would not read.
     private func knownFiles() throws -> Set<String> {
-        var scan = try PackScan(path: tree, image: "x", cancelled: CancelFlag())
+        var scan = try PackScan(path: tree, cancelled: CancelFlag())
         try scan.run()
         let files = try SeenFiles(
             in: blocks, root: (UInt64(scan.device), UInt64(scan.tree.nodes[0].inode)),
@@ -148,7 +148,7 @@ import Testing
         let file = try #require(try seen().first)
         let bytes = try Files.read(file)
         // An entry with another digest, and sums that are right.
-        var scan = try PackScan(path: tree, image: "x", cancelled: CancelFlag())
+        var scan = try PackScan(path: tree, cancelled: CancelFlag())
         try scan.run()
         let root = (device: UInt64(scan.device), inode: UInt64(scan.tree.nodes[0].inode))
         let forged = try SeenFiles(

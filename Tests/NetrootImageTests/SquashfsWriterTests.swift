@@ -56,7 +56,7 @@ import Testing
         return try result.get()
     }
 
-    @Test(arguments: ["gzip:1", "xz:0", "lz4", "zstd:9"], ["4k", "128k", "1m"])
+    @Test(arguments: ["gzip:1", "xz:0", "lz4", "zstd:9", "none"], ["4k", "128k", "1m"])
     func unsquashfsAndTheKernelFindWhatWasPacked(compression: String, blockSize: String) async throws {
         _ = try PackSample(at: tree)
         let expected = try expected()
@@ -284,7 +284,7 @@ import Testing
         let file = tree + "/file"
         try PackSample.put(file, PackSample.text(300_000))
         let cancelled = CancelFlag()
-        var scan = try PackScan(path: tree, image: image, cancelled: cancelled)
+        var scan = try PackScan(path: tree, cancelled: cancelled)
         try scan.run()
         switch change {
         case "shrink": try SystemError.check("cut", file, truncate(file, 200_000))

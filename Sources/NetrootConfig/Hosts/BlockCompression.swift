@@ -1,15 +1,15 @@
-/// How the blocks of a squashfs image are compressed.
+/// How the blocks of a squashfs image, or the archives of an initramfs, are compressed.
 public struct BlockCompression: Sendable, Hashable, CustomStringConvertible {
-    /// The codecs that squashfs has and libsquashfs writes; lzo and lzma are of the past.
+    /// The codecs that squashfs has and libsquashfs writes; lzo and lzma are of the past. `none` stores bytes as they are.
     public enum Codec: String, Sendable, CaseIterable, Codable {
-        case gzip, xz, lz4, zstd
+        case gzip, xz, lz4, zstd, none
 
         /// The levels that the codec has (`sqfs/compressor.h`); nil for one without.
         public var levels: ClosedRange<Int>? {
             switch self {
             case .gzip: 1...9
             case .xz: 0...9
-            case .lz4: nil
+            case .lz4, .none: nil
             case .zstd: 1...22
             }
         }
@@ -19,7 +19,7 @@ public struct BlockCompression: Sendable, Hashable, CustomStringConvertible {
             switch self {
             case .gzip: 9
             case .xz: 6
-            case .lz4: nil
+            case .lz4, .none: nil
             // Level 15 takes six times the CPU for less than half a percent of the size.
             case .zstd: 9
             }

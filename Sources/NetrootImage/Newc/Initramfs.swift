@@ -20,10 +20,14 @@ public struct Initramfs: Sendable {
         public let entries: Int
         /// The size of its archives, uncompressed, in bytes.
         public let size: UInt64
+        /// Where it ends in the file, in bytes.
+        let end: UInt64
     }
 
     /// The file's path, as it was given.
     public let path: String
+    /// Of the file, in bytes.
+    let size: UInt64
     /// In the file's order.
     public let segments: [Segment]
     /// What a kernel has after it unpacked all segments.
@@ -35,20 +39,23 @@ public struct Initramfs: Sendable {
     ///   - path: the file.
     ///   - limits: bounds for the file.
     ///   - keeping: paths whose content is kept, beside those that the queries of `InitramfsContents` need.
-    /// - Throws: `SystemError`; `NewcError`; `InitramfsError`; `CancellationError`.
+    ///   - visit: gets each entry in the file's order, with where its segment begins, in bytes: also what a later entry
+    ///     replaces, and what comes before a place that cannot be read.
+    /// - Throws: `SystemError`; `FileKindError`; `NewcError`; `InitramfsError`; `CancellationError`; what `visit` throws.
     public static func open(
         _ path: String, limits: NewcReader.Limits = NewcReader.Limits(),
-        keeping: @escaping @Sendable (_ path: [UInt8]) -> Bool = { _ in false }
+        keeping: @escaping @Sendable (_ path: [UInt8]) -> Bool = { _ in false },
+        visit: (_ entry: NewcReader.Entry, _ segment: UInt64) throws -> Void = { _, _ in }
     ) async throws -> Initramfs {
-        let file = try SystemError.wrap("read", path) {
-            try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
-        }
+        let file = try Files.openRegular(path)
         defer { Glibc.close(file.rawValue) }
+        let size = try FileKindError.requireRegular(file.rawValue, path)
         var reading = SegmentReading(path: path, file: file, limits: limits, keeping: keeping)
-        while try reading.skipZeros() { try reading.readSegment() }
+        while try reading.skipZeros() { try reading.readSegment(visit) }
         // An empty file, or one of zeros only.
         guard !reading.segments.isEmpty else { throw InitramfsError.unknownSegment(path: path, offset: 0) }
-        return Initramfs(path: path, segments: reading.segments, contents: reading.contents)
+        return Initramfs(
+            path: path, size: UInt64(clamping: size), segments: reading.segments, contents: reading.contents)
     }
 }
 
@@ -58,6 +65,8 @@ public enum InitramfsError: ReportableError, Equatable {
     case unknownSegment(path: String, offset: UInt64)
     /// A compressed segment that cannot be decompressed; `offset` is where it begins, in bytes.
     case damaged(path: String, compression: Compression, offset: UInt64, problem: String)
+    /// A library that compresses failed.
+    case cannotCompress(path: String, compression: String, problem: String)
 
     /// The exit status of a command that ends with this error.
     public var exitStatus: ExitStatus { .failed }
@@ -69,6 +78,8 @@ public enum InitramfsError: ReportableError, Equatable {
             "\(path): neither a newc archive nor a known compression at byte \(offset)"
         case .damaged(let path, let compression, let offset, let problem):
             "\(path): cannot decompress the \(compression.rawValue) data at byte \(offset): \(problem)"
+        case .cannotCompress(let path, let compression, let problem):
+            "\(path): cannot compress with \(compression): \(problem)"
         }
     }
 }
@@ -121,7 +132,7 @@ private struct SegmentReading {
         }
     }
 
-    mutating func readSegment() throws {
+    mutating func readSegment(_ visit: (NewcReader.Entry, UInt64) throws -> Void) throws {
         let start = offset
         guard let compression = Compression(magic: try bytes(at: start, count: 6)) else {
             throw InitramfsError.unknownSegment(path: path, offset: UInt64(start))
@@ -134,19 +145,21 @@ private struct SegmentReading {
                 throw NewcError.badArchive(
                     name: path, offset: UInt64(start), problem: "an archive does not start at a multiple of four")
             }
-            count = try readPlain(&reader)
+            count = try readPlain(&reader) { try visit($0, UInt64(start)) }
         } else {
-            count = try readCompressed(compression, &reader)
+            count = try readCompressed(compression, &reader) { try visit($0, UInt64(start)) }
         }
         try reader.finish()
         use = reader.use
         segments.append(
             Initramfs.Segment(
                 compression: compression, offset: UInt64(start), archives: reader.archives, entries: count,
-                size: reader.offset))
+                size: reader.offset, end: UInt64(offset)))
     }
 
-    private mutating func readPlain(_ reader: inout NewcReader) throws -> Int {
+    private mutating func readPlain(
+        _ reader: inout NewcReader, _ visit: (NewcReader.Entry) throws -> Void
+    ) throws -> Int {
         var count = 0
         while true {
             let chunk = try bytes(at: offset, count: 256 << 10)
@@ -154,13 +167,16 @@ private struct SegmentReading {
             let taken = try reader.read(chunk[...]) { entry in
                 contents.append(entry)
                 count += 1
+                try visit(entry)
             }
             offset += Int64(taken)
             if chunk.isEmpty || taken < chunk.count { return count }
         }
     }
 
-    private mutating func readCompressed(_ compression: Compression, _ reader: inout NewcReader) throws -> Int {
+    private mutating func readCompressed(
+        _ compression: Compression, _ reader: inout NewcReader, _ visit: (NewcReader.Entry) throws -> Void
+    ) throws -> Int {
         let start = offset
         var count = 0
         var hasForeignData = false
@@ -173,6 +189,7 @@ private struct SegmentReading {
                     let taken = try reader.read(piece[...]) { entry in
                         contents.append(entry)
                         count += 1
+                        try visit(entry)
                     }
                     if taken < piece.count { hasForeignData = true }
                     return !hasForeignData

@@ -10,6 +10,8 @@ public struct NewcReader: Sendable {
     public struct Entry: Sendable, Equatable {
         /// As the archive has it, without a leading `/` or `./`; any bytes but NUL.
         public let path: [UInt8]
+        /// Whether the archive has it with a leading `/`.
+        public let isAbsolute: Bool
         /// The file type in `st_mode`.
         public let type: FileType
         /// The lower twelve bits of `st_mode`.
@@ -22,6 +24,8 @@ public struct NewcReader: Sendable {
         public let mtime: UInt32
         /// The content's size in bytes.
         public let size: UInt64
+        /// Where the content begins, in bytes from the start of the first archive of its segment.
+        public let start: UInt64
         /// The content of a file that was asked for, or the target of a symlink; nil where it was passed over.
         public let content: [UInt8]?
     }
@@ -34,6 +38,8 @@ public struct NewcReader: Sendable {
         public var bytes: UInt64 = 16 << 30
         /// The most bytes of one file whose content is asked for.
         public var content: UInt64 = 4 << 20
+        /// Whether a larger one is passed over, and is not an error.
+        public var passesOverLarger = false
         /// The most bytes of names and of contents that are asked for, over all archives.
         public var kept: UInt64 = 256 << 20
 
@@ -214,7 +220,8 @@ public struct NewcReader: Sendable {
             if fields.size == 0 { endContent(false) }
             return
         }
-        let kept = type == .symlink || type == .regular && keeping(Self.canonical(path))
+        let isPassedOver = limits.passesOverLarger && UInt64(fields.size) > limits.content
+        let kept = type == .symlink || type == .regular && !isPassedOver && keeping(Self.canonical(path))
         if kept, UInt64(fields.size) > limits.content {
             throw NewcError.tooLarge(
                 name: name, problem: "\(TerminalText.line(path)) has \(fields.size) bytes")
@@ -241,8 +248,9 @@ public struct NewcReader: Sendable {
         guard let type = FileType(rawValue: fields.mode & FileType.mask) else { return }
         try receive(
             Entry(
-                path: Self.canonical(path), type: type, mode: fields.mode & 0o7777, uid: fields.uid, gid: fields.gid,
-                mtime: fields.mtime, size: UInt64(fields.size), content: content))
+                path: Self.canonical(path), isAbsolute: path.first == UInt8(ascii: "/"), type: type,
+                mode: fields.mode & 0o7777, uid: fields.uid, gid: fields.gid, mtime: fields.mtime,
+                size: UInt64(fields.size), start: offset - UInt64(fields.size), content: content))
     }
 
     private mutating func countEntry() throws(NewcError) {

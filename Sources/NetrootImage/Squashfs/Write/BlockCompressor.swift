@@ -11,12 +11,14 @@ final class BlockCompressor {
         UnsafeMutableRawPointer(guarded).assumingMemoryBound(to: sqfs_compressor_t.self)
     }
     private let guarded: UnsafeMutablePointer<Guarded>
+    private let isStoring: Bool
     private let image: String
 
     /// - Parameter image: for messages.
     /// - Throws: `PackError.library`.
     init(_ compression: BlockCompression, blockSize: Int, image: String) throws(PackError) {
         self.image = image
+        isStoring = compression.codec == .none
         var configuration = sqfs_compressor_config_t()
         var code = sqfs_compressor_config_init(&configuration, compression.codec.squashfsID, blockSize, 0)
         if let level = compression.level { configuration.level = UInt32(level) }
@@ -26,6 +28,8 @@ final class BlockCompressor {
             throw PackError.library(operation: "compress with \(compression) into", image: image, code: code)
         }
         pointer = made
+        // 0 means that a block is stored as it is (`sqfs/compressor.h`).
+        if isStoring { made.pointee.do_block = { _, _, _, _, _ in 0 } }
         guarded = .allocate(capacity: 1)
         guarded.initialize(to: Guarded(base: made.pointee, inner: made))
         guarded.pointee.base.do_block = { compressor, input, size, output, room in
@@ -52,6 +56,7 @@ final class BlockCompressor {
     /// - Throws: `PackError.library`.
     func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws(PackError) -> Int?
     {
+        if isStoring { return nil }
         let result = pointer.pointee.do_block(
             pointer, input.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt32(input.count),
             output.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt32(output.count))
@@ -66,7 +71,8 @@ extension BlockCompression.Codec {
     /// `compression_id` of the superblock.
     var squashfsID: SQFS_COMPRESSOR {
         switch self {
-        case .gzip: SQFS_COMP_GZIP
+        // An image has to name a codec, though it uses none: the one that every kernel with squashfs has.
+        case .gzip, .none: SQFS_COMP_GZIP
         case .xz: SQFS_COMP_XZ
         case .lz4: SQFS_COMP_LZ4
         case .zstd: SQFS_COMP_ZSTD

@@ -31,7 +31,7 @@ final class BlockStream {
     private(set) var written = 0
     private(set) var cached = 0
 
-    private let pool: BlockPool
+    private let pool: BlockPool<BlockSlot>
     private var free: [BlockSlot]
     private var queue: [BlockSlot] = []
 
@@ -42,7 +42,11 @@ final class BlockStream {
         self.output = output
         self.cache = cache
         fragments = try output.check(sqfs_frag_table_create(0))
-        pool = BlockPool(workers: workers, compression: compression, blockSize: blockSize, image: output.path)
+        let image = output.path
+        pool = BlockPool(workers: workers, blocksForThread: 16) {
+            let compressor = try BlockCompressor(compression, blockSize: blockSize, image: image)
+            return { $0.compressed = try compressor.compress($0.rawBytes, into: $0.output) }
+        }
         // One is being filled with fragments, one with a file's block; small blocks need more, to be worth the handing over.
         let slots = max(workers + 1, 3, min(64, 2 << 20 / blockSize))
         free = (0..<slots).map { _ in BlockSlot(blockSize: blockSize) }

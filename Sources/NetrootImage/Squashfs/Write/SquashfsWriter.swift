@@ -65,8 +65,9 @@ public struct SquashfsWriter: Sendable {
     }
 
     private func pack(_ cancelled: CancelFlag) throws -> Report {
-        try checkPlaces()
-        let cache = try cache.flatMap { try BlockCache($0) }
+        try PackPlaces.check(tree: tree, image: image)
+        // What is stored as it is needs no cache.
+        let cache = compression.codec == .none ? nil : try cache.flatMap { try BlockCache($0) }
         // Also after a failure: what was compressed is worth keeping, and the bound holds.
         defer { cache?.finish() }
         do {
@@ -83,7 +84,8 @@ public struct SquashfsWriter: Sendable {
     private func pack(_ cancelled: CancelFlag, _ cache: BlockCache?, trustsSeen: Bool) throws -> Report {
         // Before any file is looked at.
         let clock = cache.flatMap { _ in SeenFiles.clock(of: tree) }
-        var scan = try PackScan(path: tree, image: image, cancelled: cancelled)
+        let xattrs = try PackXattrs(image: image)
+        var scan = try PackScan(path: tree, xattrs: xattrs, cancelled: cancelled)
         try scan.run()
         let seen = try cache?.seen(
             root: (UInt64(scan.device), UInt64(scan.tree.nodes[0].inode)),
@@ -101,7 +103,7 @@ public struct SquashfsWriter: Sendable {
         try cancelled.check()
         let metadata = try PackMetadata(
             tree: scan.tree, contents: contents, stream: stream, compressor: compressor, latest: latest)
-        try metadata.write(xattrs: scan.xattrs, super: &superblock)
+        try metadata.write(xattrs: xattrs, super: &superblock)
         superblock.bytes_used = output.size
         // Whole blocks of 4 KiB, as every device has them.
         let padding = [UInt8](repeating: 0, count: Int((4096 - output.size % 4096) % 4096))
@@ -112,25 +114,7 @@ public struct SquashfsWriter: Sendable {
         return Report(
             bytes: Int64(output.size), unpackedBytes: contents.bytes, files: Int(superblock.inode_count),
             blocks: stream.written, cachedBlocks: stream.cached,
-            notes: dropped(scan.xattrs) + (cache?.notes ?? []))
-    }
-
-    private func checkPlaces() throws {
-        guard Files.isDirectory(tree) else { throw PackError.noTree(path: tree) }
-        guard !Files.isDirectory(image) else { throw SystemError("write", image, code: EISDIR) }
-        guard let inside = Self.canonical(Files.parent(image)), let root = Self.canonical(tree) else {
-            throw SystemError("write", image, code: errno)
-        }
-        if inside == root || root == "/" || inside.hasPrefix(root + "/") {
-            throw PackError.imageInsideTree(image: image, tree: tree)
-        }
-    }
-
-    /// realpath(3).
-    private static func canonical(_ path: String) -> String? {
-        guard let found = realpath(path, nil) else { return nil }
-        defer { free(found) }
-        return String(cString: found)
+            notes: dropped(xattrs) + (cache?.notes ?? []))
     }
 
     /// The superblock's place, and the compressor's options behind it where they are not the defaults.
@@ -145,6 +129,12 @@ public struct SquashfsWriter: Sendable {
                 &superblock, blockSize.bytes, latest ?? times.max() ?? 0, compression.codec.squashfsID))
         // Whatever libsquashfs calls it: to kernel and unsquashfs the bit says that equal files share their blocks.
         superblock.flags |= UInt16(SQFS_FLAG_NO_DUPLICATES.rawValue)
+        if compression.codec == .none {
+            for flag in [
+                SQFS_FLAG_UNCOMPRESSED_INODES, SQFS_FLAG_UNCOMPRESSED_DATA, SQFS_FLAG_UNCOMPRESSED_FRAGMENTS,
+                SQFS_FLAG_UNCOMPRESSED_XATTRS, SQFS_FLAG_UNCOMPRESSED_IDS,
+            ] { superblock.flags |= UInt16(flag.rawValue) }
+        }
         try output.check("write", sqfs_super_write(&superblock, output.file))
         let options = compressor.pointer.pointee.write_options(compressor.pointer, output.file)
         if try output.check("write", options) > 0 {
@@ -166,6 +156,28 @@ public struct SquashfsWriter: Sendable {
         if acls > 0 { parts.append("\(acls) POSIX ACL\(acls == 1 ? "" : "s")") }
         if others > 0 { parts.append("\(others) other extended attribute\(others == 1 ? "" : "s")") }
         return ["warning: \(parts.joined(separator: " and ")) dropped: squashfs cannot hold them"]
+    }
+}
+
+/// Where a tree is, and where it is packed to.
+enum PackPlaces {
+    /// - Throws: `PackError`, `SystemError` where the one cannot be packed into the other.
+    static func check(tree: String, image: String) throws {
+        guard Files.isDirectory(tree) else { throw PackError.noTree(path: tree) }
+        guard !Files.isDirectory(image) else { throw SystemError("write", image, code: EISDIR) }
+        guard let inside = canonical(Files.parent(image)), let root = canonical(tree) else {
+            throw SystemError("write", image, code: errno)
+        }
+        if inside == root || root == "/" || inside.hasPrefix(root + "/") {
+            throw PackError.imageInsideTree(image: image, tree: tree)
+        }
+    }
+
+    /// realpath(3).
+    private static func canonical(_ path: String) -> String? {
+        guard let found = realpath(path, nil) else { return nil }
+        defer { free(found) }
+        return String(cString: found)
     }
 }
 

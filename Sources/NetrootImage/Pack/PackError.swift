@@ -12,7 +12,7 @@ public enum PackError: ReportableError, Equatable {
     case vanished(path: String)
     /// A file became another while it was read.
     case changed(path: String)
-    /// Something that squashfs has no place for.
+    /// Something that the format has no place for.
     case unfit(path: String, problem: String)
     /// libsquashfs refused; `code` is its own (`sqfs/error.h`).
     case library(operation: String, image: String, code: Int32)
@@ -37,7 +37,7 @@ public enum PackError: ReportableError, Equatable {
             "\(TerminalText.line(path)) was removed while the tree was packed; pack it when nobody writes to it"
         case .changed(let path):
             "\(TerminalText.line(path)) changed while it was read; pack the tree when nobody writes to it"
-        case .unfit(let path, let problem): "cannot put \(TerminalText.line(path)) into a squashfs: \(problem)"
+        case .unfit(let path, let problem): "cannot pack \(TerminalText.line(path)): \(problem)"
         case .library(let operation, let image, let code):
             "cannot \(operation) \(image): libsquashfs says \(Self.words(code))"
         }

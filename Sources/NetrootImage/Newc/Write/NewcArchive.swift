@@ -48,8 +48,9 @@ public struct NewcArchive: Sendable, Equatable {
     /// - Throws: `SystemError`; `NewcError.badEntry` for a file of 4 GiB or more, or one that changes meanwhile.
     @discardableResult
     public func write(to descriptor: FileDescriptor) throws -> UInt64 {
-        var output = NewcOutput { try descriptor.writeAll($0) }
-        return try output.write(self)
+        let output = NewcOutput { try descriptor.writeAll($0) }
+        try write(to: output)
+        return output.written
     }
 
     /// Writes the archive under a temporary name beside `path`, syncs it and renames it.
@@ -67,8 +68,8 @@ public struct NewcArchive: Sendable, Equatable {
     /// - Throws: as `write(to:)`.
     public func bytes() throws -> [UInt8] {
         var result: [UInt8] = []
-        var output = NewcOutput { result.append(contentsOf: $0) }
-        try output.write(self)
+        let output = NewcOutput { result.append(contentsOf: $0) }
+        try write(to: output)
         return result
     }
 

@@ -6,7 +6,8 @@ import NetrootSystem
 /// Lists a tree: every file with its attributes, sorted by the bytes of the names.
 struct PackScan {
     let tree: PackTree
-    let xattrs: PackXattrs
+    private let xattrs: PackXattrs?
+    private let isLeftOut: (@Sendable (_ path: [UInt8]) -> Bool)?
     private let cancelled: CancelFlag
     /// The root's filesystem.
     private(set) var device: UInt = 0
@@ -18,10 +19,17 @@ struct PackScan {
         let inode: UInt
     }
 
-    /// - Parameter image: for messages.
-    init(path: String, image: String, cancelled: CancelFlag) throws {
+    /// - Parameters:
+    ///   - xattrs: takes the extended attributes of an image, whose tables also bound the number of owners; nil where nobody
+    ///     wants them.
+    ///   - isLeftOut: whether a file, with all below it, is passed over, by its path in the tree.
+    init(
+        path: String, xattrs: PackXattrs? = nil, cancelled: CancelFlag,
+        isLeftOut: (@Sendable (_ path: [UInt8]) -> Bool)? = nil
+    ) throws {
         tree = try PackTree(path: path)
-        xattrs = try PackXattrs(image: image)
+        self.xattrs = xattrs
+        self.isLeftOut = isLeftOut
         self.cancelled = cancelled
     }
 
@@ -48,9 +56,10 @@ struct PackScan {
         device = status.st_dev
         tree.bytes = [0]
         tree.nodes = [Self.node(status, parent: -1, name: 0, nameLength: 0, index: 0, hash: 0)]
-        try owners.add(tree.nodes[0], path: path)
         let descriptor = try tree.open(directory: 0)
         defer { close(descriptor) }
+        guard let xattrs else { return }
+        try owners.add(tree.nodes[0], path: path)
         tree.nodes[0].xattrs = try xattrs.read(path: tree.place + [0], name: { tree.display(0) })
     }
 
@@ -67,6 +76,9 @@ struct PackScan {
         if path.count + 256 > 4096 { path = Array("/proc/self/fd/\(descriptor)/".utf8) }
         let prefix = path.count
         for name in names.names {
+            if let isLeftOut, isLeftOut(relative + (relative.isEmpty ? [] : [UInt8(ascii: "/")]) + tree.bytes[name]) {
+                continue
+            }
             let index = tree.nodes.count
             var status = stat()
             let found = tree.withCString(at: name.lowerBound) {
@@ -77,9 +89,10 @@ struct PackScan {
                 Self.node(
                     status, parent: directory, name: name.lowerBound, nameLength: name.count, index: index, hash: hash))
             guard found == 0 else { throw tree.failure("read", index) }
-            try owners.add(tree.nodes[index], path: tree.display(index))
             tree.nodes[index].isElsewhere = status.st_dev != device
             try complete(index, status, in: descriptor)
+            guard let xattrs else { continue }
+            try owners.add(tree.nodes[index], path: tree.display(index))
             guard tree.nodes[index].first == index else { continue }
             path.removeSubrange(prefix...)
             path.append(contentsOf: tree.bytes[name.lowerBound...name.upperBound])

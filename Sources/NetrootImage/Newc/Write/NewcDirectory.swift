@@ -39,8 +39,11 @@ extension NewcArchive {
         case .directory: return .directory
         case .symlink: return .symlink(try file.directory.target(of: file.name))
         case .characterDevice:
-            return .characterDevice(major: major(file.status.st_rdev), minor: minor(file.status.st_rdev))
-        case .blockDevice: return .blockDevice(major: major(file.status.st_rdev), minor: minor(file.status.st_rdev))
+            let device = file.status.st_rdev
+            return .characterDevice(major: DeviceNumber.major(device), minor: DeviceNumber.minor(device))
+        case .blockDevice:
+            let device = file.status.st_rdev
+            return .blockDevice(major: DeviceNumber.major(device), minor: DeviceNumber.minor(device))
         case .fifo: return .fifo
         case .socket: throw NewcError.badEntry(path: file.display, problem: "it is a socket; remove it")
         case nil: throw NewcError.badEntry(path: file.display, problem: "its file type is unknown")
@@ -49,10 +52,12 @@ extension NewcArchive {
 }
 
 /// makedev(3); glibc's own are macros, which Swift does not see (`sys/sysmacros.h` gives the layout).
-private func major(_ device: dev_t) -> UInt32 {
-    UInt32(truncatingIfNeeded: device >> 8 & 0xFFF | device >> 32 & ~0xFFF)
-}
+enum DeviceNumber {
+    static func major(_ device: dev_t) -> UInt32 {
+        UInt32(truncatingIfNeeded: device >> 8 & 0xFFF | device >> 32 & ~0xFFF)
+    }
 
-private func minor(_ device: dev_t) -> UInt32 {
-    UInt32(truncatingIfNeeded: device & 0xFF | device >> 12 & ~0xFF)
+    static func minor(_ device: dev_t) -> UInt32 {
+        UInt32(truncatingIfNeeded: device & 0xFF | device >> 12 & ~0xFF)
+    }
 }
