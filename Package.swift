@@ -46,9 +46,11 @@ let package = Package(
             ]),
         // OpenSSL's SHA-256 uses the processor's instructions: the block cache hashes every byte of a root.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        // crypt(3) with yescrypt: libxcrypt, which glibc's headers leave to the distribution.
+        .systemLibrary(name: "CXCrypt", pkgConfig: "libxcrypt", providers: [.apt(["libcrypt-dev"])]),
         // The rooms, from the bottom up (docs/house.md). A room imports only those below it.
         room("NetrootDHCP", []),
-        room("NetrootSystem", ["CCrypto", "CLinux", subprocess, systemPackage]),
+        room("NetrootSystem", ["CCrypto", "CLinux", "CXCrypt", subprocess, systemPackage]),
         room("NetrootConfig", ["NetrootSystem"]),
         room(
             "NetrootImage",

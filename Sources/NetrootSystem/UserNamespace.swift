@@ -1,4 +1,5 @@
 import Glibc
+import SystemPackage
 
 /// A user namespace (user_namespaces(7)) in which this program runs again as root, without being it outside: uid 0 is the
 /// caller, and 1 to 65535 are the IDs that /etc/subuid and /etc/subgid give him.
@@ -31,20 +32,47 @@ public enum UserNamespace {
     public static func isEntered() throws -> Bool { try users() < Int(UInt32.max) }
 
     /// Replaces this process by the same program with the same arguments in a new user namespace.
-    /// - Parameter environment: variables to add.
+    /// - Parameters:
+    ///   - environment: variables to add.
+    ///   - handing: what only that process is to know, for `handed()` there; at most 4,096 bytes.
     /// - Throws: `MissingError`, `UserNamespaceError` where the machine does not allow it, `SystemError`.
-    public static func reenter(environment: [String: String]) async throws -> Never {
+    public static func reenter(environment: [String: String], handing: [UInt8]? = nil) async throws -> Never {
         try Tool.require(tools)
         try await probe()
         guard let program = try Files.linkTarget("/proc/self/exe"), let unshare = tools[0].path else {
             throw SystemError("read", "/proc/self/exe", code: ENOENT)
         }
         for (name, value) in environment { setenv(name, value, 1) }
+        if let handing { try hand(handing) }
         let argv = Self.unshare + [program] + CommandLine.arguments.dropFirst()
         var pointers: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         execv(unshare, &pointers)
         throw SystemError("run", unshare, code: errno)
+    }
+
+    private static let handedVariable = "NETROOT_HANDED"
+
+    /// Through a pipe: environment and arguments of a process are seen by others.
+    private static func hand(_ bytes: [UInt8]) throws {
+        var ends: [Int32] = [-1, -1]
+        try SystemError.check("make", "a pipe", pipe(&ends))
+        defer { close(ends[1]) }
+        let (reading, writing) = (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
+        // It fits into the pipe: nobody reads yet.
+        try SystemError.wrap("write", "a pipe") { _ = try writing.writeAll(bytes) }
+        setenv(handedVariable, "\(reading.rawValue)", 1)
+    }
+
+    /// What the process that entered this namespace handed over; nil where it handed nothing, or it was asked for already.
+    /// - Throws: `SystemError`.
+    public static func handed() throws -> [UInt8]? {
+        guard let number = getenv(handedVariable).flatMap({ Int32(String(cString: $0)) }) else { return nil }
+        unsetenv(handedVariable)
+        defer { close(number) }
+        return try SystemError.wrap("read", "what was handed over") {
+            try Files.read(FileDescriptor(rawValue: number), limit: 4096)
+        }
     }
 
     /// Tries it on a program that shows what it was given.

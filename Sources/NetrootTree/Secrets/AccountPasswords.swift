@@ -30,6 +30,9 @@ public struct AccountPasswords: Sendable, Equatable {
         }
     }
 
+    /// No longer knows what password root had: it was set anew.
+    public mutating func forgetRoot() { fields[Place(file: "etc/shadow", name: "root")] = nil }
+
     /// A password that was there before and is there still.
     public struct Kept: Sendable, Equatable {
         /// The path of the file, without a slash at its beginning.

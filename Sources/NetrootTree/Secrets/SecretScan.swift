@@ -13,17 +13,32 @@ public enum SecretScan {
         var findings: [SecretFinding] = []
         try root.walk(entering: isEntered) { entry in
             guard entry.type == .regular, entry.status.st_size > 0 else { return }
-            let isSoftware = isSoftware(entry.path)
-            // What has a place of its own is no test of anything.
-            let places = SecretPlaces.known.of(entry.path).filter { !isSoftware || $0.isAbsolute }
-            let byContent = isRead(entry.path, size: Int64(entry.status.st_size))
-            guard byContent || !places.isEmpty else { return }
-            let bytes = try head(entry)
-            guard let kind = kind(bytes, in: places, byContent: byContent) else { return }
+            guard
+                let kind = try kind(
+                    of: entry.path, size: Int64(entry.status.st_size), content: { try head(entry) })
+            else { return }
             let isWorldReadable = entry.status.st_mode & S_IROTH != 0
             findings.append(SecretFinding(path: entry.path, kind: kind, isWorldReadable: isWorldReadable))
         }
         return findings
+    }
+
+    /// What a file holds; nil where that is nothing known.
+    /// - Parameters:
+    ///   - path: from the root, without a slash at its beginning.
+    ///   - content: the first MiB of it, which is read only where the path tells that it may matter.
+    static func kind(of path: [UInt8], size: Int64, content: () throws -> [UInt8]) rethrows -> SecretFinding.Kind? {
+        let isSoftware = isSoftware(path)
+        // What has a place of its own is no test of anything.
+        let places = SecretPlaces.known.of(path).filter { !isSoftware || $0.isAbsolute }
+        let byContent = isRead(path, size: size)
+        guard byContent || !places.isEmpty else { return nil }
+        return kind(try content(), in: places, byContent: byContent)
+    }
+
+    /// Whether a file of this path may hold something, so that its content is wanted.
+    static func isLookedAt(_ path: [UInt8]) -> Bool {
+        isRead(path, size: 0) || !SecretPlaces.known.of(path).isEmpty
     }
 
     private static func kind(
