@@ -34,6 +34,18 @@ public struct TreeAccount: Encodable, Sendable, Equatable {
     public internal(set) var largestFiles: [SizedPath] = []
     /// Those with the most below them, largest first.
     public internal(set) var largestDirectories: [SizedPath] = []
+    /// The directories of kernel modules with the most in them, largest first, to the third level below `kernel`.
+    public internal(set) var largestModules: [SizedPath] = []
+    /// The largest files and directories at the top of the firmware, largest first.
+    public internal(set) var largestFirmware: [SizedPath] = []
+
+    /// How many of the largest are listed where nobody says.
+    public static let standardShown = 10
+
+    private enum CodingKeys: CodingKey {
+        case files, directories, symlinks, devices, others, hardLinks, unpackedBytes, kernels, kernelModules
+        case largestFiles, largestDirectories
+    }
 }
 
 /// Adds up a tree's files as they come.
@@ -43,8 +55,13 @@ struct TreeTally {
     /// The sizes of the files in each directory, by its path without slashes at either end.
     private var sums: [[UInt8]: UInt64] = [:]
     private var largest: [(path: [UInt8], bytes: UInt64)] = []
-    private static let shown = 10
+    private var modules: [[UInt8]: UInt64] = [:]
+    private var firmware: [[UInt8]: UInt64] = [:]
+    private let shown: Int
     private static let slash = UInt8(ascii: "/")
+
+    /// - Parameter shown: how many of the largest are listed.
+    init(shown: Int) { self.shown = shown }
 
     /// - Parameters:
     ///   - path: from the root, without a slash at either end; empty for the root.
@@ -67,16 +84,35 @@ struct TreeTally {
             keep(path, size)
         }
         let text = String(decoding: path, as: UTF8.self)
+        if type == .regular { addFirmware(path, text, size) }
         guard let module = InitramfsContents.modulePath(text, isDirectory: type == .directory) else { return }
         if InitramfsContents.isKernels(module.rest) { kernels.insert(module.version) }
-        if type == .regular, InitramfsContents.moduleName(module.rest) != nil { account.kernelModules += 1 }
+        guard type == .regular, InitramfsContents.moduleName(module.rest) != nil else { return }
+        account.kernelModules += 1
+        let start = path.count - module.rest.utf8.count
+        let below = start + (module.rest.hasPrefix("kernel/") ? "kernel/".utf8.count : 0)
+        modules[Self.prefix(of: path, names: 3, below: below), default: 0] &+= size
+    }
+
+    private mutating func addFirmware(_ path: [UInt8], _ text: String, _ size: UInt64) {
+        for place in ["lib/firmware/", "usr/lib/firmware/"] where text.hasPrefix(place) {
+            firmware[Self.prefix(of: path, names: 1, below: place.count, isFile: true), default: 0] &+= size
+        }
+    }
+
+    /// The path up to so many names below a place, and never the file itself unless that is wanted.
+    private static func prefix(of path: [UInt8], names: Int, below: Int, isFile: Bool = false) -> [UInt8] {
+        var slashes = path.indices.filter { path[$0] == slash && $0 >= below }
+        if isFile { slashes.append(path.count) }
+        guard let end = slashes.prefix(names).last else { return Array(path[..<max(0, min(below - 1, path.count))]) }
+        return Array(path[..<end])
     }
 
     private mutating func keep(_ path: [UInt8], _ bytes: UInt64) {
-        if largest.count == Self.shown, let last = largest.last, bytes <= last.bytes { return }
+        if largest.count == shown, let last = largest.last, bytes <= last.bytes { return }
         let place = largest.firstIndex { $0.bytes < bytes } ?? largest.count
         largest.insert((path, bytes), at: place)
-        if largest.count > Self.shown { largest.removeLast() }
+        if largest.count > shown { largest.removeLast() }
     }
 
     /// The sum of all that was added.
@@ -92,11 +128,16 @@ struct TreeTally {
                 path = path[..<(path.lastIndex(of: Self.slash) ?? path.startIndex)]
             }
         }
-        let sorted = totals.filter { $0.value > 0 }.sorted { a, b in
-            a.value != b.value ? a.value > b.value : a.key.lexicographicallyPrecedes(b.key)
-        }
-        result.largestDirectories = sorted.prefix(Self.shown).map { Self.sized($0.key, $0.value) }
+        result.largestDirectories = largest(of: totals)
+        result.largestModules = largest(of: modules)
+        result.largestFirmware = largest(of: firmware)
         return result
+    }
+
+    private func largest(of sums: [[UInt8]: UInt64]) -> [TreeAccount.SizedPath] {
+        sums.filter { $0.value > 0 }.sorted { a, b in
+            a.value != b.value ? a.value > b.value : a.key.lexicographicallyPrecedes(b.key)
+        }.prefix(shown).map { Self.sized($0.key, $0.value) }
     }
 
     private static func sized(_ path: [UInt8], _ bytes: UInt64) -> TreeAccount.SizedPath {
@@ -107,8 +148,8 @@ struct TreeTally {
 extension TreeAccount {
     /// Looks at every file of a squashfs image, but not at what is in them.
     /// - Throws: `SquashfsReadError`.
-    public init(_ image: SquashfsReader) throws {
-        var tally = TreeTally()
+    public init(_ image: SquashfsReader, shown: Int = standardShown) throws {
+        var tally = TreeTally(shown: shown)
         tally.add([], .directory, size: 0)
         try image.scan { directory in
             for entry in directory.entries {
@@ -120,8 +161,8 @@ extension TreeAccount {
     }
 
     /// What a kernel has after it unpacked an initramfs. A hard link of it counts as a file of its own.
-    public init(_ contents: InitramfsContents) {
-        var tally = TreeTally()
+    public init(_ contents: InitramfsContents, shown: Int = standardShown) {
+        var tally = TreeTally(shown: shown)
         for entry in contents.entries {
             let path = entry.path == [UInt8(ascii: ".")] ? [] : entry.path
             tally.add(path, entry.type, size: entry.type == .regular ? entry.size : 0)
@@ -131,8 +172,8 @@ extension TreeAccount {
 
     /// Looks at every file of a directory, and of no other filesystem that is mounted in it.
     /// - Throws: `SystemError`.
-    public init(directory root: String) throws {
-        var tally = TreeTally()
+    public init(directory root: String, shown: Int = standardShown) throws {
+        var tally = TreeTally(shown: shown)
         tally.add([], .directory, size: 0)
         var seen: Set<UInt64> = []
         try DirectoryHandle(root).walk { entry in

@@ -5,6 +5,18 @@ struct HostsEntry {
     var value: String
     /// The line of the key.
     let line: Int
+    /// Where the text of each continuation line begins in the value, in bytes, and its line.
+    var continuations: [(offset: Int, line: Int)] = []
+
+    /// The line of what begins at a byte of the value.
+    func line(at offset: Int) -> Int { continuations.last { $0.offset <= offset }?.line ?? line }
+
+    /// Joins a continuation line to the value.
+    mutating func append(_ text: String, line: Int) {
+        if !value.isEmpty { value += " " }
+        continuations.append((value.utf8.count, line))
+        value += text
+    }
 }
 
 /// One section of a hosts file, before the values are looked at.
@@ -60,8 +72,7 @@ struct HostsScanner {
                 line.number, "an indented line continues \(key.rawValue), but this one reads as a key",
                 "remove the indent")
         }
-        let value = sections[sections.count - 1].entries[key]?.value ?? ""
-        sections[sections.count - 1].entries[key]?.value = value.isEmpty ? text : value + " " + text
+        sections[sections.count - 1].entries[key]?.append(text, line: line.number)
     }
 
     private mutating func openSection(_ text: ArraySlice<UInt8>, line: Int) throws(ConfigError) {
