@@ -51,6 +51,8 @@ public struct ShippedFiles: Sendable, Equatable {
     public var dracutModules: String { directory + "/dracut-modules" }
     /// Files that are laid over every root.
     public var rootFiles: String { directory + "/root-files" }
+    /// `/init` of roots in RAM.
+    public var ramRoot: String { directory + "/ram-root" }
     /// What the boot check lays into the guest.
     public var guest: String { directory + "/guest" }
     /// Programs that netroot runs by path.

@@ -8,7 +8,9 @@ package enum InstalledNetroot {
         let share = prefix + "/share/netroot"
         try Files.makeDirectory(share)
         try Files.makeDirectory(prefix + "/bin")
-        let folders = ["dracut-modules", "root-files", "guest", "libexec", "recipes"].map { "\(Checkout.path)/\($0)" }
+        let folders = ["dracut-modules", "root-files", "ram-root", "guest", "libexec", "recipes"].map {
+            "\(Checkout.path)/\($0)"
+        }
         try Files.makeDirectory(prefix + "/libexec/netroot")
         for command in [
             ["cp", program, prefix + "/bin/netroot"],

@@ -18,11 +18,12 @@ installkernel() {
 
 # shellcheck disable=SC2154  # dracut sets moddir
 install() {
-    inst_multiple cat chmod chown cp ip mkdir modprobe mount readlink rm sha256sum sleep tr umount
+    inst_multiple cat chmod chown cp ip mkdir modprobe mount mv readlink rm rmdir sha256sum sleep tr umount
     # Only a root with file capabilities needs it; the build says so if it is missing then.
     inst_multiple -o setcap
     inst_simple "$moddir/rootovl-lib.sh" "/lib/rootovl-lib.sh"
     inst_simple "$moddir/rootovl-root.sh" "/lib/rootovl-root.sh"
+    inst_simple "$moddir/rootovl-steps.sh" "/lib/rootovl-steps.sh"
     inst_hook cmdline 01 "$moddir/start.sh"
     inst_hook pre-pivot 05 "$moddir/rootovl.sh"
     inst_hook cleanup 99 "$moddir/end.sh"

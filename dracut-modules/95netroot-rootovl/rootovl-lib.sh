@@ -1,8 +1,9 @@
 #!/bin/sh
 # Functions of dracut's hook rootovl.sh. Sourcing has no side effects, so they can be tested anywhere.
 
-# rootovl_tell PRIORITY TEXT: writes one line to all consoles, and dmesg. It begins with "rootovl: ". The kernel refuses a
-# line of more than 976 bytes, and would take each line of a text for a message of its own, with another priority.
+# rootovl_tell PRIORITY TEXT: writes one line to all consoles, and dmesg. It begins with "rootovl: ", or with what
+# $rootovl_speaker names. The kernel refuses a line of more than 976 bytes, and would take each line of a text for a
+# message of its own, with another priority.
 rootovl_tell() {
     rootovl_text=$2
     [ "${#rootovl_text}" -le 900 ] || rootovl_text=$(printf '%.900s ...' "$rootovl_text")
@@ -12,7 +13,7 @@ rootovl_tell() {
             *) break ;;
         esac
     done
-    printf '<%s>rootovl: %s\n' "$1" "$rootovl_text" > /dev/kmsg
+    printf '<%s>%s: %s\n' "$1" "${rootovl_speaker:-rootovl}" "$rootovl_text" > /dev/kmsg
 }
 rootovl_newline='
 '

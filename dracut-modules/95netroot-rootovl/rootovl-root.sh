@@ -143,3 +143,44 @@ rootovl_prepare_storage() (
     done
     echo "$into"
 )
+
+# rootovl_password FILE ROOT: gives root the password in FILE, which is one line with its hash (crypt(5)), in /etc/shadow of
+# ROOT. The file keeps its mode and owner, and its other lines. /etc/shadow- would keep the password that was there before,
+# and is removed. Prints nothing but the reason where it fails.
+rootovl_password() (
+    hash=
+    IFS= read -r hash < "$1" || [ -n "$hash" ] || { echo "there is no password in it"; exit 1; }
+    # The characters of crypt(5), and the mark of a locked account.
+    case $hash in
+        '' | *[!A-Za-z0-9./\$=,_*!-]*) echo "it is not a hash of a password"; exit 1 ;;
+    esac
+    shadow=$(rootovl_resolve "$2" /etc/shadow) || { echo "/etc/shadow: too many symlinks"; exit 1; }
+    [ -f "$2$shadow" ] || { echo "the root has no /etc/shadow"; exit 1; }
+    # A copy has the mode and owner of the file.
+    new=$2$shadow.netroot-new
+    rm -f "$new"
+    cp -p "$2$shadow" "$new" || exit 1
+    found=
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+            root:*)
+                found=yes
+                # Behind the hash comes the day of the last change. The day 0 would ask for a change at once.
+                rest=${line#root:*:}
+                case $rest in
+                    0:*) rest=${rest#0} ;;
+                esac
+                line=root:$hash:$rest
+                ;;
+        esac
+        printf '%s\n' "$line"
+    done < "$2$shadow" > "$new" || exit 1
+    if [ -z "$found" ]; then
+        rm -f "$new"
+        echo "/etc/shadow of the root has no line for root"
+        exit 1
+    fi
+    mv -f "$new" "$2$shadow" || exit 1
+    backup=$(rootovl_resolve "$2" /etc/shadow-) || exit 1
+    rm -f "$2$backup"
+)
