@@ -47,8 +47,12 @@ public enum BuildError: ReportableError, Equatable {
     case kernelUnmatched(pattern: String, found: [String])
     /// The root's kernels are for finding faults, or for rescue.
     case onlyDebugKernels(found: [String])
+    /// The root's kernel has not what `/init` of a root in RAM needs.
+    case kernelLacks(module: String)
     /// The root has no dracut.
     case noDracut
+    /// The root has no depmod, and the label chooses among its modules.
+    case noDepmod
     /// The root has not what a transport of the label needs.
     case transportLacks(transport: String, what: String, package: String)
     /// The bootstrap tool failed; `reason` in its own words.
@@ -58,7 +62,7 @@ public enum BuildError: ReportableError, Equatable {
     case badInitramfs(reason: String)
     /// It cannot be done in a user namespace.
     case needsRoot(what: String)
-    /// An image cannot be edited in place.
+    /// An image or an archive cannot be edited in place.
     case liveImage(label: String, generation: Int)
 
     /// `.usage` for a file that is not there and an image edited in place, `.unavailable` without a mirror, else `.failed`.
@@ -141,8 +145,13 @@ public enum BuildError: ReportableError, Equatable {
         case .onlyDebugKernels(let found):
             return "the root has only debug or rescue kernels: \(KernelChoice.list(found))\n"
                 + "\(way.advice("another kernel")), or name one of these with KERNEL = PATTERN in the hosts file"
+        case .kernelLacks(let module):
+            return "the root's kernel has no module \(module), which a root in RAM needs; "
+                + "\(way.advice("another kernel")), or set INITRAMFS_LAYOUT = cpio"
         case .noDracut:
             return "the root has no dracut; " + way.advice("dracut and dracut-network")
+        case .noDepmod:
+            return "the root has no depmod, which KERNEL_MODULES and the removal of modules need; " + way.advice("kmod")
         case .transportLacks(let transport, let what, let package):
             return "the transport \(transport) needs \(what), and the root has none; "
                 + "\(way.advice(package)), or take \(transport) out of TRANSPORTS"
@@ -153,8 +162,8 @@ public enum BuildError: ReportableError, Equatable {
         case .needsRoot(let what):
             return "\(what)\nset FORMAT = squashfs, which needs no root, or run it with sudo"
         case .liveImage(let label, let generation):
-            return
-                "generation \(generation) of \(label) has an image, which cannot be edited in place; leave out --live"
+            return "generation \(generation) of \(label) has an image or archive, which cannot be edited in place; "
+                + "leave out --live"
         }
     }
 }

@@ -10,4 +10,14 @@ public enum ArtifactKind: String, Sendable, Codable, CaseIterable {
     case initramfs
     /// One archive that holds the whole root, for the kernel to unpack into RAM.
     case rescue
+
+    /// The word of `FORMAT` that makes it; nil where every build does.
+    public var format: Label.Format? {
+        switch self {
+        case .tree: .tree
+        case .squashfs: .squashfs
+        case .rescue: .initramfs
+        case .kernel, .initramfs: nil
+        }
+    }
 }

@@ -48,6 +48,75 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var steps: [Step]
     /// What the label's `ALLOW_SECRETS` let into the root; nil where there was nothing.
     public var allowedSecrets: [AllowedSecret]?
+    /// What `REMOVE_FILES` and `KERNEL_MODULES` of the label took out of the root; nil where it has neither.
+    public var shrunk: Shrunk?
+
+    /// What was taken out of a root, and by which words of the label.
+    public struct Shrunk: Codable, Sendable, Equatable {
+        /// `REMOVE_FILES`; nil where the label has none, and so for the others.
+        public var removeFiles: [String]?
+        /// What they removed: files of any kind, directories among them.
+        public var files: Count?
+        /// `KERNEL_MODULES`.
+        public var kernelModules: [String]?
+        /// The files of the modules of the kernel that is booted.
+        public var modules: Count?
+        /// Files and symlinks of firmware.
+        public var firmware: Count?
+
+        /// Nothing yet.
+        public init() {}
+
+        /// How many files of a kind.
+        public struct Count: Codable, Sendable, Equatable {
+            /// How many are left; nil where that says nothing.
+            public var kept: Int?
+            /// How many went.
+            public var removed: Int
+            /// The sizes of those that went, in bytes.
+            public var bytes: Int64
+
+            /// Counts of one removal.
+            public init(kept: Int? = nil, removed: Int, bytes: Int64) {
+                self.kept = kept
+                self.removed = removed
+                self.bytes = bytes
+            }
+
+            /// With what an earlier generation lost, from which this one was made; nil where neither lost any.
+            static func sum(_ count: Count?, _ earlier: Count?) -> Count? {
+                guard let count, let earlier else { return count ?? earlier }
+                return Count(
+                    kept: count.kept ?? earlier.kept, removed: count.removed + earlier.removed,
+                    bytes: count.bytes + earlier.bytes)
+            }
+        }
+
+        /// What a generation lost and what an earlier one did, from which it was made; nil where neither lost anything.
+        /// The words are the later ones, where there are some.
+        public static func sum(_ shrunk: Shrunk?, _ earlier: Shrunk?) -> Shrunk? {
+            guard let shrunk, let earlier else { return shrunk ?? earlier }
+            var sum = Shrunk()
+            sum.removeFiles = shrunk.removeFiles ?? earlier.removeFiles
+            sum.files = Count.sum(shrunk.files, earlier.files)
+            sum.kernelModules = shrunk.kernelModules ?? earlier.kernelModules
+            sum.modules = Count.sum(shrunk.modules, earlier.modules)
+            sum.firmware = Count.sum(shrunk.firmware, earlier.firmware)
+            return sum
+        }
+    }
+    /// What the build made of root's password; nil where it is the recipe's.
+    public var rootPassword: RootPassword?
+
+    /// What a build made of root's password. The password itself, and its hash, are nowhere but in the root.
+    public enum RootPassword: String, Codable, Sendable {
+        /// It was locked, or was so already.
+        case locked
+        /// It came from `ROOTPW_FILE`.
+        case file
+        /// netroot made one.
+        case generated
+    }
 
     /// What made a generation.
     public struct Origin: Codable, Sendable, Equatable {
@@ -176,13 +245,19 @@ public struct Manifest: Codable, Sendable, Equatable {
         public var unpackedBytes: Int64
         /// The least RAM in bytes with which a machine boots it whole.
         public var leastRAM: Int64
+        /// Of the image in it, in bytes; nil for the layout cpio.
+        public var blockSize: Int?
 
         /// An archive that was packed; nothing is read.
-        public init(layout: Label.InitramfsLayout, compression: String, unpackedBytes: Int64, leastRAM: Int64) {
+        public init(
+            layout: Label.InitramfsLayout, compression: String, unpackedBytes: Int64, leastRAM: Int64,
+            blockSize: Int? = nil
+        ) {
             self.layout = layout
             self.compression = compression
             self.unpackedBytes = unpackedBytes
             self.leastRAM = leastRAM
+            self.blockSize = blockSize
         }
     }
 
@@ -208,12 +283,15 @@ public struct Manifest: Codable, Sendable, Equatable {
         public var name: String
         public var version: String
         public var architecture: String
+        /// The sizes of its files that are in the root, in bytes; nil where no list of them is known.
+        public var bytes: Int64?
 
         /// A package as the package manager lists it.
-        public init(name: String, version: String, architecture: String) {
+        public init(name: String, version: String, architecture: String, bytes: Int64? = nil) {
             self.name = name
             self.version = version
             self.architecture = architecture
+            self.bytes = bytes
         }
     }
 

@@ -74,30 +74,40 @@ public struct Inspection: Encodable, Sendable, Equatable {
     /// Opens a file, tells what it is by its first bytes, and looks at all that is in it.
     /// - Throws: `InspectionError`, `SquashfsReadError`, `SIFError`, `InitramfsError`, `NewcError`, `MissingError`, `SystemError`,
     ///   `CancellationError`.
-    public init(file path: String) async throws {
+    public init(file path: String, shown: Int = TreeAccount.standardShown) async throws {
         let start = try Self.start(of: path)
         if start.starts(with: "hsqs".utf8) {
-            try self.init(.squashfs, SquashfsReader(path))
+            try self.init(.squashfs, SquashfsReader(path), shown)
         } else if SIF.begins(start) {
             let sif = try SIF(path)
-            try self.init(.sif, sif.openRoot())
+            try self.init(.sif, sif.openRoot(), shown)
             parts = sif.objects.map { object in
                 Part(
                     id: object.id, kind: object.kind.map { "\($0)" },
                     bytes: object.bytes.upperBound - object.bytes.lowerBound)
             }
         } else if Compression(magic: start) != nil {
-            try await self.init(initramfs: path)
+            try await self.init(initramfs: path, shown)
         } else {
             throw InspectionError.unknownFile(path: path, looks: FileGuess.describe(start))
         }
     }
 
-    private init(_ kind: Kind, _ reader: SquashfsReader) throws {
+    /// Looks at the root in a rescue archive; of the layout cpio at the archive.
+    /// - Throws: as for a file; `RescueRootError` for an archive that is not whole.
+    public init(rescueArchive path: String, shown: Int = TreeAccount.standardShown) async throws {
+        do {
+            try self.init(.squashfs, await SquashfsReader(rescueArchive: path), shown)
+        } catch RescueRootError.noImage {
+            try await self.init(initramfs: path, shown)
+        }
+    }
+
+    private init(_ kind: Kind, _ reader: SquashfsReader, _ shown: Int) throws {
         let superblock = reader.superblock
         path = reader.path
         self.kind = kind
-        tree = try TreeAccount(reader)
+        tree = try TreeAccount(reader, shown: shown)
         packedBytes = superblock.bytesUsed
         image = Image(
             compression: superblock.codec, level: superblock.level, blockSize: superblock.blockSize,
@@ -105,11 +115,11 @@ public struct Inspection: Encodable, Sendable, Equatable {
             xattrs: superblock.hasXattrs, exportTable: superblock.hasExportTable, made: superblock.modified)
     }
 
-    private init(initramfs path: String) async throws {
+    private init(initramfs path: String, _ shown: Int) async throws {
         let initramfs = try await Initramfs.open(path)
         self.path = path
         kind = .initramfs
-        tree = TreeAccount(initramfs.contents)
+        tree = TreeAccount(initramfs.contents, shown: shown)
         packedBytes = UInt64(try Files.size(path))
         archives = initramfs.segments.map { segment in
             Archive(
@@ -122,10 +132,10 @@ public struct Inspection: Encodable, Sendable, Equatable {
 
     /// Looks at a root tree.
     /// - Throws: `SystemError`.
-    public init(tree path: String) throws {
+    public init(tree path: String, shown: Int = TreeAccount.standardShown) throws {
         self.path = path
         kind = .tree
-        tree = try TreeAccount(directory: path)
+        tree = try TreeAccount(directory: path, shown: shown)
     }
 
     private static func start(of path: String) throws -> [UInt8] {

@@ -114,8 +114,8 @@ struct DiffRow: Encodable {
     init(before: Generation, after: Generation) async throws {
         label = before.manifest.label
         packages = Packages(PackageComparison(before: before.manifest.packages, after: after.manifest.packages))
-        let old = try FileListing(before)
-        let new = try FileListing(after)
+        let old = try await FileListing(before)
+        let new = try await FileListing(after)
         files = ChangedFiles(try await old.differences(to: new))
         self.before = Side(before, old)
         self.after = Side(after, new)
@@ -142,14 +142,17 @@ extension DiffRow.Side {
 }
 
 extension FileListing {
-    /// The files of a generation: of its tree where it has one, else of its image.
-    init(_ generation: Generation) throws {
+    /// The files of a generation: of its tree where it has one, else of its image, else of the image in its archive.
+    init(_ generation: Generation) async throws {
+        // Files are read in about the order in which they were packed: a block is not wanted again for long.
+        let cache = SquashfsCache(blockBytes: 8 << 20)
         if let tree = generation.path(of: .tree) {
             try self.init(directory: tree)
+        } else if let image = generation.path(of: .squashfs) {
+            try self.init(image: SquashfsReader(image, cache: cache))
         } else {
-            // Files are read in about the order in which they were packed: a block is not wanted again for long.
-            let cache = SquashfsCache(blockBytes: 8 << 20)
-            try self.init(image: SquashfsReader(generation.requirePath(of: .squashfs), cache: cache))
+            let archive = try generation.requirePath(of: .rescue)
+            try self.init(image: await SquashfsReader(rescueArchive: archive, cache: cache))
         }
     }
 }
@@ -218,19 +221,5 @@ struct ChangedFiles: Encodable {
         self.added = added
         self.removed = removed
         self.changed = changed
-    }
-}
-
-extension FileType {
-    fileprivate var word: String {
-        switch self {
-        case .regular: "file"
-        case .directory: "directory"
-        case .symlink: "symlink"
-        case .characterDevice: "character device"
-        case .blockDevice: "block device"
-        case .fifo: "fifo"
-        case .socket: "socket"
-        }
     }
 }

@@ -15,10 +15,12 @@ struct LabelRow: Encodable {
     let kernel: String?
     let built: String?
     let netroot: String
+    /// The least RAM with which a machine boots its rescue archive, in bytes.
+    let leastRAM: Int64?
     /// Why the current generation cannot be read.
     let problem: (any Error)?
 
-    private enum CodingKeys: CodingKey { case label, format, generation, kernel, built, netroot, problem }
+    private enum CodingKeys: CodingKey { case label, format, generation, kernel, built, netroot, leastRAM, problem }
 
     /// One label whose generation cannot be read is no reason to be silent about the others.
     init(label: Label) {
@@ -38,6 +40,7 @@ struct LabelRow: Encodable {
         kernel = current?.manifest.kernelVersion
         built = current?.manifest.finished
         netroot = label.netroot
+        leastRAM = current?.artifact(.rescue)?.archive?.leastRAM
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -48,6 +51,7 @@ struct LabelRow: Encodable {
         try container.encodeIfPresent(kernel, forKey: .kernel)
         try container.encodeIfPresent(built, forKey: .built)
         try container.encode(netroot, forKey: .netroot)
+        try container.encodeIfPresent(leastRAM, forKey: .leastRAM)
         try container.encodeIfPresent(problem.map { "\($0)" }, forKey: .problem)
     }
 }
@@ -64,6 +68,8 @@ struct GenerationRow: Encodable {
     let packages: Int?
     let built: String?
     let origin: String?
+    /// The least RAM with which a machine boots its rescue archive, in bytes.
+    let leastRAM: Int64?
     /// Why it cannot be used; nil where it is whole.
     let problem: String?
 
@@ -76,6 +82,7 @@ struct GenerationRow: Encodable {
         packages = generation.manifest.packages.count
         built = generation.manifest.finished
         origin = generation.manifest.origin.verb
+        leastRAM = generation.artifact(.rescue)?.archive?.leastRAM
         directory = generation.directory
         problem = nil
     }
@@ -94,7 +101,7 @@ struct GenerationRow: Encodable {
         generation = number
         self.current = current
         directory = "\(store.generationsDirectory)/\(number)"
-        (format, kernel, packages, built, origin) = (nil, nil, nil, nil, nil)
+        (format, kernel, packages, built, origin, leastRAM) = (nil, nil, nil, nil, nil, nil)
         self.problem = problem
     }
 }
@@ -143,6 +150,9 @@ enum Report {
             """
     }
 
+    /// Shown once, and kept nowhere: the root has only the hash.
+    static func rootPassword(_ password: String) -> String { "root's password: \(password)\n" }
+
     static func upToDate(_ label: String, _ generation: Generation) -> String {
         """
         \(label): generation \(generation.number) is current, and the recipe has not changed since
@@ -163,10 +173,14 @@ enum Report {
 
     static func packed(_ row: PackRow) -> String {
         let percent = row.unpackedBytes > 0 ? Double(row.bytes) * 100 / Double(row.unpackedBytes) : 100
+        var blocks = ""
+        if let all = row.blocks, let cached = row.cachedBlocks {
+            blocks = "\(all) blocks, \(cached) of them from the cache; "
+        }
         return """
             \(row.image)
             \(row.bytes) bytes, \(Progress.decimal(percent)) % of \(row.unpackedBytes); \(row.files) files
-            \(row.blocks) blocks, \(row.cachedBlocks) of them from the cache; \(Progress.decimal(row.seconds)) s
+            \(blocks)\(Progress.decimal(row.seconds)) s
 
             """
     }

@@ -30,7 +30,16 @@ enum Fabricated {
         _ transports: [TransportName], _ hasImage: Bool
     ) async throws -> Generation {
         let zeros = String(repeating: "0", count: 64)
-        var artifacts = [ArtifactKind.kernel, .initramfs].map { Manifest.Artifact($0, bytes: 1, sha256: zeros) }
+        let needsInitramfs = transports != [.ram]
+        var artifacts = ([.kernel] + (needsInitramfs ? [.initramfs] : [])).map {
+            Manifest.Artifact($0, bytes: 1, sha256: zeros)
+        }
+        if label.formats.contains(.initramfs) {
+            let archive = Manifest.Archive(
+                layout: label.initramfsLayout, compression: "zstd:9", unpackedBytes: 1, leastRAM: 1 << 60)
+            artifacts.append(Manifest.Artifact(.rescue, bytes: 1, sha256: zeros, archive: archive))
+            try Files.replace(draft.path(of: .rescue), with: Array("archive \(draft.number)".utf8))
+        }
         if label.formats.contains(.tree) {
             artifacts.append(Manifest.Artifact(.tree, bytes: 1))
             try Files.makeDirectory(draft.root + "/sbin")
@@ -42,7 +51,7 @@ enum Fabricated {
             try Files.replace(draft.path(of: .squashfs), with: Array("image \(draft.number)".utf8))
         }
         try Files.replace(draft.vmlinuz, with: Array("kernel \(draft.number)".utf8))
-        try Files.replace(draft.initramfs, with: Array("initramfs \(draft.number)".utf8))
+        if needsInitramfs { try Files.replace(draft.initramfs, with: Array("initramfs \(draft.number)".utf8)) }
         let manifest = Manifest(
             label: label.name, generation: draft.number, formats: label.formats.map(\.rawValue), artifacts: artifacts,
             transports: transports, readWrite: label.rw, origin: .init(verb: verb),

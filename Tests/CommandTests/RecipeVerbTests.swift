@@ -148,8 +148,8 @@ import Testing
     @Test func shippedRecipesCanBeBuilt() async throws {
         let agents = [
             "archlinux-base": "arch", "centos-stream9-base": "dnf", "debian12-base": "debootstrap",
-            "debian12-hpcnode": "debootstrap", "debian13-base": "debootstrap", "fedora42-base": "dnf",
-            "rocky9-base": "dnf",
+            "debian12-hpcnode": "debootstrap", "debian12-rescue": "debootstrap", "debian13-base": "debootstrap",
+            "debian13-rescue": "debootstrap", "fedora42-base": "dnf", "fedora42-rescue": "dnf", "rocky9-base": "dnf",
         ]
         #expect(try Files.names(in: Place.checkout + "/recipes") == agents.keys.sorted().map { $0 + ".def" })
         for (name, agent) in agents {

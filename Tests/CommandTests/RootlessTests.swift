@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import NetrootConfig
+import NetrootImage
 import NetrootStore
 import NetrootSystem
 import TestSupport
@@ -88,6 +90,23 @@ extension Builds {
                 expectSuccess(try await user.run(installed(scratch, ["installnfs", "a"])))
                 expectSuccess(try await user.run(installed(scratch, ["gc", "a", "--keep", "1", "--force"])))
                 #expect(try scratch.store("a").numbers() == [2])
+            }
+        }
+
+        @Test func anArchiveNeedsNoRoot() async throws {
+            try await FreshUser.with { user in
+                let (scratch, path) = try await site(
+                    user, more: "FORMAT = initramfs\nCOMPRESSION = zstd:1\nINITRAMFS_LAYOUT = cpio")
+                expectSuccess(try await user.run(installed(scratch, ["build", "a"]), environment: path))
+                let built = try scratch.store("a").current()
+                #expect(built.manifest.artifacts.map(\.kind) == [.kernel, .rescue])
+                let archive = try await Initramfs.open(try built.requirePath(of: .rescue), keeping: { _ in true })
+                let motd = try #require(archive.contents["srv/motd"])
+                #expect(motd.uid == 12 && motd.gid == 34 && motd.content == Array("one\n".utf8))
+                #expect(archive.contents["srv/tool"].map { $0.mode & 0o7777 } == 0o4755)
+                #expect(archive.contents["srv/tool"]?.uid == 0 && archive.contents["srv/tool"]?.gid == 42)
+                let others = try await run(["find", built.directory, "!", "-user", user.name])
+                #expect(others.output.isEmpty && others.status == 0, "\(others.output)\(others.errors)")
             }
         }
 

@@ -44,6 +44,21 @@ import Testing
         #expect(lines.contains("ConditionDirectoryNotEmpty=/run/netroot/lease"))
     }
 
+    /// Not even of an earlier build, whose transports were others.
+    @Test func aRootInRAMAloneHasNothingForDracut() throws {
+        let program = try sample.scratch.write("netroot-lease", "program")
+        let shipped = ShippedFiles(directory: Checkout.path, leaseProgram: program)
+        func names() throws -> [String] {
+            try tree.names(in: "usr/lib/dracut/modules.d") + tree.names(in: "etc/dracut.conf.d")
+        }
+        try Customise(tree: tree, shipped: shipped, transports: ["nfs"]).run()
+        #expect(try names().contains("95netroot-rootovl") && names().contains("netroot-nfs.conf"))
+        try tree.remove("usr/lib/netroot/netroot-lease")
+        try Customise(tree: tree, shipped: shipped, transports: []).run()
+        #expect(try names().isEmpty)
+        #expect(!(try tree.contains("usr/lib/netroot/netroot-lease")))
+    }
+
     /// The resolver of a root that leaves it to systemd-resolved; the host's, which bootstrap tools copy, goes.
     @Test(arguments: ["../run/systemd/resolve/stub-resolv.conf", "/run/NetworkManager/resolv.conf", "/etc/other", nil])
     func aResolverBelowRunStays(_ target: String?) throws {

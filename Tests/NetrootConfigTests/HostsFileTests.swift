@@ -111,6 +111,21 @@ private func label(_ lines: String) throws -> Label {
                 == ["/etc/app/*.pem", "/srv/two words", "/opt/keys/"])
     }
 
+    @Test("An archive of the whole root is made where FORMAT asks for it, or a transport that boots nothing else")
+    func archives() throws {
+        func file(_ lines: String) throws -> Label {
+            try HostsFile(
+                text: "[a]\nRECIPE = r.def\n" + lines, path: "/h.conf", transports: transports + [.ram]
+            ).label("a")
+        }
+        #expect(try !file("FORMAT = squashfs\nTRANSPORTS = http nbd").makesArchive)
+        for lines in ["FORMAT = squashfs\nTRANSPORTS = http ram", "FORMAT = tree initramfs\nTRANSPORTS = nfs"] {
+            #expect(try file(lines).makesArchive)
+            let error = try #require(throws: ConfigError.self) { try file(lines + "\nRW = Y") }
+            #expect(error.line == 5 && error.description.contains("a root in RAM"), "\(error)")
+        }
+    }
+
     @Test func machineID() throws {
         #expect(try label("MACHINE_ID = Stable").machineID == .stable)
         #expect(try label("MACHINE_ID = random\nRW = Y").machineID == .random)
@@ -136,6 +151,8 @@ private func label(_ lines: String) throws -> Label {
         #expect(try label("FORMAT = squashfs, Tree").formats == [.squashfs, .tree])
         #expect(try label("COMPRESSION = XZ").compression == BlockCompression(parsing: "xz:6"))
         #expect(try label("COMPRESSION = lz4").compression.level == nil)
+        #expect(try label("COMPRESSION = None").compression == BlockCompression(parsing: "none"))
+        #expect(throws: ConfigError.self) { try label("COMPRESSION = none:1") }
         #expect(try label("BLOCK_SIZE = 128K").blockSize.bytes == 131_072)
         #expect(try label("BLOCK_SIZE = 4096").blockSize.description == "4k")
         #expect(try label("CACHE_SIZE = 0").cacheSize == 0)
@@ -207,7 +224,7 @@ private func label(_ lines: String) throws -> Label {
         ("[a]\nRECIPE=x\nRW = maybe", 3, ["RW", "maybe", "Y or N"]),
         ("[a]\nRECIPE=x\nRW = Y # really", 3, ["line of its own"]),
         ("[a]\nRECIPE=x\nFORMAT = uki", 3, ["not supported yet"]),
-        ("[a]\nRECIPE=x\nFORMAT = tree, iso", 3, ["'iso' is not supported yet", "use tree or squashfs"]),
+        ("[a]\nRECIPE=x\nFORMAT = tree, iso", 3, ["'iso' is not supported yet", "use tree, squashfs, initramfs"]),
         ("[a]\nRECIPE=x\nFORMAT = tree squashfs Tree", 3, ["'Tree' is named twice"]),
         ("[a]\nRECIPE=x\nFORMAT = ,", 3, ["names no format", "write tree"]),
         ("[a]\nRECIPE=x\nFORMAT = tree squashf", 3, ["unknown format 'squashf'", "did you mean 'squashfs'?"]),

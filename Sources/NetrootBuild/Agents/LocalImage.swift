@@ -36,7 +36,7 @@ struct LocalImage: Agent {
             let generation = try generation(name, number)
             let hold = try generation.hold()
             defer { withExtendedLifetime(hold) {} }
-            let report = try RootSource(generation).fill(fill)
+            let report = try await fill.takeRoot(of: generation)
             return manifest(Self.text(name, generation), digest(of: generation), report, place)
         case .path(let path):
             var file = path
@@ -169,17 +169,5 @@ struct LocalImage: Agent {
         guard let found = realpath(path, nil) else { return nil }
         defer { free(found) }
         return String(cString: found)
-    }
-}
-
-extension RootSource {
-    /// The root of a generation: its tree where it has one, else its image.
-    /// - Throws: `StoreError`, `SquashfsReadError`, `SystemError`.
-    init(_ generation: Generation) throws {
-        if let tree = generation.path(of: .tree) {
-            self = .directory(tree)
-        } else {
-            self = .image(try SquashfsReader(try generation.requirePath(of: .squashfs)))
-        }
     }
 }

@@ -24,22 +24,28 @@ struct Squashfs: Output {
 
     /// Packs the tree.
     /// - Throws: `PackError`, `CommandError`, `SystemError`, `CancellationError`.
-    func make(_ draft: Draft, rootBytes: Int64, progress: Progress) async throws -> [Manifest.Artifact] {
+    func make(_ draft: Draft, of root: FinishedRoot, progress: Progress) async throws -> [Manifest.Artifact] {
         try await progress.step("pack") {
             let path = draft.path(of: .squashfs)
-            var writer = SquashfsWriter(tree: draft.root, image: path)
-            writer.compression = label.compression
-            writer.blockSize = label.blockSize
-            writer.latest = try SourceDateEpoch.current()
-            // Whatever the umask: an NBD or HTTP server is another user.
-            writer.mode = 0o644
-            writer.cache = BlockCachePlace(cache: cache, limit: label.cacheSize)
-            let report = try await writer.write()
+            let report = try await pack(draft.root, into: path)
             for note in report.notes { progress.note(note) }
             let image = Manifest.Image(
                 compression: "\(label.compression)", blockSize: label.blockSize.bytes,
                 unpackedBytes: report.unpackedBytes)
             return [try Manifest.Artifact(.squashfs, digesting: path, image: image)]
         }
+    }
+
+    /// Packs a tree into an image as the label says.
+    /// - Throws: `PackError`, `SystemError`, `CancellationError`.
+    func pack(_ tree: String, into path: String) async throws -> SquashfsWriter.Report {
+        var writer = SquashfsWriter(tree: tree, image: path)
+        writer.compression = label.compression
+        writer.blockSize = label.blockSize
+        writer.latest = try SourceDateEpoch.current()
+        // Whatever the umask: an NBD or HTTP server is another user.
+        writer.mode = 0o644
+        writer.cache = BlockCachePlace(cache: cache, limit: label.cacheSize)
+        return try await writer.write()
     }
 }

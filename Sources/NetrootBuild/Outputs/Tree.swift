@@ -9,7 +9,7 @@ struct Tree: Output {
     /// The files of a user namespace belong to IDs that nobody outside has.
     let needsRoot = true
 
-    func make(_ draft: Draft, rootBytes: Int64, progress: Progress) async throws -> [Manifest.Artifact] {
-        [Manifest.Artifact(.tree, bytes: rootBytes)]
+    func make(_ draft: Draft, of root: FinishedRoot, progress: Progress) async throws -> [Manifest.Artifact] {
+        [Manifest.Artifact(.tree, bytes: root.bytes)]
     }
 }

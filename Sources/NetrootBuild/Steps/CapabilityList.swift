@@ -8,6 +8,8 @@ struct CapabilityList: Sendable {
     let tree: RootTree
     /// How clients may get the root.
     let transports: [any Transport]
+    /// What of the outputs loses capabilities, in words; nil where nothing does.
+    var losing: String?
 
     /// Writes the list into the root.
     /// - Returns: the sizes of the root's regular files, with the list; and a warning where nothing could restore them.
@@ -15,15 +17,15 @@ struct CapabilityList: Sendable {
     func write(_ listing: FileListing) throws -> (rootBytes: Int64, warning: String?) {
         let capabilities = try FileCapabilities(listing)
         let bytes = Int64(clamping: listing.bytes) + (try capabilities.write(into: tree))
-        guard !capabilities.lines.isEmpty, let transport = transports.first(where: { !$0.keepsFileCapabilities }),
-            try !hasSetcap()
+        let transport = transports.first { !$0.keepsFileCapabilities }
+        guard !capabilities.lines.isEmpty, let losing = transport.map(\.name.rawValue) ?? losing, try !hasSetcap()
         else { return (bytes, nil) }
         let count = capabilities.lines.count
         let package = Self.package(try PackageFamily.of(tree))
         return (
             bytes,
             "warning: \(count) \(count == 1 ? "file has" : "files have") capabilities (/\(FileCapabilities.path)), "
-                + "which are lost by \(transport.name): the root has no setcap to restore them; add \(package) to the recipe"
+                + "which are lost by \(losing): the root has no setcap to restore them; add \(package) to the recipe"
         )
     }
 

@@ -6,7 +6,7 @@ import NetrootTree
 struct Customise: Sendable {
     let tree: RootTree
     let shipped: ShippedFiles
-    /// What the initramfs is to boot by.
+    /// What an initramfs of dracut is to boot by; empty where there is none.
     let transports: [TransportName]
     /// What tells one machine from another and stays though it does: the label's `ALLOW_SECRETS`.
     var allowed = PathPatterns([])
@@ -26,7 +26,10 @@ struct Customise: Sendable {
     func run(keeping kept: Set<String> = []) throws -> [String] {
         try dracut()
         try tree.install(shipped.rootFiles + "/tree", at: "/")
-        try tree.write(Self.leaseProgram, try Files.read(shipped.leaseProgram), mode: 0o755)
+        // It renews the lease that an initramfs of dracut got; its unit starts only where there is one.
+        if !transports.isEmpty {
+            try tree.write(Self.leaseProgram, try Files.read(shipped.leaseProgram), mode: 0o755)
+        }
         try tree.link("etc/mtab", to: "../proc/self/mounts")
         try withoutResolver()
         return try identities.remove(keeping: kept)
@@ -54,9 +57,11 @@ struct Customise: Sendable {
         for name in try tree.names(in: Self.modules) where name.dropFirst(2).hasPrefix("netroot-") {
             try tree.removeAll("\(Self.modules)/\(name)")
         }
-        for name in try tree.names(in: "etc/dracut.conf.d") where name.hasPrefix("netroot-") {
+        for name in try tree.names(in: "etc/dracut.conf.d")
+        where name == "netroot.conf" || name.hasPrefix("netroot-") {
             try tree.remove("etc/dracut.conf.d/\(name)")
         }
+        guard !transports.isEmpty else { return }
         let wanted = Set(["netroot.conf"] + transports.map { "netroot-\($0).conf" })
         for name in try Files.names(in: shipped.dracutModules) {
             let source = "\(shipped.dracutModules)/\(name)"

@@ -49,7 +49,11 @@ struct KernelPair: Sendable {
         }
     }
 
-    /// Runs the root's dracut once, takes kernel and initramfs out of the root, and checks that they are a pair.
+    /// Whether one of the transports boots an initramfs of dracut.
+    var needsDracut: Bool { transports.contains { $0.loads == .initramfs } }
+
+    /// Runs the root's dracut once, takes kernel and initramfs out of the root, and checks that they are a pair; where no
+    /// transport boots such an initramfs, only the kernel.
     ///
     /// Of several kernels it notes, there and in the log, which one it takes.
     /// - Throws: `BuildError`, `SystemError`, `CommandError`.
@@ -59,9 +63,17 @@ struct KernelPair: Sendable {
             progress.note(note)
             try runner.note(note)
         }
+        if needsDracut { try await makeInitramfs(initramfs, version: choice.taken) }
+        try await runner.run(
+            Command(["cp", "-L", "--reflink=auto", "--", try tree.regularFile(path), vmlinuz]))
+        // The TFTP server of another user reads it too.
+        try await runner.run(Command(["chmod", "0644", "--", vmlinuz]))
+        return choice
+    }
+
+    private func makeInitramfs(_ initramfs: String, version: String) async throws {
         try requireDracut()
         try requireTransports()
-        let version = choice.taken
         let inside = "/boot/initrd.img-\(version)"
         do {
             try await runner.run(inRoot.command(["dracut", "--force", "--kver", version, inside]))
@@ -76,11 +88,8 @@ struct KernelPair: Sendable {
         try await verify(made, version: version)
         // A root that is served needs no copy of its own.
         try await runner.run(Command(["mv", "-f", "--", made, initramfs]))
-        try await runner.run(
-            Command(["cp", "-L", "--reflink=auto", "--", try tree.regularFile(path), vmlinuz]))
-        // dracut writes 0600; the TFTP server of another user reads them too.
-        try await runner.run(Command(["chmod", "0644", "--", vmlinuz, initramfs]))
-        return choice
+        // dracut writes 0600; the TFTP server of another user reads it too.
+        try await runner.run(Command(["chmod", "0644", "--", initramfs]))
     }
 
     /// Opens the initramfs and checks that it belongs to the kernel and holds what the transports need.

@@ -1,13 +1,13 @@
 import NetrootSystem
 
 extension ShippedFiles {
-    /// One digest over the names and contents of what netroot lays into every root: of the sorted lines of sha256sum(1) for
+    /// One digest over the names and contents of what netroot lays into roots: of the sorted lines of sha256sum(1) for
     /// all files, and of such a line for each symlink, with the digest of its target.
     /// - Throws: `MissingError` where the program for roots is not built; `DigestError`, `SystemError`, `CancellationError`.
     func digest() throws -> Digest {
         try requireLeaseProgram()
         var lines = ["\(try Digest.of(file: leaseProgram).hexadecimal)  netroot-lease"]
-        for folder in ["dracut-modules", "root-files"] { try append(folder, to: &lines) }
+        for folder in ["dracut-modules", "root-files", "ram-root"] { try append(folder, to: &lines) }
         return try Digest.of(Array(lines.sorted().joined(separator: "\n").utf8))
     }
 

@@ -27,13 +27,13 @@ struct HostsValues {
             tftpboot: try path(.tftpboot, default: "${base}/tftpboot"),
             tftpbootLine: entries[.tftpboot]?.line ?? line,
             formats: try formats(), transports: try transports(), compression: try compression(),
-            blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try boolean(.rw), debug: try boolean(.debug),
+            blockSize: try blockSize(), cacheSize: try cacheSize(), rw: try readWrite(), debug: try boolean(.debug),
             extraQEMU: try words(.extraQEMU), extraCommandLine: try words(.extraCommandLine),
             vmMemory: try memory(), overlaySize: try tmpfsSize(.overlaySize) ?? "50%",
             containerStorage: try containerStorage(), machineID: try machineID(), keepClients: try keepClients(),
             keepsPackageCaches: try boolean(.keepPackageCaches), kernel: try kernel(), allowSecrets: try allowSecrets(),
-            initramfsLayout: try initramfsLayout(), removeFiles: try patterns(.removeFiles),
-            kernelModules: try patterns(.kernelModules), maxSize: try bytes(.maxSize), maxRAM: try bytes(.maxRAM),
+            initramfsLayout: try initramfsLayout(), removeFiles: try removedFiles(),
+            kernelModules: try kernelModules(), maxSize: try bytes(.maxSize), maxRAM: try bytes(.maxRAM),
             rootPasswordFile: entries[.rootPasswordFile] == nil ? nil : try path(.rootPasswordFile, default: ""))
     }
 
@@ -47,7 +47,8 @@ struct HostsValues {
             case .compression: _ = try compression()
             case .blockSize: _ = try blockSize()
             case .cacheSize: _ = try cacheSize()
-            case .rw, .debug, .keepPackageCaches: _ = try boolean(key)
+            case .rw: _ = try readWrite()
+            case .debug, .keepPackageCaches: _ = try boolean(key)
             case .extraQEMU, .extraCommandLine: _ = try words(key)
             case .vmMemory: _ = try memory()
             case .overlaySize: _ = try tmpfsSize(key)
@@ -57,14 +58,15 @@ struct HostsValues {
             case .kernel: _ = try kernel()
             case .allowSecrets: _ = try allowSecrets()
             case .initramfsLayout: _ = try initramfsLayout()
-            case .removeFiles, .kernelModules: _ = try patterns(key)
+            case .removeFiles: _ = try removedFiles()
+            case .kernelModules: _ = try kernelModules()
             case .maxSize, .maxRAM: _ = try bytes(key)
             }
         }
     }
 
     /// An error at a key's line, in the words "KEY: problem".
-    private func error(_ key: HostsKey, _ problem: String, _ hint: String? = nil) -> ConfigError {
+    func error(_ key: HostsKey, _ problem: String, _ hint: String? = nil) -> ConfigError {
         // A comment behind a value is part of the value; whoever wrote one gets told, whatever else is wrong.
         let value = entries[key]?.value ?? ""
         let comment = value.contains(" #") || value.contains(" ;") ? "a comment needs a line of its own" : nil
@@ -74,7 +76,7 @@ struct HostsValues {
     }
 
     /// The key's value, or nil where no entry sets it; an empty value is an error.
-    private func text(_ key: HostsKey) throws(ConfigError) -> String? {
+    func text(_ key: HostsKey) throws(ConfigError) -> String? {
         guard let entry = entries[key] else { return nil }
         let value = try expand(entry.value, key)
         guard !value.isEmpty else { throw error(key, "has no value", "give one or remove the line") }
@@ -182,11 +184,6 @@ struct HostsValues {
         return bytes
     }
 
-    private func patterns(_ key: HostsKey) throws(ConfigError) -> Label.Words? {
-        guard try text(key) != nil, let line = entries[key]?.line else { return nil }
-        return Label.Words(words: try words(key), line: line)
-    }
-
     private func initramfsLayout() throws(ConfigError) -> Label.InitramfsLayout {
         guard let value = try text(.initramfsLayout) else { return .squashfs }
         let known = Label.InitramfsLayout.allCases.map(\.rawValue)
@@ -208,11 +205,25 @@ struct HostsValues {
         }
     }
 
-    private func words(_ key: HostsKey) throws(ConfigError) -> [String] {
+    private func readWrite() throws(ConfigError) -> Bool {
+        guard try boolean(.rw) else { return false }
+        if Label.makesArchive(try formats(), try transports()) {
+            let why = try formats().contains(.initramfs) ? "FORMAT = initramfs" : "the transport ram"
+            throw error(
+                .rw, "a root in RAM (\(why)) is always writable, and nothing of it is kept",
+                "remove one of the two")
+        }
+        return true
+    }
+
+    private func words(_ key: HostsKey) throws(ConfigError) -> [String] { try placedWords(key).map(\.text) }
+
+    /// The words of a value, each with its line.
+    func placedWords(_ key: HostsKey) throws(ConfigError) -> [Label.Words.Word] {
         guard let entry = entries[key] else { return [] }
-        let split: [String]
+        let split: [ShellWord]
         do {
-            split = try shellWords(entry.value)
+            split = try placedShellWords(entry.value)
         } catch {
             switch error {
             case .unbalancedQuote(let quote):
@@ -222,8 +233,8 @@ struct HostsValues {
             }
         }
         // Expanded after the split: a blank in the base directory's path must not make two arguments of one.
-        var words: [String] = []
-        for word in split { words.append(try expand(word, key)) }
+        var words: [Label.Words.Word] = []
+        for word in split { words.append(.init(text: try expand(word.text, key), line: entry.line(at: word.offset))) }
         return words
     }
 

@@ -18,11 +18,27 @@ public struct Label: Sendable, Equatable {
         case cpio
     }
 
-    /// Words of a value, and where it stands.
+    /// Words of a value, and where they stand.
     public struct Words: Sendable, Equatable {
-        public let words: [String]
-        /// The line of the key in the hosts file.
-        public let line: Int
+        /// One word of the value.
+        public struct Word: Sendable, Equatable {
+            public let text: String
+            /// The line of the hosts file that it stands in.
+            public let line: Int
+        }
+
+        /// In their order.
+        public let words: [Word]
+        /// The hosts file, for errors.
+        public let file: String
+
+        /// The words without their lines.
+        public var texts: [String] { words.map(\.text) }
+
+        /// An error at the line of a word.
+        public func error(at word: Word, problem: String, hint: String?) -> ConfigError {
+            ConfigError(file: file, line: word.line, problem: problem, hint: hint)
+        }
     }
 
     /// The section's name: a letter or digit, then letters, digits, `.`, `_`, `-`; at most 63 bytes, since it becomes
@@ -87,6 +103,14 @@ public struct Label: Sendable, Equatable {
     public let maxRAM: Int64?
     /// `ROOTPW_FILE`: the file that holds root's password, an absolute normalised path; nil where there is none.
     public let rootPasswordFile: String?
+
+    /// Whether a build makes an archive of the whole root, which everybody who gets hold of it can read.
+    public var makesArchive: Bool { Self.makesArchive(formats, transports) }
+
+    /// `FORMAT` asks for it, or a transport that boots nothing else.
+    static func makesArchive(_ formats: [Format], _ transports: [TransportName]) -> Bool {
+        formats.contains(.initramfs) || transports.contains(.ram)
+    }
 
     /// What `KEEP_CLIENTS` is where no entry sets it.
     static let standardKeepClients = 30
