@@ -37,7 +37,9 @@ public struct PackageComparison: Sendable, Equatable {
         var old = before
         var new: [Manifest.Package] = []
         for package in after {
-            if let same = old.firstIndex(of: package) { old.remove(at: same) } else { new.append(package) }
+            // What was removed of a package's files does not make it another one.
+            let same = old.firstIndex { ($0.version, $0.architecture) == (package.version, package.architecture) }
+            if let same { old.remove(at: same) } else { new.append(package) }
         }
         for architecture in Set(old.map(\.architecture)) {
             let (earlier, later) = (

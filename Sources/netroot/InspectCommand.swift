@@ -16,19 +16,42 @@ struct InspectCommand: AsyncParsableCommand {
 
             A file that is none of these, or is damaged, ends with exit status 1.
 
+            --largest says instead what takes most of the root: packages (of a generation),
+            directories of kernel modules, firmware, directories and files.
+
             Example:
               netroot inspect debian12
+              netroot inspect debian12 --largest --count 20
               netroot inspect netroots/debian12/generations/7/initrd.img --json
             """)
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var output: JSONOption
+    @Flag(help: "Say what takes most of the root, and could be removed.")
+    var largest = false
+    @Option(help: ArgumentHelp("How many of each kind --largest lists.", valueName: "n"))
+    var count = TreeAccount.standardShown
     @Argument(help: ArgumentHelp("A file, a generation's directory, or a label.", valueName: "file-or-label"))
     var subject: String
+
+    func validate() throws {
+        guard (1...100_000).contains(count) else { throw ValidationError("--count takes a number from 1 to 100000.") }
+    }
 
     func run() async throws {
         let target = try self.target()
         let json = output.json
+        if largest {
+            let count = self.count
+            let row = try await Interruption.cancelling {
+                switch target {
+                case .generation(let generation): try await LargestRow(generation, count: count)
+                case .file(let path): LargestRow(try await Inspection(file: path, shown: count), packages: nil)
+                }
+            }
+            FileWriter.standardOutput.write(json ? try JSON.text(row) : LargestReport.text(row))
+            return
+        }
         let text = try await Interruption.cancelling {
             switch target {
             case .generation(let generation):
@@ -80,10 +103,12 @@ struct GenerationInspection: Encodable {
     let initramfs: Inspection?
     /// Of a rescue archive.
     let archive: Inspection?
+    /// The least RAM with which a machine boots the rescue archive, in bytes.
+    let leastRAM: Int64?
 
     private enum CodingKeys: CodingKey {
         case kind, path, label, generation, format, kernel, packages, transports, readWrite, built, bytes, root, image
-        case initramfs, archive
+        case initramfs, archive, leastRAM
     }
 
     /// Looks at the root, the image beside a tree, and the initramfs.
@@ -103,8 +128,11 @@ struct GenerationInspection: Encodable {
             root = try Inspection(tree: tree)
             if let squashfs { image = try await Inspection(file: squashfs) } else { image = nil }
         } else {
-            let kind = squashfs == nil ? ArtifactKind.rescue : .squashfs
-            root = try await Inspection(file: try generation.requirePath(of: kind))
+            if let squashfs {
+                root = try await Inspection(file: squashfs)
+            } else {
+                root = try await Inspection(rescueArchive: try generation.requirePath(of: .rescue))
+            }
             image = nil
         }
         var bytes = ["vmlinuz": try Files.size(generation.vmlinuz)]
@@ -115,11 +143,12 @@ struct GenerationInspection: Encodable {
             initramfs = nil
         }
         if let path = generation.path(of: .rescue) {
-            archive = root.path == path ? nil : try await Inspection(file: path)
+            archive = try await Inspection(file: path)
             bytes["rescue"] = try Files.size(path)
         } else {
             archive = nil
         }
+        leastRAM = manifest.artifact(.rescue)?.archive?.leastRAM
         bytes["root"] = Int64(clamping: root.tree.unpackedBytes)
         if let squashfs { bytes["image"] = try Files.size(squashfs) }
         self.bytes = bytes
@@ -135,6 +164,7 @@ enum InspectReport {
             "kernel \(row.kernel), \(row.packages) packages, transports \(row.transports.joined(separator: " "))",
             "built \(row.built)",
         ]
+        if let bytes = row.leastRAM { lines.append("from RAM it needs at least \(bytes >> 20) MiB") }
         for (name, bytes) in row.bytes.sorted(by: { $0.key < $1.key }) { lines.append("\(bytes) bytes  \(name)") }
         let parts = [row.root] + [row.image, row.initramfs, row.archive].compactMap(\.self)
         return lines.map(TerminalText.line).joined(separator: "\n") + "\n" + parts.map { "\n" + file($0) }.joined()

@@ -23,6 +23,52 @@ enum PackageList {
         }
     }
 
+    /// What the database of a package manager says, which may be gone when the files are measured.
+    struct Listed: Sendable {
+        fileprivate let packages: [Manifest.Package]
+        fileprivate let files: PackageFiles
+        fileprivate let tree: RootTree
+
+        /// The packages, with the sizes of those of their files that are in the root now.
+        /// - Throws: `RootPathError`, `SystemError`, `CancellationError`.
+        func measured() throws -> [Manifest.Package] {
+            let bytes = try files.bytes(in: tree)
+            return packages.map { package in
+                var package = package
+                package.bytes = bytes["\(package.name):\(package.architecture)"] ?? bytes[package.name]
+                return package
+            }
+        }
+    }
+
+    /// Reads which packages there are, and which files each of them brought.
+    /// - Throws: as `read`.
+    static func listed(_ inRoot: RootCommand, runner: CommandRunner) async throws -> Listed {
+        Listed(
+            packages: try await read(inRoot, runner: runner), files: try await files(inRoot, runner: runner),
+            tree: RootTree(directory: inRoot.root))
+    }
+
+    /// Which package brought which file, by the lists of the package manager that the root has.
+    private static func files(_ inRoot: RootCommand, runner: CommandRunner) async throws -> PackageFiles {
+        let tree = RootTree(directory: inRoot.root)
+        switch try PackageFamily.of(tree) {
+        case .dpkg: return try PackageFiles(dpkgIn: tree)
+        case .pacman: return try PackageFiles(pacmanIn: tree)
+        case .rpm, .suse:
+            let format = "[%{=NAME}:%{=ARCH}\\t%{FILENAMES}\\n]"
+            let text = try await runner.capture(
+                try rpmQuery(["-qa", "--queryformat", format], inRoot, tree), limit: 256 << 20)
+            var files = PackageFiles()
+            for line in text.split(separator: "\n") {
+                guard let tab = line.firstIndex(of: "\t") else { continue }
+                files.add(line[line.index(after: tab)...], of: String(line[..<tab]))
+            }
+            return files
+        case nil: return PackageFiles()
+        }
+    }
+
     /// pacman's database: a directory a package, with a file `desc`. Read here, since a root may be without pacman.
     private static func readPacman(_ tree: RootTree) throws -> [Manifest.Package] {
         let database = "var/lib/pacman/local"
