@@ -23,6 +23,8 @@ public struct Build: Sendable {
     public var echo = false
     /// All transports.
     public var transports = Transports.shipped
+    /// What becomes of root's password.
+    public var rootLogin: RootLogin
     /// The hosts file: a recipe may begin with another label's root.
     public let hosts: HostsFile
 
@@ -36,6 +38,7 @@ public struct Build: Sendable {
         self.cache = cache
         self.shipped = shipped
         self.version = version
+        rootLogin = RootLogin(of: label)
     }
 
     /// Builds and publishes the next generation of the label.
@@ -63,19 +66,22 @@ public struct Build: Sendable {
                     recipe, by: agents, in: draft, runner: runner, progress: progress)
                 var lint = SecretLint(tree: RootTree(directory: draft.root), shipped: shipped, label: label)
                 lint.before = before
+                // Nobody else's hash gets through with the one that the end of the build sets.
+                if rootLogin != .ofRecipe { lint.before.passwords.forgetRoot() }
                 let inRoot = RootCommand(root: draft.root, shipped: shipped)
                 let pair = KernelPair(
                     tree: RootTree(directory: draft.root), inRoot: inRoot, runner: runner,
                     transports: try transports.require(label.transports), pattern: label.kernel)
                 return try await Completion(
                     store: store, draft: draft, inRoot: inRoot, pair: pair, outputs: try outputs,
-                    caches: try shipped.packageCaches(in: draft.root, of: label), lint: lint, version: version,
+                    caches: try shipped.packageCaches(in: draft.root, of: label), lint: lint, label: label,
+                    version: version,
                     started: started, progress: progress
                 ).run(
                     Completion.Provenance(
                         formats: label.formats.map(\.rawValue), transports: label.transports,
                         readWrite: label.rw, origin: Manifest.Origin(verb: "build"), recipe: source,
-                        bootstrap: bootstrap, shipped: laid))
+                        bootstrap: bootstrap, shipped: laid, rootLogin: .set(rootLogin)))
             } catch {
                 // After Ctrl-C too, and whatever the look at the log says: the error stays the one that is told.
                 throw try await uncancelled { try await explained(error, of: recipe, draft: draft, after: progress) }
@@ -97,7 +103,7 @@ public struct Build: Sendable {
     ///
     /// What the recipe takes from elsewhere, newer packages and the sources of `%files`, is not looked at, but for the label
     /// or the image that the root begins with; a recipe with such an earlier stage is never up to date. Neither is one that
-    /// is given build arguments: their values are not recorded.
+    /// is given build arguments, or a label that is given a root password: neither is recorded.
     /// - Throws: `ConfigError`, `BuildError`, `StoreError`, `CommandError`, `SystemError`.
     public func upToDate() async throws -> Generation? {
         let (recipe, bytes) = try readRecipe()
@@ -110,9 +116,13 @@ public struct Build: Sendable {
         guard manifest.origin.verb == "build", manifest.netroot == version,
             Set(manifest.formats) == Set(label.formats.map(\.rawValue)), manifest.readWrite == label.rw,
             manifest.keepsPackageCaches ?? false == label.keepsPackageCaches,
-            try outputs.fit(manifest),
+            try outputs.fit(manifest), SizeBounds(of: label).exceeded(by: manifest.artifacts) == nil,
+            manifest.shrunk?.removeFiles == label.removeFiles?.texts,
+            manifest.shrunk?.kernelModules == label.kernelModules?.texts,
             Set(manifest.transports) == Set(label.transports), manifest.kernelPattern == label.kernel?.text,
             allows(manifest.allowedSecrets),
+            // Whether a password is still the same is recorded nowhere.
+            rootLogin == RootLogin(of: label), manifest.rootPassword == rootLogin.record,
             manifest.shipped == (try shipped.digest().hexadecimal),
             manifest.recipe.sha256 == (try Digest.of(bytes).hexadecimal),
             recipe.usedArguments.isEmpty, manifest.recipe.arguments == nil
@@ -230,7 +240,8 @@ public struct Build: Sendable {
             earlier[name] = RootTree(directory: folder + "/root")
         }
         let customise = Customise(
-            tree: RootTree(directory: draft.root), shipped: shipped, transports: label.transports,
+            tree: RootTree(directory: draft.root), shipped: shipped,
+            transports: try transports.require(label.transports).filter { $0.loads == .initramfs }.map(\.name),
             allowed: PathPatterns(label.allowSecrets))
         var (bootstrap, before) = try await make(
             recipe.built, by: agents[agents.count - 1], root: draft.root, scratch: draft.scratch, name: nil, customise)

@@ -69,7 +69,7 @@ public struct Shell: Sendable {
         // Again: a rollback may have come before the lock.
         let current = try store.current()
         defer { withExtendedLifetime(lock) {} }
-        if live, current.artifact(.squashfs) != nil {
+        if live, current.artifact(.squashfs) ?? current.artifact(.rescue) != nil {
             throw BuildError.liveImage(label: label.name, generation: current.number)
         }
         try outputs(of: current).preflight()
@@ -86,12 +86,14 @@ public struct Shell: Sendable {
             let runner = CommandRunner(log: draft.log, echo: echo)
             do {
                 try await progress.step("copy generation \(base.number)") {
-                    try copyRoot(of: base, into: draft, progress: progress)
+                    try await copyRoot(of: base, into: draft, progress: progress)
                 }
                 var lint = SecretLint(tree: RootTree(directory: draft.root), shipped: shipped, label: label)
                 lint.source = .shell
                 lint.before = try lint.looked(isOfOneClient: base.manifest.readWrite)
                 if let refused = try lint.refused(inCopyOf: base.number) { throw refused }
+                let login = try RootLoginStep(
+                    keeping: base.manifest.rootPassword, in: RootTree(directory: draft.root))
                 let before = try await BootFingerprint.of(draft.root)
                 let termination = try await work(in: draft.root, lint, progress)
                 guard termination == .exited(0) else { return .dropped(termination) }
@@ -100,10 +102,11 @@ public struct Shell: Sendable {
                 let completion = Completion(
                     store: store, draft: draft, inRoot: RootCommand(root: draft.root, shipped: shipped),
                     pair: pair, outputs: outputs(of: base),
-                    caches: try shipped.packageCaches(in: draft.root, of: label), lint: lint, version: version,
+                    caches: try shipped.packageCaches(in: draft.root, of: label), lint: lint, label: label,
+                    version: version,
                     started: started, progress: progress)
                 return .published(
-                    try await completion.run(provenance(base.manifest), reusing: isUnchanged ? base : nil))
+                    try await completion.run(provenance(base.manifest, login), reusing: isUnchanged ? base : nil))
             } catch {
                 throw failure(error, of: base, log: Files.exists(draft.log) ? store.failedLog : nil, progress)
             }
@@ -120,11 +123,12 @@ public struct Shell: Sendable {
     }
 
     /// A root that was edited is still its base's, but for what made it.
-    private func provenance(_ base: Manifest) -> Completion.Provenance {
+    private func provenance(_ base: Manifest, _ login: RootLoginStep) -> Completion.Provenance {
         Completion.Provenance(
             formats: base.formats, transports: base.transports, readWrite: base.readWrite,
             origin: Manifest.Origin(verb: "shell", base: base.generation),
-            recipe: base.recipe, bootstrap: base.bootstrap, shipped: base.shipped)
+            recipe: base.recipe, bootstrap: base.bootstrap, shipped: base.shipped, shrunk: base.shrunk,
+            packages: base.packages, rootLogin: login)
     }
 
     /// Edits the root itself; kernel and initramfs are made anew where what they are made from has changed.
@@ -134,9 +138,12 @@ public struct Shell: Sendable {
         var lint = SecretLint(tree: RootTree(directory: root), shipped: shipped, label: label)
         lint.source = .shell
         lint.before = try lint.looked(isOfOneClient: true)
+        let login = try RootLoginStep(keeping: current.manifest.rootPassword, in: RootTree(directory: root))
         let before = try await BootFingerprint.of(root)
         let termination = try await enter(root)
         for note in try Completion.cleanUp(root, try shipped.packageCaches(in: root, of: label)) { progress.note(note) }
+        let (rootPassword, note) = try login.run(in: RootTree(directory: root))
+        if let note { progress.note(note) }
         warn(try lint.refused(after: "the shell", note: progress.note), progress)
         let pair = try pair(of: current, root: root, runner: runner)
         let isUnchanged: Bool
@@ -161,8 +168,11 @@ public struct Shell: Sendable {
             manifest.replace(try Manifest.Artifact(.initramfs, digesting: initramfs))
         }
         let inRoot = RootCommand(root: root, shipped: shipped)
+        manifest.rootPassword = rootPassword
         manifest.keepsPackageCaches = label.keepsPackageCaches ? true : nil
-        manifest.packages = try await PackageList.read(inRoot, runner: CommandRunner())
+        let packages = try await PackageList.listed(inRoot, runner: CommandRunner()).measured()
+        // The label's REMOVE_FILES may have taken the database.
+        if !packages.isEmpty { manifest.packages = packages }
         let listing = try FileListing(directory: root)
         let list = CapabilityList(
             tree: RootTree(directory: root), transports: try transports.require(manifest.transports))
@@ -189,11 +199,11 @@ public struct Shell: Sendable {
     /// Puts the root of a generation into a draft: a copy of its tree, or its image unpacked.
     private func copyRoot(
         of base: Generation, into draft: Draft, progress: Progress
-    ) throws {
+    ) async throws {
         try Files.makeDirectory(draft.root)
         // mknod(2) is not allowed in a user namespace.
         let keepsDevices = try !UserNamespace.isEntered()
-        let report = try RootSource(base).fill(RootFill(directory: draft.root, keepsDevices: keepsDevices))
+        let report = try await RootFill(directory: draft.root, keepsDevices: keepsDevices).takeRoot(of: base)
         if report.devices > 0 { progress.note("left out \(report.devices) device nodes: only root can make them") }
     }
 

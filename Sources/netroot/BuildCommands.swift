@@ -30,6 +30,8 @@ struct BuildCommand: AsyncParsableCommand {
     var allowUnsigned = false
     @Flag(name: .long, help: "Keep device nodes of images, archives and local trees, which are left out otherwise.")
     var allowDevices = false
+    @Flag(name: .long, help: "Make a password for root, and show it once, when the generation is published.")
+    var rootpwGenerate = false
     @OptionGroup var arguments: BuildArgumentOptions
 
     func run() async throws {
@@ -42,19 +44,29 @@ struct BuildCommand: AsyncParsableCommand {
         let (values, skipped) = try arguments.values()
         build.arguments = values
         build.allows = Allowances(unsigned: allowUnsigned, devices: allowDevices)
+        // Before anything is changed, and as the caller: in a user namespace his file cannot be read.
+        let password = rootpwGenerate ? RootPassword.random() : nil
+        build.rootLogin =
+            if let password {
+                try RootLogin(generated: password, for: label)
+            } else {
+                try RootLogin(readFor: label, handed: try UserNamespace.handed())
+            }
         if ifChanged, let current = try await build.upToDate() {
             FileWriter.standardOutput.write(Report.upToDate(label.name, current))
             return
         }
         if geteuid() != 0 {
             try build.checkWithoutRoot()
-            try await UserNamespace.reenter(environment: ["NETROOT_CACHE": cache])
+            try await UserNamespace.reenter(
+                environment: ["NETROOT_CACHE": cache], handing: build.rootLogin.handing)
         }
         let ready = build
         let progress = Progress()
         for warning in skipped { progress.note("warning: \(warning)") }
         let generation = try await Interruption.cancelling { try await ready.run(progress: progress) }
         FileWriter.standardOutput.write(Report.built(label.name, generation))
+        if let password { FileWriter.standardOutput.write(Report.rootPassword(password)) }
     }
 }
 
