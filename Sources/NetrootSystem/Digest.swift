@@ -144,6 +144,15 @@ public enum MD5 {
         bytes.withUnsafeBytes { state.update($0) }
         return state.finish(length: 16)
     }
+
+    /// The digest of a part of a file, in hexadecimal.
+    /// - Throws: `DigestError`, `SystemError`, `CancellationError`.
+    public static func hexadecimal(ofFile path: String, part: Range<UInt64>) throws -> String {
+        let state = try MessageDigest(named: "MD5")
+        state.start()
+        try FilePieces(path, part: part).feed { state.update($0) }
+        return state.finish(length: 16)
+    }
 }
 
 /// A digest of libcrypto, which uses the processor's instructions (`EVP_DigestInit(3)`).

@@ -41,9 +41,24 @@ public struct FileCopy: Sendable {
         guard ftruncate(target, off_t(size)) == 0 else { throw SystemError("write", path(), code: errno) }
     }
 
+    /// Copies a file behind what another one holds; what lies between becomes zeros.
+    /// - Parameter offset: where it begins there, in bytes.
+    /// - Returns: fstat(2) of the source.
+    /// - Throws: `SystemError`, `FileKindError`, `CancellationError`.
+    @discardableResult
+    public mutating func append(_ source: String, to target: Int32, at offset: Int64) throws -> stat {
+        let descriptor = try Files.openRegular(source).rawValue
+        defer { close(descriptor) }
+        var status = stat()
+        try SystemError.check("read", source, fstat(descriptor, &status))
+        _ = try copy(0..<Int(status.st_size), from: descriptor, to: target, shift: Int(offset)) { source }
+        return status
+    }
+
+    /// - Parameter shift: how much further back in the target it goes than it stands in the source.
     /// - Returns: false where it has become shorter meanwhile.
     private mutating func copy(
-        _ range: Range<Int>, from source: Int32, to target: Int32, _ path: () -> String
+        _ range: Range<Int>, from source: Int32, to target: Int32, shift: Int = 0, _ path: () -> String
     ) throws -> Bool {
         var offset = range.lowerBound
         var canAskKernel = true
@@ -53,7 +68,7 @@ public struct FileCopy: Sendable {
             var count = 0
             if canAskKernel {
                 var from = offset
-                var to = offset
+                var to = offset + shift
                 count = copy_file_range(source, &from, target, &to, min(left, 64 << 20), 0)
                 if count < 0 {
                     if errno == ENOSPC || errno == EDQUOT || errno == EIO {
@@ -63,7 +78,7 @@ public struct FileCopy: Sendable {
                 }
             }
             // 0 besides the end of the file: files of /proc and the like.
-            if count <= 0 { count = try pass(left, at: offset, from: source, to: target, path) }
+            if count <= 0 { count = try pass(left, at: offset, from: source, to: target, shift: shift, path) }
             if count == 0 { return false }
             offset += count
         }
@@ -71,7 +86,7 @@ public struct FileCopy: Sendable {
     }
 
     private mutating func pass(
-        _ limit: Int, at offset: Int, from source: Int32, to target: Int32, _ path: () -> String
+        _ limit: Int, at offset: Int, from source: Int32, to target: Int32, shift: Int, _ path: () -> String
     ) throws -> Int {
         if buffer.isEmpty { buffer = [UInt8](repeating: 0, count: Self.bufferSize) }
         return try buffer.withUnsafeMutableBytes { bytes in
@@ -80,7 +95,7 @@ public struct FileCopy: Sendable {
                 count = pread(source, bytes.baseAddress, min(bytes.count, limit), offset)
             } while count < 0 && errno == EINTR
             guard count >= 0 else { throw SystemError("read", path(), code: errno) }
-            try Files.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), to: target, at: offset, path)
+            try Files.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), to: target, at: offset + shift, path)
             return count
         }
     }
@@ -107,10 +122,10 @@ extension Files {
     }
 
     /// Replaces a file with a copy of another, symlinks to that followed.
-    /// - Parameter mode: the permissions, whatever the umask.
-    /// - Throws: `SystemError`, `CancellationError`.
-    public static func copy(_ source: String, to target: String, mode: UInt32) throws {
-        let descriptor = try SystemError.check("read", source, open(source, O_RDONLY | O_CLOEXEC))
+    /// - Parameter mode: the permissions, whatever the umask; nil leaves those that the filesystem gives a private file.
+    /// - Throws: `SystemError`, `FileKindError`, `CancellationError`.
+    public static func copy(_ source: String, to target: String, mode: UInt32?) throws {
+        let descriptor = try openRegular(source).rawValue
         defer { close(descriptor) }
         var status = stat()
         try SystemError.check("read", source, fstat(descriptor, &status))

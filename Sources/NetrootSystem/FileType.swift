@@ -18,3 +18,18 @@ public enum FileType: UInt32, Sendable, Equatable {
     /// The bits of `st_mode` that hold the type.
     public static let mask: UInt32 = 0o170000
 }
+
+extension FileType {
+    /// The word for it, as reports have it.
+    public var word: String {
+        switch self {
+        case .regular: "file"
+        case .directory: "directory"
+        case .symlink: "symlink"
+        case .characterDevice: "character device"
+        case .blockDevice: "block device"
+        case .fifo: "fifo"
+        case .socket: "socket"
+        }
+    }
+}

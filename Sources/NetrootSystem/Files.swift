@@ -8,15 +8,28 @@ public enum Files {
     /// - Parameter limit: the most bytes that are read; a larger file is an error (`EFBIG`).
     /// - Throws: `FileKindError`, `SystemError`.
     public static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
-        let file = try SystemError.wrap("read", path) {
-            try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
-        }
+        let file = try openRegular(path)
         defer { close(file.rawValue) }
         let size = try FileKindError.requireRegular(file.rawValue, path)
         return try SystemError.wrap("read", path) {
             guard size <= limit else { throw Errno(rawValue: EFBIG) }
             return try read(file, limit: limit)
         }
+    }
+
+    /// Opens a regular file for reading, and nothing else: a FIFO is not waited for. The caller closes it.
+    /// - Throws: `FileKindError`, `SystemError`.
+    public static func openRegular(_ path: String) throws -> FileDescriptor {
+        let file = try SystemError.wrap("read", path) {
+            try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
+        }
+        do {
+            try FileKindError.requireRegular(file.rawValue, path)
+        } catch {
+            close(file.rawValue)
+            throw error
+        }
+        return file
     }
 
     /// The whole of an open file, from where it stands.

@@ -32,7 +32,7 @@ struct Netroot: AsyncParsableCommand {
             RollbackCommand.self,
             GCCommand.self, ClientsCommand.self,
             ShellCommand.self, InstallCommand.self, StartCommand.self, TestCommand.self, ServeCommand.self,
-            ProbeCommand.self, PackCommand.self, InspectCommand.self,
+            ProbeCommand.self, PackCommand.self, InspectCommand.self, SideLoadCommand.self,
         ])
 
     /// The version, as `--version` prints it and the manifest records it.
@@ -100,7 +100,14 @@ struct Netroot: AsyncParsableCommand {
         }
         guard let verb = rest.popFirst() else { return arguments }
         guard verb != "help" else { return ShortForms.expanded([verb] + rest) }
-        return ShortForms.expanded([verb]) + options + rest
+        var words = ShortForms.expanded([verb])
+        // The verbs of a verb declare them, and it does not.
+        let parts =
+            configuration.subcommands.first { $0.configuration.commandName == verb }?.configuration.subcommands ?? []
+        if let part = rest.first, parts.contains(where: { $0.configuration.commandName == part }) {
+            words.append(rest.removeFirst())
+        }
+        return words + options + rest
     }
 
     /// What may stand where a verb is expected, besides verbs: ArgumentParser's own, and the options of every verb.
@@ -132,7 +139,8 @@ struct Netroot: AsyncParsableCommand {
         } catch {
             let verb = configuration.subcommands.first { verb in verb.configuration.commandName == arguments.first }
             guard exitCode(for: error) == .validationFailure, let verb else { throw error }
-            let known = helpMessage(for: verb).split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-")) }
+            let help = ([verb] + verb.configuration.subcommands).map { helpMessage(for: $0) }.joined(separator: "\n")
+            let known = help.split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-")) }
                 .filter { $0.hasPrefix("--") }.map(String.init)
             for word in arguments.dropFirst().prefix(while: { $0 != "--" }) where word.hasPrefix("--") {
                 let name = String(word.prefix { $0 != "=" })

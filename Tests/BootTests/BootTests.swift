@@ -146,22 +146,28 @@ struct BootTests {
         }
     }
 
-    /// The entry as real clients get it: DHCP, the second of two network cards, and site files of `--append`.
-    @Test(.timeLimit(.minutes(6)))
+    /// The entry as real clients get it: DHCP, the second of two network cards, site files of `--append`, and behind them an
+    /// archive of `sideload create`.
+    @Test(.timeLimit(.minutes(8)))
     func theInstalledEntryBootsByDHCP() async throws {
         let site = try await Site.shared.value
         try await ServeProcess.with(site, "debian12") { server in
             let files = site.folder + "/site-files"
             try Files.makeDirectory(files + "/etc")
             try Files.replace(files + "/etc/issue", with: Array("laid over by site files\n".utf8))
-            try await site.run("installnfs", "debian12", "--port", "\(server.port)", "--append", files)
+            let login = try await SideLoadLogin.make(site, "appended", names: ["appended"], port: 2227)
+            try await site.run(
+                "installnfs", "debian12", "--port", "\(server.port)", "--append", files, "--append",
+                login.archive("appended"))
             let console = site.folder + "/dhcp.log"
             try await run(["rm", "-f", console])
             let machine = Command([
                 "qemu-system-x86_64", "-nodefaults", "-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm", "-smp",
                 "2", "-m", "1024", "-display", "none", "-vga", "std", "-netdev", "hubport,id=n1,hubid=5", "-device",
-                "virtio-net-pci,netdev=n1", "-netdev", "user,id=n0,tftp=\(site.tftpboot),bootfile=pxelinux.0",
-                "-device", "virtio-net-pci,netdev=n0,bootindex=1", "-serial", "file:\(console)",
+                "virtio-net-pci,netdev=n1", "-netdev",
+                "user,id=n0,tftp=\(site.tftpboot),bootfile=pxelinux.0,hostfwd=tcp:127.0.0.1:\(login.port)-:22",
+                "-device",
+                "virtio-net-pci,netdev=n0,bootindex=1", "-serial", "file:\(console)",
             ])
             let running = Task { try await CommandRunner().capture(machine) }
             defer { running.cancel() }
@@ -171,6 +177,9 @@ struct BootTests {
             #expect(text.contains("stays for good; its lease of 86400 s is recorded for renewal"))
             #expect(text.contains("rootovl: / is an overlay"))
             #expect(text.contains("laid over by site files"))
+            // The key and the host keys of the archive, or this login ends by its deadline.
+            #expect(try await login.waited("appended", SideLoadLogin.state).hasSuffix("\noverlay\n"))
+            #expect(try await login.hasThePassword("appended"))
             running.cancel()
             _ = await running.result
             try await site.run("installnfs", "debian12", "--port", "2049", "--no-append")

@@ -225,7 +225,7 @@ struct SiteKernel: Sendable {
     var more = "mitigations=off norandmaps"
 
     /// The kernel, its archives as one file, and the command line of the installed entry.
-    func loaded(in folder: String) async throws -> (path: String, initramfs: String, commandLine: String) {
+    func loaded(in folder: String) async throws -> Machine.Kernel {
         let config = try Files.text(site.tftpboot + "/pxelinux.cfg/default")
         let section = try #require(config.split(separator: "# netroot begin \(entry)\n").dropFirst().first)
         func value(_ keyword: String) throws -> Substring {
@@ -242,10 +242,9 @@ struct SiteKernel: Sendable {
             return bytes + [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
         }
         try Files.replace(folder + "/whole.img", with: whole)
-        return (
-            "\(site.tftpboot)/\(try value("KERNEL"))", folder + "/whole.img",
-            "\(try value("APPEND"))\(bootCard) \(more)"
-        )
+        return Machine.Kernel(
+            path: "\(site.tftpboot)/\(try value("KERNEL"))", initramfs: folder + "/whole.img",
+            commandLine: "\(try value("APPEND"))\(bootCard) \(more)")
     }
 }
 

@@ -7,7 +7,7 @@ import Testing
         "build", "clients", "diff", "gc", "generations", "inspect", "install", "list", "pack", "probe", "recipe",
         "rollback",
         "serve",
-        "shell", "start", "test",
+        "shell", "sideload", "start", "test",
     ]
 
     /// The verbs of the first netroot: the same commands, and no verbs of their own in the help.
@@ -35,6 +35,15 @@ import Testing
         #expect(outcome.output.contains("Example"))
         #expect(outcome.output.contains("\n  netroot \(verb)") || outcome.output.contains("\n    netroot \(verb)"))
         try expectGolden("help-\(verb)", outcome.output)
+    }
+
+    @Test(arguments: ["create", "check", "join"])
+    func helpOfEachPartOfSideLoadIsGoldenAndHasAnExample(part: String) async throws {
+        let outcome = try await run([Place.netroot, "sideload", part, "--help"])
+        expectSuccess(outcome)
+        #expect(outcome.output.contains("Example") && outcome.output.contains("\n  netroot sideload \(part)"))
+        #expect(outcome.output.split(separator: "\n").allSatisfy { $0.count <= 80 || $0.hasPrefix("USAGE") })
+        try expectGolden("help-sideload-\(part)", outcome.output)
     }
 
     /// A verb without a golden file would be a verb without a test.

@@ -49,6 +49,9 @@ import Testing
         #expect(mkfifo(path, 0o600) == 0)
         let error = #expect(throws: FileKindError.self) { _ = try Files.read(path) }
         #expect(error?.description == "cannot read \(path): it is a FIFO and not a file; put the file in its place")
+        #expect(throws: FileKindError(path: path, found: "a FIFO")) {
+            try Files.copy(path, to: scratch.path + "/copy", mode: 0o600)
+        }
         #expect(throws: FileKindError(path: "/dev/zero", found: "a device")) { _ = try Files.read("/dev/zero") }
         #expect(throws: SystemError("read", scratch.path, code: EISDIR)) { _ = try Files.read(scratch.path) }
         #expect(unlink(path) == 0)
