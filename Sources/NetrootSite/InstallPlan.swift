@@ -1,5 +1,8 @@
 import Glibc
+import NetrootImage
 import NetrootSystem
+
+import struct SystemPackage.Errno
 
 /// The changes that an install makes to files, worked out before the first of them.
 public struct InstallPlan: Sendable, Equatable {
@@ -29,11 +32,22 @@ public struct InstallPlan: Sendable, Equatable {
     /// Files that are as they should be.
     public private(set) var unchanged: [String] = []
 
+    /// Whether what it writes is for nobody but its owner to read: 0600, where a file has no other mode already.
+    private let isPrivate: Bool
+    /// Whether the filesystem has modes; vfat refuses to be told one.
+    private let hasModes: Bool
+
+    /// No changes yet.
+    init(isPrivate: Bool = false, hasModes: Bool = true) {
+        self.isPrivate = isPrivate
+        self.hasModes = hasModes
+    }
+
     /// What the user should know besides the changes.
     public private(set) var notes: [String] = []
 
-    /// Adds a note.
-    mutating func note(_ text: String) { notes.append(text) }
+    /// Adds a note, once.
+    mutating func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
 
     /// Adds a copy unless the target has the same content.
     /// - Throws: `SystemError`, `CommandError`.
@@ -56,13 +70,42 @@ public struct InstallPlan: Sendable, Equatable {
             changes[planned] = .write(path: path, old: old, new: text)
             return
         }
-        let old = Files.exists(path) ? try Files.read(path) : nil
+        let old = Files.exists(try Self.followed(path)) ? try Files.read(path) : nil
         if old == text {
             if !unchanged.contains(path) { unchanged.append(path) }
         } else {
             unchanged.removeAll { $0 == path }
             changes.append(isText ? .write(path: path, old: old, new: text) : .generate(path: path, new: text))
         }
+    }
+
+    /// Adds site archives beside an initramfs: a file as it is, a directory packed to lie over the root.
+    /// - Returns: their names in the directory, in order.
+    /// - Throws: `SystemError`, `CommandError`, and what packing throws.
+    mutating func addSiteFiles(_ sources: [String], in directory: String, prefix: String) async throws -> [String] {
+        var names: [String] = []
+        for (number, source) in sources.enumerated() {
+            let name = "\(prefix)\(number + 1).cpio"
+            if Files.isDirectory(source) {
+                let archive = try NewcArchive(directory: source, prefix: "netroot/overlay")
+                try write("\(directory)/\(name)", try archive.bytes(), isText: false)
+            } else {
+                try await copy(source, to: "\(directory)/\(name)")
+            }
+            if !isPrivate, try !Self.isReadableForAll(source) {
+                note("\(source) was readable for its owner alone, and every client can load it now")
+            }
+            names.append(name)
+        }
+        return names
+    }
+
+    /// Whether every user may read it.
+    /// - Throws: `SystemError`.
+    static func isReadableForAll(_ path: String) throws -> Bool {
+        var status = stat()
+        try SystemError.check("read", path, stat(path, &status))
+        return status.st_mode & S_IROTH != 0
     }
 
     /// The content that a file will have; nil where there will be none.
@@ -116,7 +159,7 @@ public struct InstallPlan: Sendable, Equatable {
                 case .write(let path, _, _), .generate(let path, _): path
                 case .remove(let path), .delete(let path, _): path
                 }
-            var place = Files.parent(path)
+            var place = Files.parent(try change.writes(path) ? Self.followed(path) : path)
             while !Files.exists(place) { place = Files.parent(place) }
             guard Files.isDirectory(place) else { throw SystemError("write below", place, code: ENOTDIR) }
             guard access(place, W_OK) == 0 else { throw SystemError("write below", place, code: errno) }
@@ -138,10 +181,11 @@ public struct InstallPlan: Sendable, Equatable {
     public func apply() async throws {
         for change in changes {
             switch change {
-            case .copy(let source, let target, _): try Self.copy(source, target)
-            case .write(let path, _, let new), .generate(let path, let new):
+            case .copy(let source, let target, _): try copy(source, target)
+            case .write(let path, _, let new): try write(new, path)
+            case .generate(let path, let new):
                 try Files.makeDirectory(Files.parent(path))
-                try Files.replace(path, with: new)
+                try FileReplacement.write(path, mode: try mode(of: path)) { _ = try $0.writeAll(new) }
             case .remove(let path):
                 try Files.removeTree(path)
             case .delete(let path, _):
@@ -150,10 +194,56 @@ public struct InstallPlan: Sendable, Equatable {
         }
     }
 
+    /// A text that others may share: a symlink to it stays one, and the file keeps its mode and owner.
+    private func write(_ text: [UInt8], _ path: String) throws {
+        let path = try Self.followed(path)
+        try Files.makeDirectory(Files.parent(path))
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            return try FileReplacement.write(path, mode: try mode(of: path)) { _ = try $0.writeAll(text) }
+        }
+        try FileReplacement.write(path, mode: hasModes ? UInt32(status.st_mode & 0o777) : nil) { file in
+            _ = try file.writeAll(text)
+            // Who may not give files away at least keeps the group, where he is in it.
+            guard fchown(file.rawValue, status.st_uid, status.st_gid) != 0 else { return }
+            guard errno == EPERM else { throw Errno(rawValue: errno) }
+            _ = fchown(file.rawValue, uid_t.max, status.st_gid)
+        }
+    }
+
+    /// What a path leads to in the end; the path itself where it is no symlink.
+    /// - Throws: `SystemError` where a symlink leads nowhere.
+    static func followed(_ path: String) throws -> String {
+        guard try Files.linkTarget(path) != nil else { return path }
+        guard let resolved = realpath(path, nil) else { throw SystemError("follow the symlink", path, code: errno) }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     /// Under a temporary name first: a client that asks meanwhile gets the old file or none, never half of one.
-    private static func copy(_ source: String, _ target: String) throws {
+    private func copy(_ source: String, _ target: String) throws {
         try Files.makeDirectory(Files.parent(target))
-        try Files.copy(source, to: target, mode: 0o644)
+        try Files.copy(source, to: target, mode: try mode(of: target))
+    }
+
+    /// The permissions that a file gets; nil where the filesystem has none.
+    private func mode(of path: String) throws -> UInt32? {
+        guard hasModes else { return nil }
+        guard isPrivate else { return 0o644 }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return 0o600 }
+        return UInt32(status.st_mode & 0o777)
+    }
+
+    /// The bytes that the changes write, before what they replace goes.
+    var bytes: Int64 {
+        changes.reduce(0) { sum, change in
+            switch change {
+            case .copy(_, _, let bytes): sum + bytes
+            case .write(_, _, let new), .generate(_, let new): sum + Int64(new.count)
+            case .remove, .delete: sum
+            }
+        }
     }
 
     /// What was, or would be, done: one line a file, and a unified diff of each text for a dry run.

@@ -86,8 +86,9 @@ public final class FileReplacement {
     }
 
     /// Replaces a file with what `body` writes.
+    /// - Parameter mode: the permissions, whatever the umask; nil leaves those that the filesystem gives a private file.
     /// - Throws: what `body` throws, its `Errno` as a `SystemError`; `SystemError`.
-    public static func write<R>(_ path: String, mode: UInt32, _ body: (FileDescriptor) throws -> R) throws -> R {
+    public static func write<R>(_ path: String, mode: UInt32?, _ body: (FileDescriptor) throws -> R) throws -> R {
         try FileReplacement(of: path).filled(mode, body)
     }
 
@@ -99,7 +100,7 @@ public final class FileReplacement {
         try FileReplacement(of: name, in: directory).filled(mode, body)
     }
 
-    private func filled<R>(_ mode: UInt32, _ body: (FileDescriptor) throws -> R) throws -> R {
+    private func filled<R>(_ mode: UInt32?, _ body: (FileDescriptor) throws -> R) throws -> R {
         let result = try SystemError.wrap("write", place.text) { try body(descriptor) }
         try publish(mode: mode)
         return result

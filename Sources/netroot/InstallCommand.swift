@@ -17,16 +17,20 @@ struct InstallCommand: AsyncParsableCommand {
             entries are for QEMU's user network, where the host is 10.0.2.2.
             --port and --server are for one transport. --system wants --client.
 
+            In the place of a transport, grub puts a label of FORMAT initramfs beside the
+            GRUB of an installed machine, and prints the command that boots it once.
+
             Examples:
               netroot install debian12
               netroot install debian12 nfs --address 192.168.7.1
               netroot install debian12 nfs --server kernel --system --client 192.168.7.0/24
               netroot install debian12 http --http-port 80 --system --client 192.168.7.0/24
               netroot install debian12 --append /srv/site/debian12
+              netroot install rescue grub --boot /boot --append site.cpio.zst
             """)
 
     @OptionGroup var options: LabelOptions
-    @Argument(help: "How clients get the root (default: the label's TRANSPORTS).")
+    @Argument(help: "How clients get the root (default: the label's TRANSPORTS), or grub.")
     var transport: [TransportName] = []
     @OptionGroup var short: ShortFormOption
     @Option(name: .long, help: "The server's IPv4 or IPv6 address or name, as the clients reach it (10.0.2.2).")
@@ -53,6 +57,10 @@ struct InstallCommand: AsyncParsableCommand {
     var noDefault = false
     @Flag(name: .long, help: "Put the exports into the system's folders too.")
     var system = false
+    @Option(name: .long, help: "With grub: the directory that holds GRUB's, such as /boot.")
+    var boot: String?
+    @Flag(name: .long, help: "With grub: take back what was installed.")
+    var remove = false
     @Flag(name: .long, help: "Print what would change, and change nothing.")
     var dryRun = false
 
@@ -60,7 +68,9 @@ struct InstallCommand: AsyncParsableCommand {
 
     /// Installs, prints what was done, and how running servers learn of it.
     func run() async throws {
+        try checkGRUBOptions()
         let label = try options.load()
+        guard !isForGRUB else { return try await runGRUB(label) }
         let chosen = try Transports.shipped.require(try short.names(transport) ?? label.transports)
         var install = try Install(label: label, by: chosen)
         if let address { install.options.address = try ServerAddress(parsing: address).description }

@@ -46,9 +46,13 @@ struct SharedConfig: Sendable, Equatable {
     func section(_ name: String) -> ArraySlice<ArraySlice<UInt8>> { sections[name].map { lines[$0] } ?? [] }
 
     /// The same with a section in the place of the one of that name, or at the end.
-    /// - Parameter body: the lines between the markers, without line ends.
+    /// - Parameters:
+    ///   - body: the lines between the markers, without line ends.
+    ///   - isSeparated: whether a blank line goes before it at the end.
     /// - Throws: `SharedConfigError`.
-    func replacing(_ name: String, with body: [String]) throws(SharedConfigError) -> SharedConfig {
+    func replacing(
+        _ name: String, with body: [String], isSeparated: Bool = true
+    ) throws(SharedConfigError) -> SharedConfig {
         let section = ([Self.begin + name] + body + [Self.end + name]).map { Self.line($0) }
         var result = lines
         if let range = sections[name] {
@@ -57,7 +61,7 @@ struct SharedConfig: Sendable, Equatable {
             if let last = result.last, last.last != UInt8(ascii: "\n") {
                 result[result.count - 1] = (Array(last) + [UInt8(ascii: "\n")])[...]
             }
-            if let last = result.last, !Self.trimmed(last).isEmpty { result.append([UInt8(ascii: "\n")]) }
+            if isSeparated, let last = result.last, !Self.trimmed(last).isEmpty { result.append([UInt8(ascii: "\n")]) }
             result += section
         }
         return try SharedConfig(lines: result, file: file)
@@ -65,11 +69,11 @@ struct SharedConfig: Sendable, Equatable {
 
     /// The same without a section, and without the blank line that came with one at the end.
     /// - Throws: `SharedConfigError`.
-    func removing(_ name: String) throws(SharedConfigError) -> SharedConfig {
+    func removing(_ name: String, isSeparated: Bool = true) throws(SharedConfigError) -> SharedConfig {
         guard let range = sections[name] else { return self }
         var result = lines
         let hasBlank =
-            range.upperBound == lines.count && range.lowerBound > 0
+            isSeparated && range.upperBound == lines.count && range.lowerBound > 0
             && Self.trimmed(lines[range.lowerBound - 1]).isEmpty
         result.removeSubrange((hasBlank ? range.lowerBound - 1 : range.lowerBound)..<range.upperBound)
         return try SharedConfig(lines: result, file: file)
