@@ -10,19 +10,27 @@ public struct BootEntry: Sendable, Equatable {
     public var initrds: [String]
     /// The kernel command line, one argument an element, unquoted, without what a loader adds.
     public var arguments: [String]
+    /// Whether the initramfs brings the network up.
+    public var needsNetwork: Bool
 
     /// - Parameter title: nil takes the name.
-    public init(name: String, title: String? = nil, kernel: String, initrds: [String], arguments: [String]) {
+    public init(
+        name: String, title: String? = nil, kernel: String, initrds: [String], arguments: [String],
+        needsNetwork: Bool = true
+    ) {
         self.name = name
         self.title = title ?? name
         self.kernel = kernel
         self.initrds = initrds
         self.arguments = arguments
+        self.needsNetwork = needsNetwork
     }
 
     /// Whether a loader adds `BOOTIF=`, the card that it booted from: a machine with several cards brings up that one. Not
     /// where the arguments name another, or a device that is made of cards.
-    var addsBootCard: Bool { !arguments.contains { $0 == "rd.bootif=0" || $0.hasPrefix("BOOTIF=") } }
+    var addsBootCard: Bool {
+        needsNetwork && !arguments.contains { $0 == "rd.bootif=0" || $0.hasPrefix("BOOTIF=") }
+    }
 
     /// Throws for what no loader's syntax holds; returns the command line as the kernel reads it.
     /// - Parameter added: what the loader puts around the command line.

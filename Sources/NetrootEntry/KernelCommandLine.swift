@@ -68,17 +68,13 @@ public struct KernelCommandLine: Sendable {
 
     /// netroot's own arguments. The label may still replace some of them.
     private func ownArguments(beside label: LabelArguments) throws(KernelCommandLineError) -> [String] {
-        var arguments = try label.network(method: address.method) ?? []
-        if arguments.isEmpty { arguments = try addressArguments() }
-        if let nameserver { arguments.append("nameserver=" + (try Self.checked(nameserver, "the name server"))) }
+        var arguments = root.needsNetwork ? try networkArguments(beside: label) : []
         if !label.giveRoot { arguments += try root.arguments(for: RootClient(address: address, rw: rw)) }
-        // No overlay over a root that is to be written to.
-        arguments +=
-            rw ? ["rw"] : ["ro", "rootovl", "rootovlsize=" + (try Self.checked(overlaySize, "the overlay's size"))]
-        if !rw { arguments += try overlayArguments() }
+        // No overlay over a root that is to be written to. One in RAM has its overlay without being asked.
+        if rw { arguments.append("rw") } else { arguments += try overlayArguments() }
         // The last console= is /dev/console; a machine without that port goes on with tty0.
         arguments += ["console=tty0", "console=ttyS0,115200n8"]
-        if virtualMachine { arguments += ["mitigations=off", "rd.netroot.wait=60"] }
+        if virtualMachine { arguments += ["mitigations=off"] + (root.needsNetwork ? ["rd.netroot.wait=60"] : []) }
         if debug { arguments.append("rd.debug") }
         return arguments
     }
@@ -91,9 +87,18 @@ public struct KernelCommandLine: Sendable {
         return words.joined(separator: " ")
     }
 
-    /// What our initramfs does for an overlay besides making it.
+    /// How the initramfs brings the network up.
+    private func networkArguments(beside label: LabelArguments) throws(KernelCommandLineError) -> [String] {
+        var arguments = try label.network(method: address.method) ?? []
+        if arguments.isEmpty { arguments = try addressArguments() }
+        if let nameserver { arguments.append("nameserver=" + (try Self.checked(nameserver, "the name server"))) }
+        return arguments
+    }
+
+    /// The overlay, and what our initramfs does for it besides making it.
     private func overlayArguments() throws(KernelCommandLineError) -> [String] {
-        var arguments: [String] = []
+        var arguments = ["ro"] + (root.needsNetwork ? ["rootovl"] : [])
+        arguments.append("rootovlsize=" + (try Self.checked(overlaySize, "the overlay's size")))
         if let containerStorage {
             arguments.append(
                 "rd.netroot.containers=" + (try Self.checked(containerStorage, "the size of the container storage")))

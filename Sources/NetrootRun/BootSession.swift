@@ -31,7 +31,7 @@ struct BootSession: Sendable {
         let recordPath = label.netroot + "/.machine.json"
         if Files.exists(recordPath) {
             let record = try readRecord(recordPath)
-            try await undo(record)
+            try await undo(record, of: recordPath)
             note("undid what a killed run left: \(record.directory)")
         }
         let directory = try ownRuntimeDirectory() + "/\(label.name)-\(getpid())"
@@ -64,7 +64,7 @@ struct BootSession: Sendable {
         // Again: it may have ended meanwhile.
         guard Files.exists(recordPath) else { return nil }
         let record = try readRecord(recordPath)
-        try await undo(record)
+        try await undo(record, of: recordPath)
         try SystemError.check("remove", recordPath, unlink(recordPath))
         return record.directory
     }
@@ -76,7 +76,7 @@ struct BootSession: Sendable {
     /// - Throws: `SystemError`, `CommandError`.
     func end() async throws {
         if Files.exists(recordPath) {
-            try await Self.undo(try Self.readRecord(recordPath))
+            try await Self.undo(try Self.readRecord(recordPath), of: recordPath)
             try SystemError.check("remove", recordPath, unlink(recordPath))
         }
         withExtendedLifetime(lock) {}
@@ -99,8 +99,18 @@ struct BootSession: Sendable {
         }
     }
 
-    private static func undo(_ record: Record) async throws {
+    /// What QEMU loads where it loads the kernel itself. Not among the files of the run, which are in RAM on most machines.
+    var joinedInitramfs: String { Self.joinedInitramfs(beside: recordPath) }
+
+    private static func joinedInitramfs(beside recordPath: String) -> String {
+        Files.parent(recordPath) + "/.machine-initramfs"
+    }
+
+    private static func undo(_ record: Record, of recordPath: String) async throws {
         for export in record.exports { try await export.remove() }
+        let joined = joinedInitramfs(beside: recordPath)
+        FileReplacement.removeUnfinished(of: joined)
+        if Files.exists(joined) { try SystemError.check("remove", joined, unlink(joined)) }
         // The record lies in NETROOT, which may be another user's: only our own directories go by its word.
         let own = try runtimeDirectory() + "/"
         let name = record.directory.dropFirst(own.count)

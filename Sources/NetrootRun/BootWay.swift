@@ -25,6 +25,9 @@ public struct BootWay: Sendable {
     /// The boot loader that is used.
     var actualLoader: BootLoader { loader ?? firmware.loaders[0] }
 
+    /// Whether a boot loader has files of its own: QEMU loads a kernel without any.
+    var usesLoader: Bool { actualLoader != .direct }
+
     /// Whether the run needs an HTTP server over the boot files: for the boot loader, or for the root.
     var usesHTTP: Bool { transport.overHTTP != nil || actualLoader == .ipxe }
 

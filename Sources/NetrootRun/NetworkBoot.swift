@@ -41,7 +41,7 @@ struct NetworkBoot: Sendable {
         let nginx = way.usesHTTP ? [RootServers.nginx] : []
         try Tool.require(Machine.tools + nginx + (running == nil ? served.tools(for: server) : []))
         if way.firmware == .uefi { try ovmf.require() }
-        try BootLoaders().require()
+        if way.usesLoader { try BootLoaders().require() }
         let found = try LabelStore(label: label).generation(try generation ?? installed())
         let artifact = try transports.artifact(
             of: found, label: label, by: served, from: server, wanted: way.form)
@@ -65,6 +65,10 @@ struct NetworkBoot: Sendable {
         guard let served = way.transport as? any ServedTransport else { throw .noServer(transport: way.transport.name) }
         return served
     }
+
+    /// What a boot check demands.
+    /// - Throws: `RunError.noServer`.
+    var demanded: DemandedChecks { get throws { try servedTransport().demanded } }
 
     private func run(_ subject: Subject, in directory: String, bootFiles: String, httpBase: String?) -> ServerRun {
         ServerRun(
@@ -104,7 +108,7 @@ struct NetworkBoot: Sendable {
     }
 
     /// The kernel command line for QEMU's user network.
-    func commandLine(_ served: ServedRoot) throws -> KernelCommandLine {
+    func commandLine(_ served: ServedRoot, _ generation: Generation) throws -> KernelCommandLine {
         KernelCommandLine(
             root: served.root,
             address: .fixed(
@@ -112,7 +116,8 @@ struct NetworkBoot: Sendable {
                 hostname: hostname, interface: "eth0"),
             nameserver: Machine.nameserver, rw: label.rw, overlaySize: label.overlaySize,
             containerStorage: label.containerStorage, stableMachineID: label.machineID == .stable,
-            debug: label.debug, virtualMachine: true, extra: try emulation + labelArguments.kept)
+            debug: label.debug, virtualMachine: true,
+            extra: try emulation + rootfsType(generation) + labelArguments.kept)
     }
 
     /// The label's kernel arguments: those that hold in QEMU's user network too, and those of the site's network.

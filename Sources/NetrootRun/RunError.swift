@@ -1,4 +1,5 @@
 public import NetrootConfig
+import NetrootEntry
 public import NetrootSystem
 
 /// Why a label cannot be served or booted in a run on this machine.
@@ -19,13 +20,15 @@ public enum RunError: ReportableError, Equatable {
     case nothingToCheck(label: String)
     /// The record of what a machine changed on the host cannot be read.
     case damagedRecord(path: String)
+    /// What is to be appended to the initramfs is not an archive that the kernel takes.
+    case badSideload(path: String, problem: String, next: String)
     /// QEMU ended at once.
     case machineFailed(termination: Termination, reason: String)
 
     /// `.usage` where another option or setting is what is wanted, `.unavailable` without a server, else `.failed`.
     public var exitStatus: ExitStatus {
         switch self {
-        case .nothingToCheck, .loaderMismatch, .clientNotAddress: .usage
+        case .nothingToCheck, .loaderMismatch, .clientNotAddress, .badSideload: .usage
         case .noKernelServer, .noServer: .unavailable
         default: .failed
         }
@@ -38,7 +41,7 @@ public enum RunError: ReportableError, Equatable {
             return
                 "port \(port) on 127.0.0.1 is in use; end what listens there (ss -ltnp), or give \(option) another one"
         case .loaderMismatch(let loader, let firmware):
-            return "--loader \(loader) does not go with --firmware \(firmware); bios: pxelinux, ipxe; uefi: grub"
+            return "--loader \(loader) does not go with --firmware \(firmware); \(Self.loaders)"
         case .noServer(let transport):
             return "netroot cannot serve \(transport) for a machine of its own; install it, and boot a real client"
         case .serverFailed(let name, let reason, let log):
@@ -52,10 +55,17 @@ public enum RunError: ReportableError, Equatable {
             return "\(label) has RW=Y: the boot check is for read-only roots with an overlay; set RW=N to test it"
         case .damagedRecord(let path):
             return "\(path) cannot be read; look for exports (exportfs -s) that a killed run left, then remove the file"
+        case .badSideload(let path, let problem, let next):
+            return "--sideload \(path) \(problem); \(next)"
         case .machineFailed(let termination, let reason):
             return "QEMU ended with \(termination): \(reason); see EXTRA_QEMU and VM_MEMORY in the hosts file"
         }
     }
+
+    /// What goes with what.
+    private static let loaders = Firmware.allCases.map { firmware in
+        "\(firmware.rawValue): \(firmware.loaders.map(\.rawValue).joined(separator: ", "))"
+    }.joined(separator: "; ")
 
     /// A server that ended by itself.
     static func serverEnded(_ daemon: Daemon, _ ending: Daemon.Ending, _ when: String) -> RunError {

@@ -16,19 +16,22 @@ public struct Start: Sendable {
     public let sshPort: Int
     /// Which of the transport's servers serves the root.
     public let server: TransportServer
+    /// Archives appended to the initramfs.
+    public let sideloads: Sideloads
     /// Whether the console stays off the terminal.
     public let headless: Bool
 
     /// Nothing is looked at yet; `run` checks and boots.
     public init(
         label: Label, way: BootWay, shipped: ShippedFiles, sshPort: Int, server: TransportServer? = nil,
-        headless: Bool
+        sideloads: Sideloads = .none, headless: Bool
     ) {
         self.label = label
         self.shipped = shipped
         self.way = way
         self.sshPort = sshPort
         self.server = server ?? way.transport.servers[0]
+        self.sideloads = sideloads
         self.headless = headless
     }
 
@@ -62,7 +65,8 @@ public struct Start: Sendable {
     ) async throws -> Termination {
         let served = try await boot.serve(subject, in: session, note: note)
         do {
-            let files = try await boot.makeBootFiles(in: session, subject.generation, served: served, appending: [])
+            let files = try await boot.makeBootFiles(
+                in: session, subject.generation, served: served, appending: sideloads.paths)
             let machine = try boot.machine(
                 files, in: session, terminal: !headless, checkSocket: nil, endsAtReboot: false)
             try announce(boot, subject, machine, note: note)

@@ -1,4 +1,5 @@
 public import NetrootConfig
+import NetrootEntry
 public import NetrootSystem
 
 /// Why a label cannot be installed, or its generation not be booted.
@@ -58,13 +59,16 @@ public enum BootError: ReportableError, Equatable {
         case .installedGenerationGone(let label, let number):
             return "the boot entry of \(label) names generation \(number), which is gone; install the label again"
         case .readOnly(let label, let transport, let server, let writable):
+            if server == RAM.noServer.name {
+                return "\(label) has RW=Y, and what a machine writes to a root in RAM is gone when it ends; set RW=N"
+            }
             let problem = "\(label) has RW=Y, and \(server), which serves \(transport), is read-only"
             guard let writable else { return "\(problem); set RW=N" }
             guard let other = writable.transport else { return "\(problem); add --server \(writable.server)" }
             return "\(problem); set RW=N, or use \(other) with --server \(writable.server)"
         case .noArtifact(let kinds, let label, let generation, let transport, let server):
             let words = kinds.map(\.rawValue).joined(separator: " or ")
-            let format = kinds.first?.rawValue ?? "tree"
+            let format = kinds.first?.format?.rawValue ?? "tree"
             if let server {
                 return "generation \(generation) of \(label) has no \(words), which --server \(server) serves; "
                     + "set FORMAT = \(format) and build again, or leave --server out"

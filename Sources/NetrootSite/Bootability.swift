@@ -13,7 +13,8 @@ extension Transports {
         wanted: ArtifactKind? = nil
     ) throws(BootError) -> ArtifactKind {
         let known = generation.manifest.transports
-        guard known.contains(transport.name) else {
+        // An archive with the whole root in it is no initramfs that was made for some transports.
+        guard transport.loads != .initramfs || known.contains(transport.name) else {
             throw .initramfsLacks(
                 transport: transport.name, label: label.name, generation: generation.number, known: known)
         }

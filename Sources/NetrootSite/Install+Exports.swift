@@ -42,12 +42,13 @@ extension Install {
         for case let exported as any ExportedTransport in chosen {
             let server = try options.server(of: exported)
             if exported.overHTTP != nil {
-                if try system || isServedByNginx() { servers.append(server.name) }
+                if try system || isServedByNginx() { servers.append(nginxName) }
             } else if system, exported.isTold(server) {
                 servers.append(server == NFS.kernel ? "the kernel's nfsd" : server.name)
             }
         }
-        if system, Files.isDirectory(nginxFolder), !servers.contains(nginxName) {
+        let givesArchive = try chosen.contains { $0.rootOverHTTP != nil } && isServedByNginx()
+        if system && Files.isDirectory(nginxFolder) || givesArchive, !servers.contains(nginxName) {
             servers.append(nginxName)
         }
         guard !servers.isEmpty else { return }
@@ -60,6 +61,9 @@ extension Install {
 
     /// Whether one of the transports is served by the HTTP server of the boot files.
     private var servesOverHTTP: Bool { chosen.contains { $0.overHTTP != nil } }
+
+    /// Whether a root is to be had from the HTTP server of the boot files: an image, or an archive that iPXE loads.
+    private var givesRootOverHTTP: Bool { chosen.contains { $0.rootOverHTTP != nil } }
 
     /// Debian's nginx includes it.
     private var nginxFolder: String { sysroot + HTTP().systemFolder }
@@ -76,18 +80,28 @@ extension Install {
     /// The server is the same for all labels of a TFTP root; who may have a label's files stands beside them.
     private func addNginx(to plan: inout InstallPlan, current: Generation) throws {
         let path = "\(label.tftpboot)/netroot/\(label.name)/\(NginxConfig.labelFile)"
+        let hasArchive = try installsArchive()
+        let hasSecrets =
+            try !options.append.isEmpty && (hasArchive || !options.append.allSatisfy(InstallPlan.isReadableForAll))
         // Names that only exports(5) knows hold for NFS: what HTTP was told before stays, and an image is not offered.
         let known = options.clients.allSatisfy { $0 == "*" || AddressRange($0) != nil }
-        if known || servesOverHTTP {
+        if known || givesRootOverHTTP {
             let image = try httpImage(current)
-            try plan.write(
-                path, Array(try NginxConfig.label(label.name, clients: options.clients, image: image).utf8))
+            let text = try NginxConfig.label(
+                label.name, clients: options.clients, image: image, hasArchive: hasArchive, hasSecrets: hasSecrets)
+            try plan.write(path, Array(text.utf8))
             // Without an address it is for QEMU, which has an nginx of its own.
-            if image != nil, options.clients.isEmpty, options.address != nil {
-                plan.note("nginx gives the image of \(label.name) to nobody; say with --client who may have it")
+            if options.clients.isEmpty, options.address != nil {
+                let closed = [
+                    image == nil ? nil : "image", hasArchive ? "archive" : nil, hasSecrets ? "side-loads" : nil,
+                ]
+                for what in closed.compactMap(\.self) {
+                    plan.note("nginx gives the \(what) of \(label.name) to nobody; say with --client who may have it")
+                }
             }
         } else if !Files.exists(path) {
-            try plan.write(path, Array(try NginxConfig.label(label.name, clients: ["*"], image: nil).utf8))
+            let text = try NginxConfig.label(label.name, clients: [], image: nil, hasSecrets: hasSecrets)
+            try plan.write(path, Array(text.utf8))
             plan.note(
                 "nginx knows no names, so it gives kernel and initramfs of \(label.name) to everybody, as TFTP does; "
                     + "name addresses or networks with --client")
@@ -138,6 +152,12 @@ extension Install {
             return usable?.path(of: kind).map { (imageURL(number), $0) }
         }
         return nil
+    }
+
+    /// Whether an entry of the label loads an archive with the whole root in it: of this install, or as installed before.
+    private func installsArchive() throws -> Bool {
+        let installed = try Installed(label)
+        return (chosen + transports.known.filter { installed.generation($0) != nil }).contains { $0.loads == .rescue }
     }
 
     /// The image's path below the URL of the TFTP root.

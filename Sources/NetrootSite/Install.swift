@@ -1,7 +1,6 @@
 import Glibc
 public import NetrootConfig
 public import NetrootEntry
-import NetrootImage
 import NetrootStore
 public import NetrootSystem
 
@@ -72,7 +71,10 @@ public struct Install: Sendable {
             isText: false)
         let files = Installed.bootDirectory(label.name, generation.number)
         try await plan.copy(generation.vmlinuz, to: "\(label.tftpboot)/\(files)/vmlinuz")
-        try await plan.copy(generation.requirePath(of: .initramfs), to: "\(label.tftpboot)/\(files)/initrd.img")
+        for transport in chosen {
+            let loaded = try generation.requirePath(of: transport.loads)
+            try await plan.copy(loaded, to: "\(label.tftpboot)/\(files)/\(Files.name(loaded))")
+        }
         try plan.write(InstallOptions.path(label), Array(try JSON.text(options).utf8))
         // Before the entry: a client that boots at this moment finds its root exported.
         let stored = try store.usable()
@@ -80,7 +82,9 @@ public struct Install: Sendable {
         try addExports(to: &plan, generations: stored.generations, current: generation)
         try noteAddress(in: &plan)
         for (number, transport) in chosen.enumerated() {
-            let site = try await addSiteFiles(to: &plan, directory: files, prefix: transport.sitePrefix)
+            let site = try await plan.addSiteFiles(
+                options.append, in: "\(label.tftpboot)/\(files)", prefix: transport.sitePrefix
+            ).map { "\(files)/\($0)" }
             try addEntries(
                 to: &plan, try entry(generation, by: transport, files: files, site: site),
                 makeDefault: makeDefault && number == 0)
@@ -110,8 +114,9 @@ public struct Install: Sendable {
         return BootEntry(
             name: transport.entryName(label.name),
             title: "\(label.name), generation \(generation.number)\(suffix)",
-            kernel: "\(files)/vmlinuz", initrds: ["\(files)/initrd.img"] + site,
-            arguments: try commandLine.arguments())
+            kernel: "\(files)/vmlinuz",
+            initrds: ["\(files)/\(Files.name(try generation.requirePath(of: transport.loads)))"] + site,
+            arguments: try commandLine.arguments(), needsNetwork: root.needsNetwork)
     }
 
     /// The entry for each boot loader, and iPXE's menu over all scripts.
@@ -146,25 +151,6 @@ public struct Install: Sendable {
         let pxelinux = try PXELinuxConfig(bytes: try old(PXELinuxConfig.file)).replacing(
             entry, makeDefault: makeDefault)
         try plan.write("\(label.tftpboot)/\(PXELinuxConfig.file)", pxelinux.bytes)
-    }
-
-    /// Site archives beside the initramfs: a file as it is, a directory packed to lie over the root.
-    /// - Returns: their paths in the TFTP root, in order.
-    private func addSiteFiles(
-        to plan: inout InstallPlan, directory: String, prefix: String
-    ) async throws -> [String] {
-        var names: [String] = []
-        for (number, source) in options.append.enumerated() {
-            let name = "\(directory)/\(prefix)\(number + 1).cpio"
-            if Files.isDirectory(source) {
-                let archive = try NewcArchive(directory: source, prefix: "netroot/overlay")
-                try plan.write("\(label.tftpboot)/\(name)", try archive.bytes(), isText: false)
-            } else {
-                try await plan.copy(source, to: "\(label.tftpboot)/\(name)")
-            }
-            names.append(name)
-        }
-        return names
     }
 
     private func removeStale(from plan: inout InstallPlan, generation: Int, keeping: Set<Int>) throws {

@@ -16,6 +16,7 @@ struct StartCommand: AsyncParsableCommand {
             Examples:
               netroot start debian12
               netroot start debian12 nbd --firmware uefi
+              netroot start rescue ram --sideload site.cpio.zst
               ssh -p 2222 root@localhost
             """)
 
@@ -27,12 +28,14 @@ struct StartCommand: AsyncParsableCommand {
     var sshPort = 2222
     @Option(name: .long, help: "The machine's firmware: bios or uefi.")
     var firmware = Firmware.bios
-    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")
+    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi; direct: QEMU.")
     var loader: BootLoader?
     @Option(name: .long, help: "The transport's server; for nfs: netroot, or kernel for the kernel's nfsd.")
     var server: String?
     @Option(name: .long, help: "What nfs serves where the generation has both: tree or squashfs (tree).")
     var form: ArtifactKind?
+    @Option(name: .long, help: "An archive appended to the initramfs; may be repeated.", completion: .file())
+    var sideload: [String] = []
     @Flag(name: .long, help: "Keep the console off this terminal; its log is kept in any case.")
     var headless = false
 
@@ -46,7 +49,7 @@ struct StartCommand: AsyncParsableCommand {
         let start = Start(
             label: label, way: BootWay(transport: transport, form: form, firmware: firmware, loader: loader),
             shipped: try ShippedFiles.locate(), sshPort: sshPort, server: try server.map(transport.server(named:)),
-            headless: headless)
+            sideloads: try await Sideloads(sideload.map(CommonOptions.absolute)), headless: headless)
         let progress = Progress()
         try await Interruption.cancelling { try await start.run { progress.note($0) } }
     }

@@ -42,14 +42,16 @@ struct TestCommand: AsyncParsableCommand {
 
     @OptionGroup var options: LabelOptions
     @OptionGroup var output: JSONOption
-    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http or iscsi (the label's first).")
+    @Option(name: .long, help: "How the root comes to the machine: nfs, nbd, http, iscsi or ram (the label's first).")
     var transport: TransportName?
     @Option(name: .long, help: "What NFS serves where the generation has both: tree or squashfs (tree).")
     var form: ArtifactKind?
     @Option(name: .long, help: "The machine's firmware: bios or uefi (bios).")
     var firmware: Firmware?
-    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi.")
+    @Option(name: .long, help: "The boot loader: ipxe or pxelinux under bios (ipxe), grub under uefi; direct: QEMU.")
     var loader: BootLoader?
+    @Option(name: .long, help: "An archive appended to the initramfs; may be repeated.", completion: .file())
+    var sideload: [String] = []
     @Option(name: .long, help: "The generation.")
     var generation: Int?
     @Flag(
@@ -84,19 +86,21 @@ struct TestCommand: AsyncParsableCommand {
     func run() async throws {
         let label = try options.load()
         let shipped = try ShippedFiles.locate()
+        let sideloads = try await Sideloads(sideload.map(CommonOptions.absolute))
         let progress = Progress()
         if let transport {
             let known = try Transports.shipped.require(transport)
             try form?.check(for: known)
         }
-        guard !all else { return try await runAll(label, shipped, progress) }
+        guard !all else { return try await runAll(label, shipped, sideloads, progress) }
         let transport = try chosen(of: label)
         try form?.check(for: transport)
         let check = BootCheckRun(
             label: label,
             way: BootWay(transport: transport, form: form, firmware: firmware ?? .bios, loader: loader),
             generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout,
-            running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) })
+            running: nfsPort.map { RunningServer(port: $0, mountPort: mountPort, path: nfsPath) },
+            sideloads: sideloads)
         let report = try await Interruption.cancelling { try await check.run { progress.note($0) } }
         FileWriter.standardOutput.write(output.json ? try JSON.text(report) : Report.boot(report))
         if !report.passed { throw ExitCode(ExitStatus.failed.rawValue) }
@@ -110,11 +114,14 @@ struct TestCommand: AsyncParsableCommand {
         return known.first { transport in form.map(transport.serves.contains) ?? true } ?? known[0]
     }
 
-    private func runAll(_ label: Label, _ shipped: ShippedFiles, _ progress: Progress) async throws {
+    private func runAll(
+        _ label: Label, _ shipped: ShippedFiles, _ sideloads: Sideloads, _ progress: Progress
+    ) async throws {
         // Boots take minutes: what would fail at their end fails now.
         if let junit { try Files.replace(junit, with: Array(JUnitReport.xml(label: label.name, rows: []).utf8)) }
         var matrix = BootMatrix(
-            label: label, generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout)
+            label: label, generation: generation, shipped: shipped, sshPort: sshPort, timeout: timeout,
+            sideloads: sideloads)
         let (transport, form, firmware) = (transport, form, firmware)
         matrix.include = { way in
             (transport ?? way.transport.name) == way.transport.name && (form ?? way.form) == way.form

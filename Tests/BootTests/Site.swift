@@ -124,6 +124,12 @@ struct Site: Sendable {
         return (try JSONDecoder().decode(TestReport.self, from: Data(report)), result)
     }
 
+    /// Runs `test --all` and expects that all ways pass.
+    func testAll(_ label: String) async throws -> [TestRow] {
+        let json = try await run("test", label, "--all", "--json")
+        return try JSONDecoder().decode([TestRow].self, from: Data(json.utf8))
+    }
+
     /// What must not be left after a machine: processes, ports, session files.
     func expectNothingLeft(_ label: String, sshPort: Int) async throws {
         let processes = try await CommandRunner().capture(Command(["ps", "-eo", "args"]))
@@ -131,7 +137,11 @@ struct Site: Sendable {
         let ports = try await CommandRunner().capture(Command(["ss", "-Hltn", "sport = :\(sshPort)"]))
         #expect(ports.isEmpty, "the ssh port still listens")
         #expect(!Files.exists("\(folder)/netroots/\(label)/.machine.json"))
-        #expect(try Files.names(in: "/run/netroot").filter { $0.hasPrefix(label + "-") } == [])
+        // LABEL-PID: another label's name may begin with this one's.
+        let left = try Files.names(in: "/run/netroot").filter { name in
+            name.hasPrefix(label + "-") && name.dropFirst(label.count + 1).allSatisfy(\.isNumber)
+        }
+        #expect(left == [])
         #expect(!(try Files.text("/proc/self/mountinfo").contains(folder)))
     }
 }
@@ -156,6 +166,14 @@ struct TestReport: Decodable {
     let console: String?
 
     var failures: [String] { checks.filter { !$0.passed }.map { "\($0.name): \($0.detail)" } }
+}
+
+/// One row of the JSON of `netroot test --all`.
+struct TestRow: Decodable {
+    let transport: String
+    let form: String
+    let firmware: String
+    let report: TestReport?
 }
 
 extension CommandRunner {

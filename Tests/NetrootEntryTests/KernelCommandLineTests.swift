@@ -46,6 +46,13 @@ private let fixed = ClientAddress.fixed(
                 root: HTTPRoot(url: "http://10.1.0.1:8080/netroot/a/7/root.squashfs", bytes: 123_456_789),
                 address: .dhcp)
         ),
+        ("cmdline-ram", KernelCommandLine(root: RAMRoot(), address: .dhcp, overlaySize: "2g")),
+        (
+            "cmdline-ram-vm",
+            KernelCommandLine(
+                root: RAMRoot(), address: fixed, nameserver: "10.0.2.3", containerStorage: "none",
+                stableMachineID: true, debug: true, virtualMachine: true, extra: ["ip=eth0:dhcp", "root=/dev/x"])
+        ),
     ]
 
     @Test(arguments: lines.indices)

@@ -35,17 +35,19 @@ import Testing
 
 @Suite struct BootCheckStateTests {
     func boot(
-        _ state: inout BootCheckState, id: String, failing: String? = nil, at time: Double
+        _ state: inout BootCheckState, id: String, failing: String? = nil, at time: Double,
+        demanded: DemandedChecks = .overNetwork, clock: Double? = nil
     ) -> [[BootCheckState.Action]] {
         var actions = [state.receive(.guest(.begin(boot: id, uptime: 20)), at: time)]
-        for name in BootCheckState.required.sorted() {
+        if let clock { actions.append(state.receive(.guest(.seconds(name: "clock", value: clock)), at: time)) }
+        for name in demanded.guest.sorted() {
             let check = BootCheck(name: name, passed: name != failing, detail: "")
             actions.append(state.receive(.guest(.check(check)), at: time))
         }
         actions.append(state.receive(.guest(.seconds(name: "root", value: 5)), at: time))
         let failed = failing == nil ? 0 : 1
         actions.append(
-            state.receive(.guest(.end(checks: BootCheckState.required.count, failed: failed)), at: time))
+            state.receive(.guest(.end(checks: demanded.guest.count, failed: failed)), at: time))
         return actions
     }
 
@@ -63,6 +65,61 @@ import Testing
         #expect(state.passed)
         #expect(state.checks.contains { $0.name == "goneAfterReboot" && $0.passed })
         #expect(state.seconds == ["kernel": 10, "root": 15, "ssh": 31])
+    }
+
+    @Test func aRootInRAMIsAskedForOtherThings() {
+        var state = BootCheckState(user: "u", timeout: 100, demanded: .inRAM, powerOn: 1_000_000)
+        let first = boot(&state, id: "1", at: 30, demanded: .inRAM, clock: 1_000_031)
+        #expect(first.flatMap { $0 } == [.logIn])
+        #expect(
+            state.checks.first == BootCheck(name: "hostClock", passed: true, detail: "1.0 s from this host's clock"))
+        #expect(state.receive(.loggedIn(user: "u"), at: 31) == [])
+        #expect(state.receive(.loggedIn(user: "root"), at: 32) == [.tryPassword])
+        let refused = BootCheck(name: "passwordRefused", passed: true, detail: "sshd offers publickey")
+        #expect(state.receive(.triedPassword(refused), at: 33) == [.reboot])
+        #expect(boot(&state, id: "2", at: 80, demanded: .inRAM, clock: 1).last == [.finish])
+        #expect(state.passed, "the clock counts in the first boot")
+    }
+
+    @Test func aRootInRAMRebootsWhenAllIsDecided() {
+        var state = BootCheckState(user: "u", timeout: 100, demanded: .inRAM, powerOn: 1_000_000)
+        _ = boot(&state, id: "1", at: 30, demanded: .inRAM)
+        _ = state.receive(.loggedIn(user: "u"), at: 31)
+        _ = state.receive(.loggedIn(user: "root"), at: 32)
+        _ = state.receive(.triedPassword(BootCheck(name: "passwordRefused", passed: true, detail: "")), at: 33)
+        // The guest told no time.
+        #expect(!state.firstBootDone)
+        #expect(state.receive(.deadline(hint: nil), at: 100) == [.finish])
+        #expect(state.checks.last?.detail == "nothing was decided of hostClock within 100 s")
+    }
+
+    @Test(arguments: [-121.0, 121]) func aClockThatIsNotTheHostsFails(offset: Double) {
+        var state = BootCheckState(user: "u", timeout: 100, demanded: .inRAM, powerOn: 1_000_000)
+        _ = state.receive(.guest(.begin(boot: "1", uptime: 20)), at: 30)
+        _ = state.receive(.guest(.seconds(name: "clock", value: 1_000_030 + offset)), at: 30)
+        #expect(state.checks.last?.name == "hostClock" && state.checks.last?.passed == false)
+    }
+
+    @Test func aDriverThatIsMissingEndsTheCheckAtOnce() {
+        var state = BootCheckState(user: "u", timeout: 100, demanded: .inRAM)
+        _ = state.receive(.guest(.begin(boot: "1", uptime: 20)), at: 30)
+        let lacking = BootCheck(
+            name: "networkDriver", passed: false, detail: "the machine lacks a driver for PCI 1af4:1000 (virtio_net)")
+        #expect(state.receive(.guest(.check(lacking)), at: 30) == [.finish])
+        #expect(state.checks == [lacking] && !state.passed)
+    }
+
+    @Test(
+        arguments: [
+            (["root@127.0.0.1: Permission denied (publickey)."], ["publickey"]),
+            (
+                ["x", "root@h: Permission denied (publickey,password,keyboard-interactive).", ""],
+                ["publickey", "password", "keyboard-interactive"]
+            ),
+            (["ssh: connect to host h port 1: Connection refused"], nil), ([], nil),
+        ] as [([String], [String]?)])
+    func whatSSHDOffers(lines: [String], methods: [String]?) {
+        #expect(GuestLogin.offered(lines) == methods)
     }
 
     @Test func bytesAreTheFirstBoots() {
@@ -150,6 +207,15 @@ import Testing
         ("[    0.000000] Linux version 6.1.0", ConsoleWatch.Sign.kernel),
         ("[    9.1] rootovl: FATAL: no overlay", .fatal("[    9.1] rootovl: FATAL: no overlay")),
         ("Kernel panic - not syncing: VFS", .fatal("Kernel panic - not syncing: VFS")),
+        (
+            "netroot: FATAL: too little RAM: needs 448 MiB, has 300",
+            .fatal("netroot: FATAL: too little RAM: needs 448 MiB, has 300")
+        ),
+        (
+            "netroot: FATAL: the archive is damaged or cut: x",
+            .fatal("netroot: FATAL: the archive is damaged or cut: x")
+        ),
+        ("Initramfs unpacking failed: write error", .suspicious("Initramfs unpacking failed: write error")),
     ])
     func signsAreRecognised(_ line: String, _ sign: ConsoleWatch.Sign) {
         #expect(ConsoleWatch.sign(of: line) == sign)

@@ -116,7 +116,7 @@ import Testing
         let served = try await boot.serve(
             .init(generation: generation, artifact: .squashfs), in: session
         ) { _ in }
-        #expect(try boot.commandLine(served).rendered().contains("root=pigeon:10.0.2.2:7:a-1 one-way"))
+        #expect(try boot.commandLine(served, generation).rendered().contains("root=pigeon:10.0.2.2:7:a-1 one-way"))
         try await served.stop()
         try await session.end()
         let ways = try BootWay.all(of: label, generation, transports: transports)

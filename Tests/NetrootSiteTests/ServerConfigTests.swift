@@ -36,6 +36,10 @@ import Testing
             try NginxConfig.site(root: "/srv/a \"b\"", address: ServerAddress(parsing: "10.1.0.1"), port: 8080))
         try expectGolden("nginx-own", try NginxConfig.own(root: "/run/x/boot", port: 4711, directory: "/run/x"))
         try expectGolden(
+            "nginx-label-archive",
+            try NginxConfig.label("a.b", clients: ["10.1.0.0/24"], image: nil, hasArchive: true)
+                + NginxConfig.label("c", clients: [], image: nil, hasArchive: true))
+        try expectGolden(
             "nginx-label",
             try NginxConfig.label(
                 "debian12", clients: ["10.0.0.0/24", "fd00::/8"],

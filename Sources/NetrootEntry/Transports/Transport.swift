@@ -53,6 +53,9 @@ extension Transport {
     public var putsPathOnCommandLine: Bool { false }
     public func objection(to netroot: String) -> String? { nil }
 
+    /// The artifact with the whole root in it that the HTTP server of the boot files gives out; nil where it has none.
+    public var rootOverHTTP: ArtifactKind? { overHTTP ?? (loads == .rescue ? .rescue : nil) }
+
     /// The kinds of artifacts that any of its servers serves, the preferred one first.
     public var serves: [ArtifactKind] {
         servers.flatMap(\.serves).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
@@ -121,9 +124,15 @@ public struct RootOffer: Sendable, Equatable {
 
 /// Where a client gets its root from.
 public protocol BootRoot: Sendable {
+    /// Whether the initramfs has to bring the network up for it.
+    var needsNetwork: Bool { get }
     /// The kernel arguments that name it.
     /// - Throws: `KernelCommandLineError` for what the syntax cannot hold.
     func arguments(for client: RootClient) throws(KernelCommandLineError) -> [String]
+}
+
+extension BootRoot {
+    public var needsNetwork: Bool { true }
 }
 
 /// What of a client decides on the arguments for its root.

@@ -14,7 +14,7 @@ public struct BootReport: Codable, Sendable, Equatable {
     public let generation: Int
     /// How the root came to the client.
     public let transport: String
-    /// In which form the root was served: `tree` or `squashfs`.
+    /// In which form the root was served: `tree`, `squashfs` or `rescue`.
     public let form: String
     /// The firmware of the machine.
     public let firmware: String
@@ -29,7 +29,7 @@ public struct BootReport: Codable, Sendable, Equatable {
     public let seconds: [String: Double]
     /// Bytes of the first boot: `tftp`, what the client loads over TFTP, and `http`, what its boot loader loads over
     /// HTTP; `root`, what it read of its root until the reboot; `network`, what its network card received since the
-    /// kernel started; `ram`, the memory in use when it reported.
+    /// kernel started; `ram`, the memory in use when it reported, and `free`, what was available then.
     public let bytes: [String: Int64]
     /// The console's log where the check failed.
     public let console: String?
@@ -50,13 +50,15 @@ public struct BootCheckRun: Sendable {
     public let timeout: Int
     /// A server that runs already; nil: netroot's own.
     public let running: RunningServer?
+    /// Archives appended to the initramfs.
+    public let sideloads: Sideloads
     /// All transports.
     let transports: Transports
 
     /// Nothing is looked at yet; `run` checks and boots.
     public init(
         label: Label, way: BootWay, generation: Int? = nil, shipped: ShippedFiles, sshPort: Int,
-        timeout: Int, running: RunningServer? = nil, transports: Transports = .shipped
+        timeout: Int, running: RunningServer? = nil, sideloads: Sideloads = .none, transports: Transports = .shipped
     ) {
         self.label = label
         self.way = way
@@ -65,6 +67,7 @@ public struct BootCheckRun: Sendable {
         self.sshPort = sshPort
         self.timeout = timeout
         self.running = running
+        self.sideloads = sideloads
         self.transports = transports
     }
 
@@ -107,8 +110,14 @@ public struct BootCheckRun: Sendable {
     ) async throws -> BootReport {
         let login = GuestLogin(key: session.directory + "/key", port: sshPort)
         let archive = session.directory + "/check.cpio"
-        let size = try sideLoad(publicKey: try await login.makeKey(), hostname: boot.hostname).write(toFile: archive)
         let generation = subject.generation
+        let given = try await Sideloads.hostname(
+            in: try boot.siteArchives(generation) + sideloads.paths, for: boot.way.transport)
+        let size = try sideLoad(
+            publicKey: try await login.makeKey(), hostname: given ?? boot.hostname,
+            // Without ip= nobody tells a root in RAM its name.
+            bringsHostname: given == nil && way.transport.loads == .rescue, generation: generation
+        ).write(toFile: archive)
         note(
             "\(label.name): generation \(generation.number), \(way.transport.name) \(subject.artifact.rawValue), "
                 + "\(way.firmware.rawValue) \(way.actualLoader.rawValue), side-load \(size) bytes")
@@ -116,13 +125,14 @@ public struct BootCheckRun: Sendable {
         boot.noteArguments(note)
         let served = try await boot.serve(subject, in: session, note: note)
         do {
-            let files = try await boot.makeBootFiles(in: session, generation, served: served, appending: [archive])
+            let files = try await boot.makeBootFiles(
+                in: session, generation, served: served, appending: sideloads.paths + [archive])
             let machine = try boot.machine(
                 files, in: session, terminal: false, checkSocket: session.directory + "/check.sock",
                 endsAtReboot: true)
             let watch = BootWatch(
-                machine: machine, login: login, user: Self.user, timeout: timeout, served: served,
-                runningPort: running?.port, note: note)
+                machine: machine, login: login, user: Self.user, timeout: timeout,
+                demanded: try boot.demanded, served: served, runningPort: running?.port, note: note)
             let outcome = try await watch.run()
             try await served.stop()
             return report(outcome, subject, tftpBytes: files.bytes, console: machine.consoleLog)
@@ -142,8 +152,18 @@ public struct BootCheckRun: Sendable {
         }
     }
 
+    /// Whether this host names a name server, which QEMU's own asks.
+    private static func hasNameServer() throws -> Bool {
+        let path = "/etc/resolv.conf"
+        guard Files.exists(path) else { return false }
+        return try Files.text(path).split(separator: "\n").contains { $0.hasPrefix("nameserver") }
+    }
+
     /// The archive that brings the guest's part of the check.
-    func sideLoad(publicKey: String, hostname: String) throws -> NewcArchive {
+    /// - Parameter bringsHostname: whether it gives the machine its name too.
+    func sideLoad(
+        publicKey: String, hostname: String, bringsHostname: Bool, generation: Generation
+    ) throws -> NewcArchive {
         let overlay = "netroot/overlay/"
         let expected = """
             hostname=\(hostname)
@@ -151,22 +171,27 @@ public struct BootCheckRun: Sendable {
             gateway=\(Machine.hostAddress)
             user=\(Self.user)
             transport=\(way.transport.name)
-
+            built=\(generation.manifest.finished)
+            \(try Self.hasNameServer() ? "" : "resolver=none\n")
             """
         let unit = "etc/systemd/system/netroot-check.service"
-        return try NewcArchive(entries: [
-            NewcEntry(
-                overlay + "usr/local/sbin/netroot-check", .bytes(try Files.read(shipped.guest + "/netroot-check")),
-                mode: 0o755),
-            NewcEntry(overlay + unit, .bytes(try Files.read(shipped.guest + "/netroot-check.service"))),
-            NewcEntry(
-                overlay + "etc/systemd/system/multi-user.target.wants/netroot-check.service",
-                .symlink(Array("/\(unit)".utf8))),
-            NewcEntry(overlay + "etc/netroot-check.conf", .bytes(Array(expected.utf8))),
-            NewcEntry(overlay + "etc/netroot-check.keys", .bytes(Array(publicKey.utf8)), mode: 0o600),
-            NewcEntry(overlay + "root/.ssh", .directory, mode: 0o700),
-            NewcEntry(overlay + "root/.ssh/authorized_keys", .bytes(Array(publicKey.utf8)), mode: 0o600),
-        ])
+        return try NewcArchive(
+            entries: [
+                NewcEntry(
+                    overlay + "usr/local/sbin/netroot-check", .bytes(try Files.read(shipped.guest + "/netroot-check")),
+                    mode: 0o755),
+                NewcEntry(
+                    overlay + "usr/local/lib/netroot-check-ram",
+                    .bytes(try Files.read(shipped.guest + "/netroot-check-ram"))),
+                NewcEntry(overlay + unit, .bytes(try Files.read(shipped.guest + "/netroot-check.service"))),
+                NewcEntry(
+                    overlay + "etc/systemd/system/multi-user.target.wants/netroot-check.service",
+                    .symlink(Array("/\(unit)".utf8))),
+                NewcEntry(overlay + "etc/netroot-check.conf", .bytes(Array(expected.utf8))),
+                NewcEntry(overlay + "etc/netroot-check.keys", .bytes(Array(publicKey.utf8)), mode: 0o600),
+                NewcEntry(overlay + "root/.ssh", .directory, mode: 0o700),
+                NewcEntry(overlay + "root/.ssh/authorized_keys", .bytes(Array(publicKey.utf8)), mode: 0o600),
+            ] + (bringsHostname ? [NewcEntry(overlay + "etc/hostname", .bytes(Array((hostname + "\n").utf8)))] : []))
     }
 
     private func report(

@@ -10,6 +10,8 @@ struct BootCheckState: Sendable {
         case guest(CheckMessage)
         /// A command ran over ssh as this user.
         case loggedIn(user: String)
+        /// A login by password was tried.
+        case triedPassword(BootCheck)
         /// The machine ended its first boot and is powered on again.
         case rebooted
         case machineEnded(Termination)
@@ -21,6 +23,8 @@ struct BootCheckState: Sendable {
     enum Action: Sendable, Equatable {
         /// Log in as the ordinary user.
         case logIn
+        /// Try whether sshd offers a login by password.
+        case tryPassword
         /// Tell the guest to reboot.
         case reboot
         /// The verdict is there.
@@ -35,11 +39,6 @@ struct BootCheckState: Sendable {
     private(set) var bytes: [String: Int64] = [:]
     /// Whether the first boot has reported, and its logins are done: the moment to read what was served.
     private(set) var firstBootDone = false
-    /// What the guest must have decided in each boot.
-    static let required: Set<String> = [
-        "multiUser", "noFailedUnits", "overlay", "lowerReadOnly", "upperTmpfs", "noEarlierWrite", "writable",
-        "ordinaryUser", "fileCapabilities", "login", "sshd", "hostname", "resolver", "defaultRoute",
-    ]
     private var received: [BootCheck] = []
     private var boots: [String] = []
     private var kernelStart: Double?
@@ -48,10 +47,17 @@ struct BootCheckState: Sendable {
     private var finished = false
     private let user: String
     private let timeout: Int
+    private let demanded: DemandedChecks
+    private let powerOn: Double
+    /// The most seconds between the guest's clock and this host's.
+    private static let clockTolerance = 120.0
 
-    init(user: String, timeout: Int) {
+    /// - Parameter powerOn: when that was, in seconds since 1970.
+    init(user: String, timeout: Int, demanded: DemandedChecks = .overNetwork, powerOn: Double = 0) {
         self.user = user
         self.timeout = timeout
+        self.demanded = demanded
+        self.powerOn = powerOn
     }
 
     /// Whether every check passed, and the check came to its end.
@@ -64,18 +70,21 @@ struct BootCheckState: Sendable {
         case .console(.kernel):
             if seconds["kernel"] == nil { seconds["kernel"] = time }
             return []
-        case .console(.fatal(let line)):
+        case .console(.fatal(let line)), .console(.suspicious(let line)):
             return fail("the console says: \(line)")
         case .guest(let message):
             return receive(message, at: time)
         case .loggedIn(let name):
             logins.insert(name)
-            if name == "root" {
-                seconds["ssh"] = time
-                checks.append(BootCheck(name: "ssh", passed: true, detail: "root logs in"))
-            } else {
+            guard name == "root" else {
                 checks.append(BootCheck(name: "sshUser", passed: true, detail: "\(name) logs in"))
+                return next()
             }
+            seconds["ssh"] = time
+            checks.append(BootCheck(name: "ssh", passed: true, detail: "root logs in"))
+            return (demanded.host.contains(.passwordRefused) ? [.tryPassword] : []) + next()
+        case .triedPassword(let check):
+            checks.append(check)
             return next()
         case .rebooted:
             return firstBootDone ? [] : fail("the machine rebooted or went off before its report was done")
@@ -98,6 +107,14 @@ struct BootCheckState: Sendable {
             return []
         case .check(let check):
             return receive(check)
+        case .seconds("clock", let value):
+            guard boots.count == 1, demanded.host.contains(.hostClock) else { return [] }
+            let offset = value - powerOn - time
+            checks.append(
+                BootCheck(
+                    name: DemandedChecks.Host.hostClock.rawValue, passed: abs(offset) <= Self.clockTolerance,
+                    detail: "\(Progress.decimal(offset)) s from this host's clock"))
+            return []
         case .seconds(let name, let value):
             if boots.count == 1, name != "kernel", let kernelStart { seconds[name] = kernelStart + value }
             return []
@@ -108,7 +125,7 @@ struct BootCheckState: Sendable {
             guard sent == received.count, failed == received.filter({ !$0.passed }).count else {
                 return fail("the guest sent \(sent) checks, \(failed) failed; \(received.count) arrived")
             }
-            let missing = Self.required.subtracting(received.map(\.name)).sorted()
+            let missing = demanded.guest.subtracting(received.map(\.name)).sorted()
             guard missing.isEmpty else { return fail("the guest left out \(missing.joined(separator: ", "))") }
             ended = boots.count
             return next()
@@ -119,6 +136,12 @@ struct BootCheckState: Sendable {
 
     private mutating func receive(_ check: BootCheck) -> [Action] {
         received.append(check)
+        // Without a network there is nothing more to come.
+        if check.name == "networkDriver", !check.passed {
+            checks.append(check)
+            finished = true
+            return [.finish]
+        }
         guard boots.count > 1 else {
             checks.append(check)
             return check.name == "login" && check.passed ? [.logIn] : []
@@ -143,7 +166,7 @@ struct BootCheckState: Sendable {
             finished = true
             return [.finish]
         }
-        guard logins.isSuperset(of: ["root", user]) else { return [] }
+        guard logins.isSuperset(of: ["root", user]), undecided.isEmpty else { return [] }
         firstBootDone = true
         return [.reboot]
     }
@@ -154,11 +177,16 @@ struct BootCheckState: Sendable {
         return [.finish]
     }
 
+    private var undecided: Set<DemandedChecks.Host> {
+        demanded.host.filter { host in !checks.contains { $0.name == host.rawValue } }
+    }
+
     private var waitingFor: String {
         if boots.isEmpty { return seconds["kernel"] == nil ? "no kernel started" : "the guest did not report" }
         if ended == 0 { return "the guest did not end its report" }
         if !logins.contains("root") { return "ssh did not answer" }
         if !logins.contains(user) { return "no login as \(user) over ssh" }
+        if let name = undecided.map(\.rawValue).min() { return "nothing was decided of \(name)" }
         return "the machine did not come back after the reboot"
     }
 }

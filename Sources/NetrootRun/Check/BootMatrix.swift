@@ -42,11 +42,13 @@ public struct BootMatrix: Sendable {
     public let sshPort: Int
     /// The most seconds that one check may take.
     public let timeout: Int
+    /// Archives appended to the initramfs.
+    public let sideloads: Sideloads
 
     /// Nothing is looked at yet; `run` checks and boots.
     public init(
         label: Label, generation: Int?, shipped: ShippedFiles, sshPort: Int, timeout: Int,
-        transports: Transports = .shipped
+        sideloads: Sideloads = .none, transports: Transports = .shipped
     ) {
         self.transports = transports
         self.label = label
@@ -54,6 +56,7 @@ public struct BootMatrix: Sendable {
         self.shipped = shipped
         self.sshPort = sshPort
         self.timeout = timeout
+        self.sideloads = sideloads
     }
 
     /// Runs every check; one that cannot be made is a row that failed, not the end.
@@ -66,7 +69,7 @@ public struct BootMatrix: Sendable {
         for way in try BootWay.all(of: label, tested, transports: transports) where include(way) {
             let check = BootCheckRun(
                 label: label, way: way, generation: tested.number, shipped: shipped, sshPort: sshPort,
-                timeout: timeout, transports: transports)
+                timeout: timeout, sideloads: sideloads, transports: transports)
             let start = ContinuousClock.now
             var report: BootReport?
             var reason: String?

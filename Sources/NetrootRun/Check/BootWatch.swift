@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import NetrootEntry
 import NetrootServe
@@ -11,6 +12,8 @@ struct BootWatch: Sendable {
     let user: String
     /// Seconds for everything.
     let timeout: Int
+    /// What has to be decided.
+    let demanded: DemandedChecks
     /// The servers of this run.
     let served: ServedRoot
     /// The port of a server that ran before.
@@ -36,7 +39,8 @@ struct BootWatch: Sendable {
         return try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
             for source in sources(commands) { group.addTask { await Self.pump(source, into: feed) } }
-            var state = BootCheckState(user: user, timeout: timeout)
+            var state = BootCheckState(
+                user: user, timeout: timeout, demanded: demanded, powerOn: Date().timeIntervalSince1970)
             var rootBytes: Int64?
             var httpBytes: (boot: Int64, image: Int64)?
             var serverSeconds: Double?
@@ -49,6 +53,9 @@ struct BootWatch: Sendable {
                     switch action {
                     case .logIn:
                         let source: Source = { try await logIn(as: user, $0) }
+                        group.addTask { await Self.pump(source, into: feed) }
+                    case .tryPassword:
+                        let source: Source = { $0.yield(.triedPassword(try await login.passwordCheck(user: "root"))) }
                         group.addTask { await Self.pump(source, into: feed) }
                     case .reboot:
                         rootBytes = served.server.map { Int64($0.statistics.bytesRead) }
@@ -133,12 +140,23 @@ struct BootWatch: Sendable {
         }
     }
 
+    /// For how long a line that means no good may be followed by one that says more.
+    private static let suspicionPatience = Duration.seconds(10)
+
     /// The console's signs, and at the deadline what it said last.
     private func watchConsole(_ feed: Feed) async throws {
         var console = ConsoleWatch(path: machine.consoleLog)
         let end = ContinuousClock.now + .seconds(timeout)
+        var suspicion: (line: String, end: ContinuousClock.Instant)?
         while ContinuousClock.now < end {
-            for sign in try console.read() { feed.yield(.console(sign)) }
+            for sign in try console.read() {
+                if case .suspicious(let line) = sign {
+                    suspicion = suspicion ?? (line, .now + Self.suspicionPatience)
+                } else {
+                    feed.yield(.console(sign))
+                }
+            }
+            if let suspicion, ContinuousClock.now > suspicion.end { feed.yield(.console(.fatal(suspicion.line))) }
             try await Task.sleep(for: .milliseconds(100))
         }
         feed.yield(.deadline(hint: console.hint))

@@ -20,15 +20,20 @@ struct ConsoleWatch: Sendable {
         case kernel
         /// The machine will not come up; why.
         case fatal(String)
+        /// The machine will not come up as it should; the reason may follow.
+        case suspicious(String)
     }
 
     /// Texts that no boot recovers from.
     static let fatalTexts = [
-        "rootovl: FATAL:", "Kernel panic - not syncing", "dracut: FATAL:", "FATAL: Kernel too old",
+        "rootovl: FATAL:", "netroot: FATAL:", "Kernel panic - not syncing", "dracut: FATAL:", "FATAL: Kernel too old",
         "No bootable device", "Could not find kernel image", "Failed to load ldlinux.c32",
         "Could not mount root", "Cannot find init!", "Can't mount root filesystem", "Entering emergency mode",
-        "PXE-E", "You are in emergency mode", "Could not boot.",
+        "PXE-E", "You are in emergency mode", "Could not boot.", "too little RAM: needs",
+        "the archive is damaged or cut", "System is deadlocked on memory",
     ]
+    /// The kernel boots on with what it could unpack. The init of a root in RAM says why it could not do more.
+    static let suspiciousTexts = ["Initramfs unpacking failed"]
 
     /// Reads what was added since the last call.
     /// - Throws: `SystemError`.
@@ -62,7 +67,8 @@ struct ConsoleWatch: Sendable {
     /// What a line means, if anything.
     static func sign(of line: String) -> Sign? {
         if line.contains("Linux version ") { return .kernel }
-        return fatalTexts.contains(where: line.contains) ? .fatal(line) : nil
+        if fatalTexts.contains(where: line.contains) { return .fatal(line) }
+        return suspiciousTexts.contains(where: line.contains) ? .suspicious(line) : nil
     }
 
     /// The text without the colours and movements of a terminal.

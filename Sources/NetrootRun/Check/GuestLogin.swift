@@ -34,6 +34,43 @@ struct GuestLogin: Sendable {
         )
     }
 
+    /// Asks sshd for a login by password, and judges by what it offers instead.
+    /// - Throws: `CancellationError`, `CommandError.cannotStart`.
+    func passwordCheck(user: String) async throws -> BootCheck {
+        let name = DemandedChecks.Host.passwordRefused.rawValue
+        var ssh = command(user: user, ["true"])
+        ssh.argv.insert(
+            contentsOf: [
+                "-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password,keyboard-interactive",
+            ], at: 1)
+        for _ in 0..<5 {
+            do {
+                _ = try await CommandRunner().capture(ssh)
+                return BootCheck(name: name, passed: false, detail: "\(user) logs in without a key")
+            } catch CommandError.failed(_, _, let lines, _) {
+                if let methods = Self.offered(lines) {
+                    let isRefused = !methods.contains("password") && !methods.contains("keyboard-interactive")
+                    return BootCheck(
+                        name: name, passed: isRefused, detail: "sshd offers \(methods.joined(separator: ", "))")
+                }
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+        return BootCheck(name: name, passed: false, detail: "sshd does not say what it offers")
+    }
+
+    /// The methods of authentication in ssh's last words, `Permission denied (publickey,password).`; nil where it says
+    /// something else.
+    static func offered(_ lines: [String]) -> [String]? {
+        for line in lines.reversed() {
+            guard let start = line.firstRange(of: "Permission denied (")?.upperBound,
+                let end = line[start...].firstIndex(of: ")")
+            else { continue }
+            return line[start..<end].split(separator: ",").map(String.init)
+        }
+        return nil
+    }
+
     /// Tries until a command runs in the guest; the caller's deadline ends it by cancellation.
     /// - Throws: `CancellationError`, `CommandError.cannotStart`.
     func waitUntilItAnswers(user: String) async throws {

@@ -12,8 +12,8 @@ struct Machine: Sendable {
     var memory: Int
     /// Its network cards; it boots from the first.
     var cards: [NetworkCard]
-    /// A kernel that QEMU loads itself, with its initramfs and command line; nil: the firmware asks the network.
-    var kernel: (path: String, initramfs: String, commandLine: String)?
+    /// A kernel that QEMU loads itself; nil: the firmware asks the network.
+    var kernel: Kernel?
     /// UEFI's code and the machine's own copy of its variables; nil: BIOS.
     var uefi: (code: String, variables: String)?
     /// Where the console (ttyS0) is kept.
@@ -28,6 +28,13 @@ struct Machine: Sendable {
     var extra: [String]
     /// Whether KVM may be used.
     var kvm: Bool
+
+    /// A kernel with its initramfs, by their paths, and its command line.
+    struct Kernel: Sendable, Equatable {
+        var path: String
+        var initramfs: String
+        var commandLine: String
+    }
 
     /// The program and the packages that bring it, its network card's firmware and its BIOS.
     static let tools = [Tool("qemu-system-x86_64", package: "qemu-system-x86")]
@@ -107,7 +114,8 @@ extension NetworkBoot {
         }
         return Machine(
             memory: label.vmMemory,
-            cards: [.user(tftp: files.directory, bootFile: files.bootFile, sshPort: sshPort)], uefi: uefi,
+            cards: [.user(tftp: files.directory, bootFile: files.bootFile, sshPort: sshPort)], kernel: files.kernel,
+            uefi: uefi,
             consoleLog: BootSession.consoleLog(label), terminal: terminal, checkSocket: checkSocket,
             endsAtReboot: endsAtReboot, extra: label.extraQEMU, kvm: try Machine.canUseKVM())
     }

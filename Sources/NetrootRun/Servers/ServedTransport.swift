@@ -11,12 +11,15 @@ protocol ServedTransport: Transport {
     func check(_ server: TransportServer) throws
     /// What `serve` changes in the host's own services, for the record that it is undone from.
     func hostExports(_ run: ServerRun) -> [KernelExport]
+    /// What a boot check demands.
+    var demanded: DemandedChecks { get }
     /// Starts the server.
     /// - Returns: where the client finds the root, and what has to be stopped.
     func serve(_ run: ServerRun) async throws -> ServedRoot
 }
 
 extension ServedTransport {
+    var demanded: DemandedChecks { .overNetwork }
     func check(_ server: TransportServer) throws {}
     func hostExports(_ run: ServerRun) -> [KernelExport] { [] }
 }

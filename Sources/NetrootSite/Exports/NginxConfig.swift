@@ -57,15 +57,27 @@ public enum NginxConfig {
 
     /// Who may have a label's files, and the image that its HTTP entry names. The image is not in the TFTP root: a TFTP
     /// server asks nobody who he is.
-    /// - Parameter clients: addresses and networks, `*` for everybody. None, as long as nobody has said who it is:
-    ///   everybody gets kernel and initramfs, as by TFTP, and nobody the image, since an install of another label may
-    ///   tell nginx of the TFTP root.
+    /// - Parameters:
+    ///   - clients: addresses and networks, `*` for everybody. None, as long as nobody has said who it is: everybody gets
+    ///     kernel and initramfs, as by TFTP, and nobody what has the whole root in it, since an install of another label
+    ///     may tell nginx of the TFTP root.
+    ///   - hasArchive: whether archives with the whole root in them are among the boot files.
+    ///   - hasSecrets: whether side-loads are, and not for everybody: beside an archive they may hold host keys, and
+    ///     else one was readable for its owner alone.
     /// - Throws: `SharedConfigError.badValue`.
     static func label(
-        _ label: String, clients: [String], image: (url: String, path: String)?
+        _ label: String, clients: [String], image: (url: String, path: String)?, hasArchive: Bool = false,
+        hasSecrets: Bool = false
     ) throws(SharedConfigError) -> String {
         let files = try rules(for: clients.isEmpty ? ["*"] : clients)
-        var text = "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(files)}\n"
+        var text = "# Written by netroot at each install.\nlocation /netroot/\(label)/ {\n\(files)"
+        // Those of earlier generations lie beside it, and may be compressed in another way.
+        let closed = [hasArchive ? "rescue\\.cpio[^/]*" : nil, hasSecrets ? "([a-z]+-)?site-[0-9]+\\.cpio" : nil]
+        for pattern in closed.compactMap(\.self) {
+            let rules = try rules(for: clients).split(separator: "\n").map { "    \($0)\n" }.joined()
+            text += "    location ~ /\(pattern)$ {\n\(rules)    }\n"
+        }
+        text += "}\n"
         if let image {
             text += "location = /\(image.url) {\n    alias \(try quoted(image.path));\n\(try rules(for: clients))}\n"
         }
