@@ -19,7 +19,7 @@ public struct FileKindError: ReportableError, Equatable {
     /// - Returns: its size in bytes.
     /// - Throws: `FileKindError`; `SystemError`, `EISDIR` for a directory.
     @discardableResult
-    static func requireRegular(_ descriptor: Int32, _ path: String) throws -> Int64 {
+    public static func requireRegular(_ descriptor: Int32, _ path: String) throws -> Int64 {
         var status = stat()
         try SystemError.check("read", path, fstat(descriptor, &status))
         switch FileType(rawValue: UInt32(status.st_mode) & FileType.mask) {
