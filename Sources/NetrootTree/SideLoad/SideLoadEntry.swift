@@ -31,16 +31,7 @@ struct SideLoadEntry: Sendable {
     init(_ entry: NewcEntry, secret: SecretFinding.Kind?) {
         path = entry.path
         isAbsolute = false
-        let type: FileType =
-            switch entry.content {
-            case .bytes, .file: .regular
-            case .symlink: .symlink
-            case .directory: .directory
-            case .characterDevice: .characterDevice
-            case .blockDevice: .blockDevice
-            case .fifo: .fifo
-            }
-        node = RootModel.Node(type: type, mode: entry.mode, uid: entry.uid, gid: entry.gid)
+        node = RootModel.Node(type: entry.content.fileType, mode: entry.mode, uid: entry.uid, gid: entry.gid)
         self.secret = secret
         content = nil
     }

@@ -1,4 +1,4 @@
-import NetrootSystem
+public import NetrootSystem
 
 public import struct SystemPackage.FilePath
 
@@ -64,7 +64,7 @@ extension NewcEntry.Content {
     }
 
     /// The file type in `st_mode` (inode(7)).
-    var fileType: FileType {
+    public var fileType: FileType {
         switch self {
         case .bytes, .file: .regular
         case .symlink: .symlink
