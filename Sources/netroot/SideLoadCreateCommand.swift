@@ -135,7 +135,8 @@ struct SideLoadRow: Encodable {
 
     var text: String {
         var lines = ["\(path): \(bytes) bytes, \(entries) entries, mode \(mode)"]
-        if authorizedKeys > 0 { lines.append("\(authorizedKeys) keys log in as root") }
+        if authorizedKeys == 1 { lines.append("1 key logs in as root") }
+        if authorizedKeys > 1 { lines.append("\(authorizedKeys) keys log in as root") }
         lines += hostKeys.map { "\($0.fingerprint) \($0.name)" }
         if !hostKeys.isEmpty { lines += ["", "# for known_hosts\(heading)"] + hostKeys.map(\.knownHosts) }
         return lines.map(TerminalText.line).joined(separator: "\n") + "\n"
